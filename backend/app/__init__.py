@@ -1,0 +1,1 @@
+"""The application: `core`, `db`, `engine`, `extensions` and the domain `modules`."""

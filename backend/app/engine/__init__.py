@@ -1,0 +1,1 @@
+"""Pure logic that several modules share: no database, no web framework, no sockets."""
