@@ -1,0 +1,203 @@
+"""Settings in frozen groups. Sources, first wins: environment (`TOUCHSTONE_DATABASE__URL`), `.env`, `touchstone.toml`.
+
+No module reads the environment: it gets a `Settings` through its context. An unknown key is an error that names the
+nearest known one.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "TOUCHSTONE_"
+CONFIG_FILE = "touchstone.toml"
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message says which key and what to write instead."""
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Group):
+    url: str = "sqlite+aiosqlite:///touchstone.db"
+    """`sqlite+aiosqlite:///file.db` or `postgresql+asyncpg://user:password@host/name`."""
+    pool_size: int = Field(10, ge=1)
+    busy_timeout_s: float = Field(5.0, gt=0)
+    """SQLite: how long a writer waits for the lock."""
+    auto_migrate: bool | None = None
+    """Migrate at start. Default: yes in the embedded mode, no in production."""
+
+
+class RedisSettings(Group):
+    url: str | None = None
+    """`redis://host:6379/0`. Without it jobs run inside the API process."""
+    timeout_s: float = Field(0.25, gt=0)
+    """How long a request waits for Redis before it goes on without."""
+
+
+class AuthSettings(Group):
+    secret_key: SecretStr | None = None
+    """Signs tokens and seals target credentials; 32 characters or more. The embedded mode makes one in `data_dir`."""
+    access_token_minutes: int = Field(24 * 60, ge=1)
+    refresh_token_days: int = Field(30, ge=1)
+    issuer: str = "touchstone"
+
+
+class HttpSettings(Group):
+    """Outgoing requests."""
+
+    allow_private: bool | None = None
+    """Whether loopback and private addresses may be called. Default: yes in the embedded mode, no in production."""
+    allow: tuple[str, ...] = ()
+    """Exceptions for production: `10.1.0.0/16` or `10.1.2.3/32:8080`."""
+    deadline_s: float = Field(10.0, gt=0)
+    max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024)
+
+
+class JobSettings(Group):
+    lease_s: float = Field(30.0, gt=0)
+    heartbeat_s: float = Field(10.0, gt=0)
+    sweep_s: float = Field(5.0, gt=0)
+    poll_s: float = Field(1.0, gt=0)
+    """How often a process without Redis looks for due jobs."""
+    batch_size: int = Field(20, ge=1, le=500)
+    concurrency: int = Field(4, ge=1)
+    """Jobs that one process performs at the same time."""
+    shutdown_s: float = Field(20.0, gt=0)
+    max_lost_leases: int = Field(3, ge=1)
+    """A job whose worker died this often is dead."""
+    in_process: bool | None = None
+    """Perform jobs inside the API process. Default: yes without Redis."""
+
+
+class StorageSettings(Group):
+    data_dir: Path = Path(".touchstone")
+    """Generated keys and files of the embedded mode."""
+
+
+class LoggingSettings(Group):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+    slow_request_s: float = Field(2.0, gt=0)
+
+
+class WebSettings(Group):
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    docs: bool | None = None
+    """Serve Swagger UI. Default: yes in the embedded mode, no in production."""
+    max_body_bytes: int = Field(12 * 1024 * 1024, ge=1024)
+    metrics: bool = True
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        toml_file=CONFIG_FILE,
+        frozen=True,
+        extra="forbid",
+    )
+
+    mode: Literal["embedded", "production"] = "embedded"
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    auth: AuthSettings = AuthSettings()
+    http: HttpSettings = HttpSettings()
+    jobs: JobSettings = JobSettings()
+    storage: StorageSettings = StorageSettings()
+    logging: LoggingSettings = LoggingSettings()
+    web: WebSettings = WebSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def embedded(self) -> bool:
+        return self.mode == "embedded"
+
+    @property
+    def auto_migrate(self) -> bool:
+        return self.embedded if self.database.auto_migrate is None else self.database.auto_migrate
+
+    @property
+    def allow_private_targets(self) -> bool:
+        return self.embedded if self.http.allow_private is None else self.http.allow_private
+
+    @property
+    def jobs_in_process(self) -> bool:
+        return self.redis.url is None if self.jobs.in_process is None else self.jobs.in_process
+
+    @property
+    def serve_docs(self) -> bool:
+        return self.embedded if self.web.docs is None else self.web.docs
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads all sources. Raises `SettingsError` with one line for each fault."""
+    lines = _unknown_environment_keys()
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        lines += [_describe(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+    except (ValueError, OSError) as error:
+        raise SettingsError("\n".join([*lines, str(error)])) from None
+    if lines:
+        raise SettingsError("\n".join(lines))
+    return settings
+
+
+def known_keys() -> list[str]:
+    """Every key in dotted form: `database.url`."""
+    keys = []
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Group):
+            keys += [f"{name}.{key}" for key in group.model_fields]
+        else:
+            keys.append(name)
+    return keys
+
+
+def _unknown_environment_keys() -> list[str]:
+    """pydantic-settings passes over unknown environment variables; a typing error there must not be silent."""
+    known = {PREFIX + key.replace(".", "__").upper() for key in known_keys()}
+    known |= {PREFIX + name.upper() for name in Settings.model_fields}
+    return [
+        f"{name}: unknown setting{_suggest(name, known)}"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name.upper() not in known
+    ]
+
+
+def _describe(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        return f"{key}: unknown setting{_suggest(key, known_keys())}"
+    return f"{key}: {message}"
+
+
+def _suggest(name: str, known: set[str] | list[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {nearest[0]}?" if nearest else ""
