@@ -1,0 +1,114 @@
+"""Everything that answers HTTP: the modules' routers under `/api/v1`, and what operators ask for at the root."""
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse, Response
+
+from backend import __version__
+from backend.app.core.responses import dump_json
+from backend.app.core.runtime import Runtime, runtime_of
+from backend.app.db import outbox
+from backend.app.db.migrate import is_current
+from backend.app.extensions.metrics import exposition
+from backend.app.modules import MODULES
+from backend.app.modules.scans.service import count_requests
+
+API_PREFIX = "/api/v1"
+_ASSETS = Path(fastapi_offline.__file__).parent / "static"
+
+
+def module_part(module: str, part: str) -> Any | None:
+    """`backend.app.modules.<module>.<part>`, or None where the module has no such file."""
+    name = f"backend.app.modules.{module}.{part}"
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def include_modules(app: FastAPI) -> None:
+    for module in MODULES:
+        module_part(module, "handlers")
+        if router := module_part(module, "router"):
+            app.include_router(router.router, prefix=API_PREFIX, tags=[module])
+
+
+def include_operations(app: FastAPI) -> None:
+    @app.get("/health", tags=["operations"])
+    async def health() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/health/ready", tags=["operations"])
+    async def ready(request: Request) -> Response:
+        """Whether the process can do its work: database, queue and migrations, each with the time it took.
+
+        A queue that is away degrades the answer but does not fail it: requests succeed and jobs run by the sweep.
+        """
+        runtime = runtime_of(request)
+        checks = {
+            "database": await _timed(lambda: _ask_database(runtime)),
+            "queue": await _timed(runtime.hub.queue.ping),
+            "migrations": await _timed(lambda: _ask_migrations(runtime)),
+        }
+        failed = [name for name, check in checks.items() if not check["ok"]]
+        status = "ok" if not failed else "degraded" if failed == ["queue"] else "failed"
+        body = dump_json({"status": status, "checks": checks})
+        return Response(body, 503 if status == "failed" else 200, media_type="application/json")
+
+    @app.get("/version", tags=["operations"])
+    async def version() -> dict[str, str]:
+        return {"name": "touchstone", "version": __version__}
+
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    async def metrics(request: Request) -> Response:
+        """Prometheus text format."""
+        runtime = runtime_of(request)
+        if not runtime.settings.web.metrics:
+            return Response(status_code=404)
+        async with runtime.database.transaction(write=False) as session:
+            jobs = await outbox.job_counts(session)
+            requests = await count_requests(session)
+        return Response(exposition(jobs, requests), media_type="text/plain; version=0.0.4")
+
+
+def include_docs(app: FastAPI) -> None:
+    """Swagger UI from the files of an installed package: the page asks no other host for anything."""
+    assets = f"{API_PREFIX}/docs/assets"
+    app.mount(assets, StaticFiles(directory=_ASSETS), name="docs-assets")
+
+    @app.get(f"{API_PREFIX}/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=f"{API_PREFIX}/openapi.json",
+            title="Touchstone API",
+            swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+            swagger_css_url=f"{assets}/swagger-ui.css",
+            swagger_favicon_url=f"{assets}/favicon.png",
+        )
+
+
+async def _timed(check: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        result = await check()
+        answer: dict[str, Any] = {"ok": result is not False}
+    except Exception as error:
+        answer = {"ok": False, "error": type(error).__name__}
+    answer["ms"] = round((time.perf_counter() - started) * 1000, 2)
+    return answer
+
+
+async def _ask_database(runtime: Runtime) -> None:
+    async with runtime.database.transaction(write=False) as session:
+        await session.execute(outbox.PROBE)
+
+
+async def _ask_migrations(runtime: Runtime) -> bool:
+    return await is_current(runtime.database.engine)

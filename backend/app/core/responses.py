@@ -1,0 +1,147 @@
+"""The envelope of every successful answer, and problem+json (RFC 9457) for every other."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from backend.app.core.errors import TouchstoneError
+from backend.app.core.pagination import Page
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Meta(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    request_id: str
+    timestamp: datetime
+    next_cursor: str | None = None
+
+
+class Envelope(BaseModel, Generic[T]):
+    """`{"data": ..., "meta": ..., "errors": []}`.
+
+    Built by `envelope()` or `listed()`. The class describes the answer in OpenAPI; what is sent is rendered by
+    `render` without a second validation.
+    """
+
+    data: T
+    meta: Meta
+    errors: list[Any] = []
+
+    _headers: dict[str, str] = PrivateAttr(default_factory=dict)
+    _meta: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+
+class DefaultResponse(BaseModel):
+    """The data of an action that has nothing else to say."""
+
+    message: str = "ok"
+
+
+def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | None = None, **meta: Any) -> Envelope[D]:
+    """An answer with one object; `meta` adds fields to the envelope's `meta`."""
+    answer: Envelope[D] = Envelope.model_construct(data=data)
+    answer._headers = dict(headers or {})
+    if etag is not None:
+        answer._headers["ETag"] = etag
+    answer._meta = meta
+    return answer
+
+
+def listed(page: Page[D], **meta: Any) -> Envelope[list[D]]:
+    """An answer with one page of a list."""
+    answer: Envelope[list[D]] = Envelope.model_construct(data=page.rows)
+    answer._headers = {}
+    answer._meta = {"next_cursor": page.next_cursor, "count": len(page.rows), **meta}
+    return answer
+
+
+def render(answer: Envelope[Any], request: Request, status: int) -> Response:
+    """The answer as bytes; a page with a successor gets a `Link` header (RFC 8288)."""
+    headers = answer._headers
+    meta = answer._meta
+    if (cursor := meta.get("next_cursor")) is not None:
+        headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    body = {
+        "data": answer.data,
+        "meta": {"request_id": request.state.request_id, "timestamp": datetime.now(UTC), **meta},
+        "errors": [],
+    }
+    return Response(dump_json(body), status, headers, "application/json")
+
+
+def dump_json(value: Any) -> bytes:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be answered as JSON")
+
+
+class Problem(BaseModel):
+    """`application/problem+json` (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[Any] = []
+
+
+def problem(request: Request, error: TouchstoneError) -> Response:
+    return problem_response(
+        request,
+        status=error.status,
+        code=error.error_code,
+        title=error.title,
+        detail=error.detail,
+        errors=error.errors,
+        headers=error.headers,
+    )
+
+
+def problem_response(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    errors: Sequence[Any] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {
+        "type": f"urn:touchstone:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "request_id": getattr(request.state, "request_id", ""),
+        "errors": list(errors),
+    }
+    return Response(dump_json(body), status, headers, "application/problem+json")
+
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "What is wrong with the request",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}

@@ -1,0 +1,1 @@
+"""The outside world, adapted: queues, outgoing HTTP, logging, metrics, middleware."""

@@ -1,0 +1,78 @@
+"""Structured logs on stderr, one JSON object a line: `timestamp`, `level`, `event`, `module_id`, `request_id`,
+`user_id`, and whatever the call binds. Standard-library loggers (uvicorn, rq, alembic) go the same way."""
+
+import logging
+import re
+import sys
+from typing import Any, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from backend.app.core.settings import LoggingSettings
+
+_SECRET = re.compile(r"pass(word|wd|phrase)|secret|token|authorization|cookie|api_?key|credential|auth_config", re.I)
+_MASK = "***"
+
+
+def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if _SECRET.search(key) and value is not None:
+            event[key] = _MASK
+        elif isinstance(value, dict):
+            event[key] = mask_secrets(_, __, dict(value))
+    return event
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+    ]
+    if settings.format == "json":
+        tail: list[Processor] = [structlog.processors.format_exc_info, _to_json]
+        logger_factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    else:
+        tail = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        logger_factory = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(
+        processors=[*shared, *tail],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=logger_factory,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _name_to_module, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail[:-1], _to_text(tail[-1])],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING) if level > logging.DEBUG else logging.INFO)
+
+
+def get_logger(module_id: str) -> structlog.typing.FilteringBoundLogger:
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module_id=module_id))
+
+
+def _to_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _name_to_module(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event["module_id"] = event.pop("logger", "")
+    return event
+
+
+def _to_text(renderer: Processor) -> Processor:
+    def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        text = renderer(logger, name, event)
+        return text.decode() if isinstance(text, bytes) else str(text)
+
+    return render

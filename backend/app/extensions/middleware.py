@@ -1,0 +1,118 @@
+"""One ASGI middleware for all that every request needs: its id, its log line, its metrics, the body limit, security
+headers. Several of Starlette's `BaseHTTPMiddleware` would cost more than the rest of an empty request."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.app.core.ids import new_ulid
+from backend.app.core.settings import Settings
+from backend.app.extensions.logging import get_logger
+from backend.app.extensions.metrics import LATENCY, REQUESTS
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+]
+_UNROUTED = "(none)"
+
+
+class BodyTooLarge(Exception):
+    """The request body passed `web.max_body_bytes` while it was read."""
+
+
+class RequestMiddleware:
+    """`on_error` answers what no other handler did; it runs in here so that a 500 has an id and a log line too."""
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, on_error: Callable[[Request, Exception], Awaitable[Response]]
+    ) -> None:
+        self._app = app
+        self._on_error = on_error
+        self._slow_s = settings.logging.slow_request_s
+        self._max_body = settings.web.max_body_bytes
+        self._log = get_logger("http")
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _incoming_id(scope["headers"]) or new_ulid()
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message["headers"])
+                headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(_SECURITY_HEADERS)
+                if "principal" in scope["state"]:
+                    headers.append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            await self._app(scope, self._limited(receive), send_with_headers)
+        except Exception as error:
+            if status:
+                raise
+            response = await self._on_error(Request(scope), error)
+            await response(scope, receive, send_with_headers)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _limited(self, receive: Receive) -> Receive:
+        left = self._max_body
+
+        async def limited() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise BodyTooLarge
+            return message
+
+        return limited
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route: str = scope.get("touchstone.route", _UNROUTED)
+        method: str = scope["method"] if route != _UNROUTED else "*"
+        children = self._children.get((method, route, status))
+        if children is None:
+            children = REQUESTS.labels(method, route, status), LATENCY.labels(method, route)
+            self._children[method, route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
+        principal = scope["state"].get("principal")
+        slow = seconds > self._slow_s
+        log = self._log.warning if slow else self._log.info
+        log(
+            "request.slow" if slow else "request",
+            method=scope["method"],
+            path=scope["path"],
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            user_id=principal.user_id if principal else None,
+        )
+
+
+def _incoming_id(headers: list[tuple[bytes, bytes]]) -> str | None:
+    """A caller's own `X-Request-Id` is taken over when it is harmless, so that traces join."""
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode() if _REQUEST_ID.fullmatch(value) else None
+    return None
