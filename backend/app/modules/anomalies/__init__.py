@@ -1,0 +1,1 @@
+"""What looks unlike itself: each endpoint judged against its own history."""

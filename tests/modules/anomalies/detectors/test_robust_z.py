@@ -1,0 +1,150 @@
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.app.modules.anomalies.detectors import MetricType, Sensitivity, Series, detectors
+from backend.app.modules.anomalies.detectors.robust_z import robust_z
+
+LATENCY, ERROR_RATE, SIZE = MetricType.LATENCY, MetricType.ERROR_RATE, MetricType.RESPONSE_SIZE
+
+
+def latency(history: list[float], current: float, samples: int = 5) -> Series:
+    return Series(LATENCY, "ms", tuple(history), current, samples, "GET /books")
+
+
+def error_rate(history: list[float], current: float, samples: int) -> Series:
+    return Series(ERROR_RATE, "", tuple(history), current, samples, "GET /books")
+
+
+def size(history: list[float], current: float) -> Series:
+    return Series(SIZE, "B", tuple(history), current, 5, "GET /books")
+
+
+def test_it_is_found_by_name() -> None:
+    assert detectors.get("robust_z") is robust_z
+
+
+def test_grown_latency_is_found_after_four_normal_scans_and_explained() -> None:
+    verdict = robust_z(latency([21, 24, 27, 35], 412))
+    assert verdict.is_anomalous
+    assert verdict.score > 3.5
+    assert verdict.expected_low is not None
+    assert verdict.expected_high is not None
+    assert verdict.expected_low <= 21 <= 35 <= verdict.expected_high < 412
+    assert verdict.details.startswith(
+        "GET /books took 412 ms (5 requests), usually 22 to 33 ms over the last 4 scans; "
+    )
+    assert verdict.details.endswith("robust deviations above.")
+
+
+def test_a_steady_series_is_described_by_one_value() -> None:
+    assert "usually 20 ms over the last 4 scans; within what is usual." in robust_z(latency([20] * 4, 21)).details
+
+
+def test_one_earlier_outlier_hides_nothing() -> None:
+    assert robust_z(latency([20, 21, 900, 22, 23, 21, 20], 412)).is_anomalous
+
+
+@pytest.mark.parametrize("current", [1.0, 3.0, 9.0])
+def test_jitter_of_milliseconds_is_no_anomaly(current: float) -> None:
+    assert not robust_z(latency([2, 2, 2, 2], current)).is_anomalous
+
+
+@pytest.mark.parametrize("metric", list(MetricType))
+def test_too_little_history_is_said(metric: MetricType) -> None:
+    verdict = robust_z(Series(metric, "", (1.0, float("nan"), 1.0), 1e6))
+    assert not verdict.is_anomalous
+    assert (verdict.score, verdict.expected_low, verdict.expected_high) == (0, None, None)
+    assert "3 earlier values are needed, there are 2" in verdict.details
+
+
+def test_faster_and_fewer_errors_are_no_anomaly() -> None:
+    assert not robust_z(latency([400] * 10, 2)).is_anomalous
+    assert not robust_z(error_rate([0.5] * 10, 0.0, 200)).is_anomalous
+
+
+def test_a_body_may_be_too_large_or_too_small() -> None:
+    history = [4000.0, 4010.0, 3990.0, 4000.0, 4020.0]
+    assert robust_z(size(history, 90_000)).score > 3.5
+    shrunk = robust_z(size(history, 12))
+    assert shrunk.is_anomalous
+    assert shrunk.score < -3.5
+    assert shrunk.details.endswith("robust deviations below.")
+    assert not robust_z(size(history, 4300)).is_anomalous
+
+
+def test_a_list_that_grows_a_little_every_scan_is_usual() -> None:
+    assert not robust_z(size([1000, 1200, 1400, 1600], 1800)).is_anomalous
+
+
+@pytest.mark.parametrize(
+    ("current", "samples", "anomalous"),
+    [(1.0, 1, False), (0.5, 2, False), (1.0, 5, True), (0.4, 50, True), (0.02, 50, False)],
+)
+def test_an_error_rate_needs_enough_requests(current: float, samples: int, anomalous: bool) -> None:
+    verdict = robust_z(error_rate([0.0] * 4, current, samples))
+    assert verdict.is_anomalous is anomalous
+    assert "% of its requests" in verdict.details
+
+
+def normal(rng: random.Random) -> float:
+    return max(0.0, rng.gauss(200, 40))
+
+
+def skewed(rng: random.Random) -> float:
+    return 60 * rng.lognormvariate(0, 0.3)
+
+
+def uniform(rng: random.Random) -> float:
+    return rng.uniform(10, 90)
+
+
+@pytest.mark.parametrize("noise", [normal, skewed, uniform])
+@pytest.mark.parametrize("length", [4, 5, 6, 10, 30])
+@pytest.mark.parametrize("metric", [LATENCY, SIZE])
+def test_stationary_noise_raises_at_most_one_false_alarm_in_a_hundred(
+    noise: Callable[[random.Random], float], length: int, metric: MetricType
+) -> None:
+    rng = random.Random(20_240)
+    series = [Series(metric, "", tuple(noise(rng) for _ in range(length)), noise(rng), 5) for _ in range(1000)]
+    assert sum(robust_z(one).is_anomalous for one in series) <= 10
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.2, 0.5])
+@pytest.mark.parametrize("samples", [1, 5, 30])
+@pytest.mark.parametrize("length", [4, 10])
+def test_a_steady_error_rate_raises_at_most_one_false_alarm_in_a_hundred(
+    rate: float, samples: int, length: int
+) -> None:
+    rng = random.Random(7)
+
+    def seen() -> float:
+        return sum(rng.random() < rate for _ in range(samples)) / samples
+
+    series = [error_rate([seen() for _ in range(length)], seen(), samples) for _ in range(1000)]
+    assert sum(robust_z(one).is_anomalous for one in series) <= 10
+
+
+VALUES = st.floats(0, 1e6)
+
+
+@given(st.sampled_from(list(MetricType)), st.lists(VALUES, min_size=3, max_size=20), VALUES, st.integers(0, 50))
+def test_higher_sensitivity_never_finds_less(
+    metric: MetricType, history: list[float], current: float, samples: int
+) -> None:
+    series = Series(metric, "", tuple(history), current, samples)
+    found = [robust_z(series, level).is_anomalous for level in Sensitivity]
+    assert found == sorted(found)
+
+
+@given(st.sampled_from(list(MetricType)), st.lists(st.floats(), max_size=20), st.floats(), st.integers(0, 50))
+def test_any_series_gets_a_verdict(metric: MetricType, history: list[float], current: float, samples: int) -> None:
+    verdict = robust_z(Series(metric, "ms", tuple(history), current, samples))
+    assert verdict.details.endswith(".")
+    if verdict.is_anomalous:
+        assert verdict.expected_low is not None
+        assert verdict.expected_high is not None
+        assert not verdict.expected_low <= current <= verdict.expected_high
