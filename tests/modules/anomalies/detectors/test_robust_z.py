@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.modules.anomalies.detectors import MetricType, Sensitivity, Series, detectors
+from backend.app.modules.anomalies.detectors import MetricType, Sensitivity, Series, Verdict, detectors
 from backend.app.modules.anomalies.detectors.robust_z import robust_z
 
 LATENCY, ERROR_RATE, SIZE = MetricType.LATENCY, MetricType.ERROR_RATE, MetricType.RESPONSE_SIZE
+
+
+def judge(series: Series, sensitivity: Sensitivity = Sensitivity.MEDIUM) -> Verdict:
+    return robust_z(series, sensitivity)
 
 
 def latency(history: list[float], current: float, samples: int = 5) -> Series:
@@ -28,7 +32,7 @@ def test_it_is_found_by_name() -> None:
 
 
 def test_grown_latency_is_found_after_four_normal_scans_and_explained() -> None:
-    verdict = robust_z(latency([21, 24, 27, 35], 412))
+    verdict = judge(latency([21, 24, 27, 35], 412))
     assert verdict.is_anomalous
     assert verdict.score > 3.5
     assert verdict.expected_low is not None
@@ -41,43 +45,43 @@ def test_grown_latency_is_found_after_four_normal_scans_and_explained() -> None:
 
 
 def test_a_steady_series_is_described_by_one_value() -> None:
-    assert "usually 20 ms over the last 4 scans; within what is usual." in robust_z(latency([20] * 4, 21)).details
+    assert "usually 20 ms over the last 4 scans; within what is usual." in judge(latency([20] * 4, 21)).details
 
 
 def test_one_earlier_outlier_hides_nothing() -> None:
-    assert robust_z(latency([20, 21, 900, 22, 23, 21, 20], 412)).is_anomalous
+    assert judge(latency([20, 21, 900, 22, 23, 21, 20], 412)).is_anomalous
 
 
 @pytest.mark.parametrize("current", [1.0, 3.0, 9.0])
 def test_jitter_of_milliseconds_is_no_anomaly(current: float) -> None:
-    assert not robust_z(latency([2, 2, 2, 2], current)).is_anomalous
+    assert not judge(latency([2, 2, 2, 2], current)).is_anomalous
 
 
 @pytest.mark.parametrize("metric", list(MetricType))
 def test_too_little_history_is_said(metric: MetricType) -> None:
-    verdict = robust_z(Series(metric, "", (1.0, float("nan"), 1.0), 1e6))
+    verdict = judge(Series(metric, "", (1.0, float("nan"), 1.0), 1e6))
     assert not verdict.is_anomalous
     assert (verdict.score, verdict.expected_low, verdict.expected_high) == (0, None, None)
     assert "3 earlier values are needed, there are 2" in verdict.details
 
 
 def test_faster_and_fewer_errors_are_no_anomaly() -> None:
-    assert not robust_z(latency([400] * 10, 2)).is_anomalous
-    assert not robust_z(error_rate([0.5] * 10, 0.0, 200)).is_anomalous
+    assert not judge(latency([400] * 10, 2)).is_anomalous
+    assert not judge(error_rate([0.5] * 10, 0.0, 200)).is_anomalous
 
 
 def test_a_body_may_be_too_large_or_too_small() -> None:
     history = [4000.0, 4010.0, 3990.0, 4000.0, 4020.0]
-    assert robust_z(size(history, 90_000)).score > 3.5
-    shrunk = robust_z(size(history, 12))
+    assert judge(size(history, 90_000)).score > 3.5
+    shrunk = judge(size(history, 12))
     assert shrunk.is_anomalous
     assert shrunk.score < -3.5
     assert shrunk.details.endswith("robust deviations below.")
-    assert not robust_z(size(history, 4300)).is_anomalous
+    assert not judge(size(history, 4300)).is_anomalous
 
 
 def test_a_list_that_grows_a_little_every_scan_is_usual() -> None:
-    assert not robust_z(size([1000, 1200, 1400, 1600], 1800)).is_anomalous
+    assert not judge(size([1000, 1200, 1400, 1600], 1800)).is_anomalous
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_a_list_that_grows_a_little_every_scan_is_usual() -> None:
     [(1.0, 1, False), (0.5, 2, False), (1.0, 5, True), (0.4, 50, True), (0.02, 50, False)],
 )
 def test_an_error_rate_needs_enough_requests(current: float, samples: int, anomalous: bool) -> None:
-    verdict = robust_z(error_rate([0.0] * 4, current, samples))
+    verdict = judge(error_rate([0.0] * 4, current, samples))
     assert verdict.is_anomalous is anomalous
     assert "% of its requests" in verdict.details
 
@@ -110,7 +114,7 @@ def test_stationary_noise_raises_at_most_one_false_alarm_in_a_hundred(
 ) -> None:
     rng = random.Random(20_240)
     series = [Series(metric, "", tuple(noise(rng) for _ in range(length)), noise(rng), 5) for _ in range(1000)]
-    assert sum(robust_z(one).is_anomalous for one in series) <= 10
+    assert sum(judge(one).is_anomalous for one in series) <= 10
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.02, 0.2, 0.5])
@@ -125,7 +129,7 @@ def test_a_steady_error_rate_raises_at_most_one_false_alarm_in_a_hundred(
         return sum(rng.random() < rate for _ in range(samples)) / samples
 
     series = [error_rate([seen() for _ in range(length)], seen(), samples) for _ in range(1000)]
-    assert sum(robust_z(one).is_anomalous for one in series) <= 10
+    assert sum(judge(one).is_anomalous for one in series) <= 10
 
 
 VALUES = st.floats(0, 1e6)
@@ -136,13 +140,13 @@ def test_higher_sensitivity_never_finds_less(
     metric: MetricType, history: list[float], current: float, samples: int
 ) -> None:
     series = Series(metric, "", tuple(history), current, samples)
-    found = [robust_z(series, level).is_anomalous for level in Sensitivity]
+    found = [judge(series, level).is_anomalous for level in Sensitivity]
     assert found == sorted(found)
 
 
 @given(st.sampled_from(list(MetricType)), st.lists(st.floats(), max_size=20), st.floats(), st.integers(0, 50))
 def test_any_series_gets_a_verdict(metric: MetricType, history: list[float], current: float, samples: int) -> None:
-    verdict = robust_z(Series(metric, "ms", tuple(history), current, samples))
+    verdict = judge(Series(metric, "ms", tuple(history), current, samples))
     assert verdict.details.endswith(".")
     if verdict.is_anomalous:
         assert verdict.expected_low is not None

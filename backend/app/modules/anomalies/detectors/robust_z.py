@@ -33,7 +33,7 @@ METRICS = {
 
 
 @detectors.register("robust_z")
-def robust_z(series: Series, sensitivity: Sensitivity = Sensitivity.MEDIUM) -> Verdict:
+def robust_z(series: Series, sensitivity: Sensitivity) -> Verdict:
     """Anomalous when the score passes the threshold of the sensitivity, upwards, or both ways for a size. A rate must
     besides have a Wilson interval (95 %) that lies wholly above the one of the earlier scans, so that one failure of
     one request is no anomaly. Values that are not finite are left out of the history."""
