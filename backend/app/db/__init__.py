@@ -1,0 +1,1 @@
+"""The database: engines, the one place that commits, and the outbox that events and jobs live in."""

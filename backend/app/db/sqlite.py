@@ -1,0 +1,115 @@
+"""An aiosqlite connection that crosses to its thread once for a statement.
+
+aiosqlite crosses four times for a SELECT (cursor, execute, fetch, close), and BEGIN is one more; each crossing costs
+more than a short statement does.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+T = TypeVar("T")
+
+
+class Connection(aiosqlite.Connection):
+    _begin = ""
+
+    def begin(self, statement: str) -> None:
+        """The transaction opens together with its first statement, in the same crossing."""
+        self._begin = statement
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `function` on the connection's thread, inside the open transaction."""
+        begin, self._begin = self._begin, ""
+
+        def call() -> T:
+            connection = self._conn
+            if begin:
+                connection.execute(begin)
+            return function(connection)
+
+        result: T = await self._execute(call)  # type: ignore[no-untyped-call]
+        return result
+
+    def cursor(self) -> "Cursor":  # type: ignore[override]
+        return Cursor(self)
+
+    async def commit(self) -> None:
+        if self._begin:
+            self._begin = ""
+        else:
+            await super().commit()
+
+    async def rollback(self) -> None:
+        if self._begin:
+            self._begin = ""
+        else:
+            await super().rollback()
+
+
+class Cursor:
+    """The part of a DBAPI cursor that SQLAlchemy's asyncio adapter calls; rows are fetched as the statement runs."""
+
+    description: Any = None
+    rowcount = -1
+    lastrowid: int | None = None
+    arraysize = 1
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+
+    async def __aenter__(self) -> "Cursor":
+        return self
+
+    async def execute(self, sql: str, parameters: Any = ()) -> "Cursor":
+        return await self._run(lambda connection: connection.execute(sql, parameters))
+
+    async def executemany(self, sql: str, parameters: Any) -> "Cursor":
+        return await self._run(lambda connection: connection.executemany(sql, parameters))
+
+    async def _run(self, execute: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> "Cursor":
+        def call(connection: sqlite3.Connection) -> tuple[Any, list[Any], int, int | None]:
+            cursor = execute(connection)
+            rows = cursor.fetchall() if cursor.description else []
+            result = cursor.description, rows, cursor.rowcount, cursor.lastrowid
+            cursor.close()
+            return result
+
+        self.description, self._rows, self.rowcount, self.lastrowid = await self._connection.run(call)
+        return self
+
+    async def fetchall(self) -> list[Any]:
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        size = size or self.arraysize
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
+    async def fetchone(self) -> Any:
+        return self._rows.pop(0) if self._rows else None
+
+    async def close(self) -> None:
+        self._rows = []
+
+
+async def connect(database: str | Path, **options: Any) -> Connection:
+    """The driver opens no transaction by itself (`isolation_level=None`): SQLAlchemy's begin event does."""
+
+    def open_database() -> sqlite3.Connection:
+        connection: sqlite3.Connection = sqlite3.connect(
+            database, isolation_level=None, cached_statements=256, **options
+        )
+        # WAL loses no committed transaction when a process dies; NORMAL may lose the last ones when the power fails.
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
+        return connection
+
+    connection: Connection = Connection(open_database, iter_chunk_size=64)
+    connection._thread.daemon = True  # a connection left open must not keep the process from ending
+    await connection
+    return connection
