@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import orjson
 from fastapi import Query
@@ -13,6 +13,9 @@ from fastapi import Query
 from backend.app.core.errors import InvalidInput
 
 T = TypeVar("T")
+
+Row: TypeAlias = Mapping[Any, Any]
+"""A result row by column name."""
 
 MAX_LIMIT = 200
 
@@ -26,7 +29,7 @@ class InvalidCursor(InvalidInput):
 class Page(Generic[T]):
     """Rows of one page as mappings with the fields of `T`; `next_cursor` is None on the last page."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     next_cursor: str | None = None
 
 
@@ -39,7 +42,7 @@ class PageRequest:
         """The sort key behind the cursor, None on the first page. Raises `InvalidCursor`."""
         return None if self.cursor is None else decode_cursor(self.cursor)
 
-    def page(self, rows: Sequence[Mapping[str, Any]], key: str) -> Page[Any]:
+    def page(self, rows: Sequence[Row], key: str) -> Page[Any]:
         """Cuts the one row too many that the query asked for (`limit + 1`), and remembers where to go on."""
         if len(rows) <= self.limit:
             return Page(rows)

@@ -47,7 +47,7 @@ class DefaultResponse(BaseModel):
 
 def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | None = None, **meta: Any) -> Envelope[D]:
     """An answer with one object; `meta` adds fields to the envelope's `meta`."""
-    answer: Envelope[D] = Envelope.model_construct(data=data)
+    answer: Envelope[D] = Envelope.model_construct(data=data)  # type: ignore[call-arg]
     answer._headers = dict(headers or {})
     if etag is not None:
         answer._headers["ETag"] = etag
@@ -57,7 +57,7 @@ def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | N
 
 def listed(page: Page[D], **meta: Any) -> Envelope[list[D]]:
     """An answer with one page of a list."""
-    answer: Envelope[list[D]] = Envelope.model_construct(data=page.rows)
+    answer: Envelope[list[D]] = Envelope.model_construct(data=page.rows)  # type: ignore[call-arg, arg-type]
     answer._headers = {}
     answer._meta = {"next_cursor": page.next_cursor, "count": len(page.rows), **meta}
     return answer

@@ -108,6 +108,9 @@ def _guard(cls: type, route: APIRoute) -> None:
         raise ViewError(f"{cls.__name__}.{route.endpoint.__name__}: no @access_control mark (PUBLIC must be said)")
     if not inspect.iscoroutinefunction(route.endpoint):
         raise ViewError(f"{cls.__name__}.{route.endpoint.__name__}: must be an async method")
+    name = route.endpoint.__name__
+    route.operation_id = route.operation_id or name
+    route.summary = route.summary or name.replace("_", " ").capitalize()
     route.responses = {**PROBLEM_RESPONSES, **route.responses}
     extra = {"x-permission": access.permission.value if access.permission else "public"}
     if access.permission is not None:
@@ -137,7 +140,7 @@ def _door(route: APIRoute, factory: Callable[..., Any]) -> Callable[..., Any]:
     method = route.endpoint
     access: Access = getattr(method, _MARK)
     status = route.status_code or 200
-    replays = access.replayable and "POST" in route.methods
+    replays = access.replayable and "POST" in (route.methods or ())
 
     parameters = list(inspect.signature(method).parameters.values())
     parameters[0] = parameters[0].replace(

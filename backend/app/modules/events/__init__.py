@@ -1,0 +1,1 @@
+"""What happened: the event timelines of everything in a workspace."""

@@ -1,0 +1,33 @@
+"""How a request gets its service and its filter."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from backend.app.core.context import ServiceContext
+from backend.app.core.runtime import service_context
+from backend.app.modules.events.repository import Filter
+from backend.app.modules.events.schemas import Order
+from backend.app.modules.events.service import EventService
+
+
+async def event_service(context: Annotated[ServiceContext, Depends(service_context)]) -> EventService:
+    return EventService(context)
+
+
+async def event_filter(
+    name: Annotated[
+        str | None,
+        Query(pattern=r"^[a-z_]+\.(\*|[a-z_]+)$", max_length=100, description="`scan.completed` or `scan.*`."),
+    ] = None,
+    since: Annotated[datetime | None, Query(description="Events at or after this time.")] = None,
+    until: Annotated[datetime | None, Query(description="Events before this time.")] = None,
+    order: Order = Order.NEWEST,
+) -> Filter:
+    return Filter(name, _aware(since), _aware(until), order)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A time without a zone is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

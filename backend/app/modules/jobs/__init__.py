@@ -1,0 +1,1 @@
+"""Work in progress: the list of jobs, their progress, cancelling and retrying."""
