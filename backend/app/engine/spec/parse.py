@@ -1,0 +1,374 @@
+"""Bytes to a plain tree of `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, within limits.
+
+JSON is read as RFC 8259 with unique names; YAML as the YAML 1.2 core schema, so that `NO` and `16:9` stay text, plus
+the merge key `<<` that API descriptions in the field use. Mapping keys are always text, as written (`200` is `"200"`).
+Limits are counted before anything large is built: libyaml's own composer dies of a signal at some 25,000 levels.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import yaml
+from yaml._yaml import CParser
+
+from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
+from backend.app.engine.spec.model import Json, SpecError
+
+
+def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict[str, Json]:
+    """The document's top-level mapping. Integers outside 64 bits become floats (RFC 8259, 6).
+
+    Raises `SpecError`: `spec.too_large`, `.not_utf8`, `.empty`, `.not_json_or_yaml`, `.syntax`, `.not_a_mapping`,
+    `.too_deep`, `.too_many_nodes`, `.too_many_aliases`, `.alias_cycle`, `.duplicate_key`, `.bad_key`, `.bad_tag`,
+    `.bad_number`, `.bad_text`, `.several_documents`.
+    """
+    if len(data) > limits.bytes:
+        raise SpecError("spec.too_large", f"the document has {len(data)} bytes; the limit is {limits.bytes}")
+    text = _decode(data)
+    start = text.lstrip()[:1]
+    if not start:
+        raise SpecError("spec.empty", "the document is empty")
+    if start == "<":
+        raise SpecError("spec.not_json_or_yaml", "the document is HTML or XML, neither JSON nor YAML")
+    if start in "{[":
+        try:
+            document = _parse_json(text, limits)
+        except json.JSONDecodeError as error:
+            # Flow-style YAML begins like JSON, and hand-written "JSON" with trailing commas is valid YAML.
+            try:
+                document = _YamlComposer(limits).compose(text)
+            except SpecError as yaml_error:
+                if yaml_error.code != "spec.syntax":
+                    raise
+                raise SpecError("spec.syntax", f"not JSON: {error.msg}", _place(error.lineno, error.colno)) from None
+    else:
+        document = _YamlComposer(limits).compose(text)
+    if not isinstance(document, dict):
+        raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level")
+    return document
+
+
+def _decode(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+        raise SpecError("spec.not_utf8", "the document is UTF-16 or UTF-32; only UTF-8 is read")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SpecError("spec.not_utf8", f"byte {error.start} is not UTF-8", f"line {line}") from None
+
+
+def _place(line: int, column: int) -> str:
+    return f"line {line}, column {column}"
+
+
+class _DuplicateKey(Exception):
+    pass
+
+
+_SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]', re.DOTALL)
+
+
+def _parse_json(text: str, limits: DocumentLimits) -> Json:
+    """Raises `json.JSONDecodeError` for plain syntax errors."""
+    values = text.count(",") + text.count("[") + text.count("{")
+    if values > limits.nodes or _SUSPICIOUS_ESCAPE.search(text):
+        _explain_json(text, limits)
+
+    def integer(token: str) -> int | float:
+        if len(token) > limits.digits:
+            line = text.count("\n", 0, text.find(token)) + 1
+            raise SpecError("spec.bad_number", f"a number of {len(token)} digits", f"line {line}")
+        return _narrow(int(token))
+
+    def constant(token: str) -> NoReturn:
+        match = re.search(rf"[:,\[\s]({re.escape(token)})", text)
+        line = text.count("\n", 0, match.start(1)) + 1 if match else 1
+        raise SpecError("spec.bad_number", f"{token} is no JSON number", f"line {line}")
+
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_int=integer, parse_constant=constant)
+    except (_DuplicateKey, RecursionError) as error:
+        _explain_json(text, limits)
+        raise AssertionError("the scan of the tokens saw no fault") from error
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > limits.depth:
+            _explain_json(text, limits)
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
+    return document
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise _DuplicateKey
+    return mapping
+
+
+def _narrow(value: int) -> int | float:
+    return value if -(2**63) <= value < 2**64 else float(value) if abs(value) < 10**308 else float("inf")
+
+
+def _explain_json(text: str, limits: DocumentLimits) -> None:
+    """Goes over the tokens and raises the `SpecError` of the first limit that is passed, with its place.
+
+    Slower than the parser, hence only for documents that look wrong."""
+
+    def refuse(code: str, message: str, offset: int) -> NoReturn:
+        line_start = text.rfind("\n", 0, offset) + 1
+        raise SpecError(code, message, _place(text.count("\n", 0, offset) + 1, offset - line_start + 1))
+
+    scopes: list[set[str] | None] = []
+    nodes, key_next = 1, False
+    for match in _JSON_TOKEN.finditer(text):
+        lexeme, at = match.group(), match.start()
+        if lexeme[0] == '"':
+            scope = scopes[-1] if scopes and key_next else None
+            if scope is None and not _SUSPICIOUS_ESCAPE.search(lexeme):
+                continue
+            try:
+                value = json.loads(lexeme, strict=False)
+            except ValueError:
+                continue
+            if problem := _bad_text(value):
+                refuse("spec.bad_text", problem, at)
+            if scope is not None:
+                if value in scope:
+                    refuse("spec.duplicate_key", f"the name {value[:80]!r} stands twice in one object", at)
+                scope.add(value)
+        elif lexeme in "{[":
+            nodes += 1
+            scopes.append(set() if lexeme == "{" else None)
+            key_next = lexeme == "{"
+            if len(scopes) > limits.depth:
+                refuse("spec.too_deep", f"more than {limits.depth} levels of nesting", at)
+        elif lexeme in "}]":
+            if scopes:
+                scopes.pop()
+            key_next = False
+        elif lexeme == ",":
+            nodes += 1
+            key_next = bool(scopes) and scopes[-1] is not None
+        else:
+            key_next = False
+        if nodes > limits.nodes:
+            refuse("spec.too_many_nodes", f"more than {limits.nodes} values", at)
+
+
+def _bad_text(value: str) -> str | None:
+    if "\0" in value:
+        return "a text holds the character U+0000"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "a text holds half of a surrogate pair"
+    return None
+
+
+# YAML 1.2.2, 10.3.2: tag resolution of the core schema.
+_PLAIN = re.compile(
+    r"(?P<null>null|Null|NULL|~|)"
+    r"|(?P<true>true|True|TRUE)|(?P<false>false|False|FALSE)"
+    r"|(?P<int>[-+]?[0-9]+)|(?P<oct>0o[0-7]+)|(?P<hex>0x[0-9a-fA-F]+)"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<nan>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
+)
+_PLAIN_START = frozenset("nN~tTfF+-.0123456789")
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS = {f"{_TAG}{name}": name for name in ("int", "float", "bool", "null")}
+_KINDS = {"true": "bool", "false": "bool", "oct": "int", "hex": "int"}
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence whose end has not come yet."""
+
+    container: dict[str, Json] | list[Json]
+    anchor: str | None
+    nodes_before: int
+    line: int
+    height: int = 1
+    key: str | None = None
+    key_lines: dict[str, int] = field(default_factory=dict)
+    merges: list[dict[str, Json]] = field(default_factory=list)
+
+
+class _YamlComposer:
+    """Builds the tree from libyaml's parse events, iteratively, counting as it goes."""
+
+    def __init__(self, limits: DocumentLimits) -> None:
+        self._limits = limits
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
+        self._open_anchors: set[str] = set()
+        self._nodes = 0
+        self._aliases = 0
+        self._root: Json = None
+
+    def compose(self, text: str) -> Json:
+        parser = CParser(text)
+        documents = 0
+        try:
+            while True:
+                event = parser.get_event()
+                kind = type(event)
+                if kind is yaml.ScalarEvent:
+                    self._scalar(event)
+                elif kind is yaml.MappingStartEvent:
+                    self._open(event, {}, "map")
+                elif kind is yaml.SequenceStartEvent:
+                    self._open(event, [], "seq")
+                elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                    self._close()
+                elif kind is yaml.AliasEvent:
+                    self._alias(event)
+                elif kind is yaml.DocumentStartEvent:
+                    documents += 1
+                    if documents > 1:
+                        self._refuse(event, "several_documents", "the stream holds more than one YAML document")
+                elif kind is yaml.StreamEndEvent:
+                    return self._root
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = _place(mark.line + 1, mark.column + 1) if mark else ""
+            raise SpecError("spec.syntax", f"not YAML: {error.problem or error.context}", place) from None
+        except yaml.YAMLError as error:
+            raise SpecError("spec.syntax", f"not YAML: {error}".splitlines()[0]) from None
+
+    def _refuse(self, event: Any, code: str, message: str) -> NoReturn:
+        mark = event.start_mark
+        raise SpecError(f"spec.{code}", message, _place(mark.line + 1, mark.column + 1))
+
+    def _count(self, event: Any, nodes: int, height: int) -> None:
+        self._nodes += nodes
+        if self._nodes > self._limits.nodes:
+            self._refuse(event, "too_many_nodes", f"more than {self._limits.nodes} values, aliases expanded")
+        if len(self._stack) + height > self._limits.depth:
+            self._refuse(event, "too_deep", f"more than {self._limits.depth} levels of nesting")
+
+    def _open(self, event: Any, container: dict[str, Json] | list[Json], tag: str) -> None:
+        if event.tag not in (None, "!", f"{_TAG}{tag}"):
+            self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
+        before = self._nodes
+        self._count(event, 1, 1)
+        if self._stack and self._awaits_key(self._stack[-1]):
+            self._refuse(event, "bad_key", "a mapping key that is no text")
+        self._anchors.pop(event.anchor, None)
+        if event.anchor is not None:
+            self._open_anchors.add(event.anchor)
+        self._stack.append(_Open(container, event.anchor, before, event.start_mark.line + 1))
+
+    def _close(self) -> None:
+        node = self._stack.pop()
+        if isinstance(node.container, dict):
+            for merged in node.merges:
+                for key, value in merged.items():
+                    node.container.setdefault(key, value)
+        if node.anchor is not None:
+            self._open_anchors.discard(node.anchor)
+            self._anchors[node.anchor] = node.container, self._nodes - node.nodes_before, node.height
+        self._place_value(node.container, node.height)
+
+    def _alias(self, event: Any) -> None:
+        self._aliases += 1
+        if self._aliases > self._limits.aliases:
+            self._refuse(event, "too_many_aliases", f"more than {self._limits.aliases} aliases")
+        if event.anchor in self._open_anchors:
+            self._refuse(event, "alias_cycle", f"the alias *{event.anchor[:80]} stands inside what it names")
+        if event.anchor not in self._anchors:
+            self._refuse(event, "syntax", f"the alias *{event.anchor[:80]} names nothing")
+        value, nodes, height = self._anchors[event.anchor]
+        self._count(event, nodes, height)
+        if self._stack and self._awaits_key(self._stack[-1]):
+            if not isinstance(value, str):
+                self._refuse(event, "bad_key", "a mapping key that is no text")
+            self._key(self._stack[-1], value, event)
+        else:
+            self._place_value(value, height, event)
+
+    def _scalar(self, event: Any) -> None:
+        if self._stack and self._awaits_key(self._stack[-1]):
+            if event.tag is not None and event.tag not in _SCALAR_TAGS and event.tag not in ("!", f"{_TAG}str"):
+                self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
+            if event.anchor is not None:
+                self._anchors[event.anchor] = event.value, 1, 0
+            self._key(self._stack[-1], event.value, event, plain=event.implicit[0])
+            return
+        self._count(event, 1, 0)
+        value = self._value(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value, 1, 0
+        self._place_value(value, 0, event)
+
+    @staticmethod
+    def _awaits_key(node: _Open) -> bool:
+        return node.key is None and type(node.container) is dict
+
+    def _key(self, node: _Open, key: str, event: Any, *, plain: bool = False) -> None:
+        if "\0" in key:
+            self._refuse(event, "bad_text", "a key holds the character U+0000")
+        line = event.start_mark.line + 1
+        first = node.key_lines.setdefault(key, line)
+        if key in node.container or (first != line and not (plain and key == "<<")):
+            self._refuse(event, "duplicate_key", f"the key {key[:80]!r} stands on line {first} already")
+        node.key = "\0<<" if plain and key == "<<" else key
+
+    def _place_value(self, value: Json, height: int, event: Any = None) -> None:
+        if not self._stack:
+            self._root = value
+            return
+        node = self._stack[-1]
+        node.height = max(node.height, height + 1)
+        if isinstance(node.container, list):
+            node.container.append(value)
+            return
+        key, node.key = node.key, None
+        if key == "\0<<":
+            merged = value if isinstance(value, list) else [value]
+            if not all(isinstance(item, dict) for item in merged):
+                raise SpecError("spec.syntax", "a merge key << that names no mapping", f"line {node.line}")
+            node.merges.extend(merged)
+        elif key is not None:
+            node.container[key] = value
+
+    def _value(self, event: Any) -> Json:
+        text: str = event.value
+        if event.tag in _SCALAR_TAGS:
+            wanted = _SCALAR_TAGS[event.tag]
+        elif event.tag is None and event.implicit[0]:
+            wanted = ""
+        elif event.tag in (None, "!", f"{_TAG}str"):
+            if "\0" in text:
+                self._refuse(event, "bad_text", "a text holds the character U+0000")
+            return text
+        else:
+            self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
+        match = _PLAIN.fullmatch(text) if not text or text[0] in _PLAIN_START else None
+        kind = match.lastgroup or "null" if match else "str"
+        if kind == "nan":
+            self._refuse(event, "bad_number", f"{text} is no JSON number")
+        if wanted and wanted != _KINDS.get(kind, kind) and not (wanted == "float" and kind == "int"):
+            self._refuse(event, "syntax", f"{text[:80]!r} does not fit its tag {wanted}")
+        if kind in ("int", "oct", "hex", "float") and len(text) > self._limits.digits:
+            self._refuse(event, "bad_number", f"a number of {len(text)} digits")
+        match kind:
+            case "str":
+                return text
+            case "null":
+                return None
+            case "true" | "false":
+                return kind == "true"
+            case "float":
+                return float(text)
+            case _:
+                return _narrow(int(text, {"int": 10, "oct": 8, "hex": 16}[kind]))
