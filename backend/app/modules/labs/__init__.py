@@ -1,0 +1,1 @@
+"""A target to practise on: disposable APIs, correct or with planted faults."""
