@@ -1,0 +1,20 @@
+"""Every table of the application, whoever declares it."""
+
+import functools
+import importlib
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from backend.app.db.base import Base
+
+_APP = Path(__file__).parents[1]
+
+
+@functools.cache
+def metadata() -> MetaData:
+    """The tables of the outbox and of each module's `models.py`."""
+    importlib.import_module("backend.app.db.outbox")
+    for path in sorted(_APP.glob("modules/*/models.py")):
+        importlib.import_module(f"backend.app.modules.{path.parent.name}.models")
+    return Base.metadata

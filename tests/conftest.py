@@ -1,0 +1,72 @@
+"""Fixtures of the whole suite: real engines, settings, and no network beyond this machine."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.app.core.settings import AuthSettings, DatabaseSettings, Settings, StorageSettings
+from tests.support import databases
+from tests.support.network import close_network
+
+ENGINES = ("sqlite", "postgresql")
+
+close_network(databases.named_hosts())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> None:
+    """What a developer's shell sets for Touchstone is not for the tests."""
+    for name in [name for name in os.environ if name.startswith("TOUCHSTONE_")]:
+        del os.environ[name]
+
+
+@pytest.fixture
+def postgres_url() -> str:
+    """A migrated PostgreSQL database without a row."""
+    url = databases.postgres_database()
+    databases.postgres().empty(url)
+    return url
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """An empty Redis database."""
+    from redis import Redis
+
+    url = databases.redis_server_url()
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database without a row, on each engine."""
+    if request.param == "sqlite":
+        return databases.sqlite_database(tmp_path)
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Any]:
+    """A `Database` on `database_url`."""
+    from backend.app.db.engine import create_engine
+    from backend.app.db.session import Database
+
+    database = Database(create_engine(DatabaseSettings(url=database_url)))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of the embedded mode on `database_url`; its files are in `tmp_path`."""
+    return Settings(
+        database=DatabaseSettings(url=database_url),
+        storage=StorageSettings(data_dir=tmp_path / "data"),
+        auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"),
+    )

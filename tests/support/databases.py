@@ -1,0 +1,142 @@
+"""Databases for the tests, each with the schema and without a row.
+
+Measured with 25 tables: making a PostgreSQL database from a template costs 75 ms, dropping it 20, emptying one that
+is kept costs 3 ms. So a process keeps one PostgreSQL database and empties it; a SQLite database is a copy of a file.
+"""
+
+import asyncio
+import atexit
+import functools
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from backend.app.db import migrate
+from backend.app.db.models import metadata
+from tests.support.servers import PostgresServer, RedisServer
+
+T = TypeVar("T")
+
+DATABASE_URL = os.environ.get("TOUCHSTONE_TEST_DATABASE_URL")
+"""A PostgreSQL whose user may create databases."""
+REDIS_URL = os.environ.get("TOUCHSTONE_TEST_REDIS_URL")
+"""A Redis whose databases, one for each test process, are emptied."""
+
+
+def named_hosts() -> list[str]:
+    """Where the servers are that the environment names."""
+    return [host for url in (DATABASE_URL, REDIS_URL) if url and (host := make_url(url).host)]
+
+
+class Postgres:
+    """One PostgreSQL server's databases, through one connection and an event loop of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url).set(drivername="postgresql+asyncpg")
+        self._loop = asyncio.new_event_loop()
+        self._server = self._run(_connect(url))
+        atexit.register(self.close)
+
+    def create(self) -> str:
+        """The URL of a fresh database without a table."""
+        name = f"touchstone_test_{secrets.token_hex(6)}"
+        self._run(self._server.execute(f'CREATE DATABASE "{name}"'))
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, url: str) -> None:
+        self._run(self._server.execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)'))
+
+    def empty(self, url: str) -> None:
+        """Removes every row, puts the counters back and ends connections that a test left open."""
+        self._run(self._empty(url))
+
+    async def _empty(self, url: str) -> None:
+        connection = await _connect(url)
+        await connection.execute(_EMPTY)
+        await connection.execute(";".join(str(table.delete()) for table in reversed(metadata().sorted_tables)))
+        await connection.close()
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self._run(self._server.close())
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(work)
+
+
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences;
+"""
+
+
+async def _connect(url: str) -> "asyncpg.Connection":
+    return await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@functools.cache
+def postgres() -> Postgres:
+    return Postgres(DATABASE_URL or PostgresServer().url)
+
+
+@functools.cache
+def postgres_database() -> str:
+    """The migrated PostgreSQL database of this process."""
+    server = postgres()
+    url = server.create()
+    atexit.register(server.drop, url)
+    _migrate(url)
+    return url
+
+
+@functools.cache
+def _sqlite_template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="touchstone-"))
+    atexit.register(shutil.rmtree, folder)
+    _migrate(sqlite_url(folder / "template.db"))
+    return folder / "template.db"
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def sqlite_database(folder: Path) -> str:
+    """A migrated SQLite database in `folder`."""
+    return sqlite_url(Path(shutil.copyfile(_sqlite_template(), folder / "touchstone.db")))
+
+
+@contextmanager
+def unmigrated(engine: str, folder: Path) -> Iterator[str]:
+    """A database of `engine` ("sqlite" or "postgresql") without a table."""
+    if engine == "sqlite":
+        yield sqlite_url(folder / "unmigrated.db")
+    else:
+        url = postgres().create()
+        yield url
+        postgres().drop(url)
+
+
+@functools.cache
+def redis_server_url() -> str:
+    """The Redis of this process; on a server that the environment names, each process has its own database."""
+    if REDIS_URL is None:
+        return RedisServer().url
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return make_url(REDIS_URL).set(database=worker).render_as_string(hide_password=False)
+
+
+def _migrate(url: str) -> None:
+    if migrate.head() is None:
+        migrate.perform(url, metadata().create_all)
+    else:
+        migrate.upgrade(url)
