@@ -1,0 +1,61 @@
+"""Reports: one finished scan as a file for people or machines. One file, one format."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from backend.app.core.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class OperationReport:
+    method: str
+    path: str
+    requests: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    """How often each status code came back (`{"200": 3}`); requests without an answer count under how they ended
+    (`{"timeout": 1}`)."""
+    reached_2xx: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindingReport:
+    fingerprint: str
+    check: str
+    severity: str
+    """`critical`, `high`, `medium`, `low` or `info`."""
+    method: str
+    path: str
+    title: str
+    detail: str
+    curl: str
+    """A command that reproduces it, secrets masked; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    operations_total: int = 0
+    operations_requested: int = 0
+    operations_2xx: int = 0
+    documented_statuses: int = 0
+    documented_statuses_seen: int = 0
+    percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The fields are the JSON report, by name and in this order."""
+
+    target: str
+    spec: str
+    seed: int
+    requests: int
+    duration_s: float
+    operations: tuple[OperationReport, ...] = ()
+    findings: tuple[FindingReport, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+Reporter: TypeAlias = Callable[[Report], bytes]
+
+reports: Registry[Reporter] = Registry("report", "backend.app.engine.reports")

@@ -1,0 +1,110 @@
+"""The summary of a scan for a terminal: the verdict first, then the findings by operation, then the totals."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from backend.app.engine.reports import FindingReport, OperationReport, Report, reports
+
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+NEVER_SUCCEEDED_SHOWN = 5
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, bidirectional overrides and lone surrogates: what a target sends must not steer a terminal."""
+
+RED, GREEN, YELLOW, BOLD, DIM = 31, 32, 33, 1, 2
+SEVERITY_COLORS = {"critical": RED, "high": RED, "medium": YELLOW}
+
+
+@reports.register("text")
+def text_report(report: Report) -> bytes:
+    return render(report).encode()
+
+
+def render(report: Report, *, color: bool = False, failed: bool | None = None) -> str:
+    """Lines that end with a newline. `failed` is the verdict of the gate; without one any finding fails. `color` adds
+    ANSI colours (ECMA-48, SGR)."""
+    by_operation = _by_operation(report)
+    lines = [_verdict(report, bool(report.findings) if failed is None else failed, color), ""]
+    for name, findings in by_operation.items():
+        lines.append(_paint(_line(name), BOLD, color))
+        for finding in findings:
+            lines += _finding_lines(finding, color)
+        lines.append("")
+    lines += _warnings(report.operations, color)
+    lines.append(_totals(report))
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(report: Report, failed: bool, color: bool) -> str:
+    word = _paint("FAIL", RED, color) if failed else _paint("PASS", GREEN, color)
+    return f"{word}  {_line(report.target)}  {_count_findings(report.findings)}"
+
+
+def _count_findings(findings: Sequence[FindingReport]) -> str:
+    if not findings:
+        return "no findings"
+    counts = Counter(finding.severity for finding in findings)
+    parts = ", ".join(f"{counts[severity]} {_line(severity)}" for severity in sorted(counts, key=_rank))
+    operations = len({(finding.method, finding.path) for finding in findings})
+    return f"{_plural(len(findings), 'finding')} in {_plural(operations, 'operation')} ({parts})"
+
+
+def _by_operation(report: Report) -> dict[str, list[FindingReport]]:
+    """The operation with the worst finding first; equal ones as reported."""
+    groups: dict[str, list[FindingReport]] = defaultdict(list)
+    for finding in sorted(report.findings, key=lambda finding: _rank(finding.severity)):
+        groups[f"{finding.method} {finding.path}"].append(finding)
+    return groups
+
+
+def _finding_lines(finding: FindingReport, color: bool) -> list[str]:
+    severity = _paint(f"{_line(finding.severity).upper():<8}", SEVERITY_COLORS.get(finding.severity, DIM), color)
+    lines = [f"  {severity}  {_line(finding.title)}  {_paint(f'[{_line(finding.check)}]', DIM, color)}"]
+    lines += [f"    {line}" for line in _plain(finding.detail).splitlines() if line.strip()]
+    # Not broken nor shortened: it is there to be copied.
+    lines += [f"    {_paint(line, DIM, color)}" for line in _plain(finding.curl).splitlines()]
+    return lines
+
+
+def _warnings(operations: Sequence[OperationReport], color: bool) -> list[str]:
+    """Operations that were asked and never succeeded: what was found about them proves little."""
+    silent = [f"{one.method} {one.path}" for one in operations if one.requests and not one.reached_2xx]
+    if not silent:
+        return []
+    shown = ", ".join(map(_line, silent[:NEVER_SUCCEEDED_SHOWN]))
+    more = f" and {len(silent) - NEVER_SUCCEEDED_SHOWN} more" if len(silent) > NEVER_SUCCEEDED_SHOWN else ""
+    return [f"{_paint('WARN', YELLOW, color)}  no 2xx answer from {shown}{more}: no finding there proves little", ""]
+
+
+def _totals(report: Report) -> str:
+    coverage = report.coverage
+    return "  ".join(
+        [
+            f"{_plural(report.requests, 'request')} in {report.duration_s:.1f} s",
+            f"{coverage.operations_requested} of {_plural(coverage.operations_total, 'operation')} requested",
+            f"{coverage.operations_2xx} answered 2xx",
+            f"coverage {coverage.percent:.0f}%",
+            f"seed {report.seed}",
+        ]
+    )
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _paint(text: str, code: int, color: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if color else text
+
+
+def _plain(text: str) -> str:
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def _line(text: str) -> str:
+    return " ".join(_plain(text).split())
