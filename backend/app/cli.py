@@ -1,0 +1,188 @@
+"""`touchstone`. Heavy imports stand inside the commands: `--help` answers at once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from backend import __version__
+
+app = typer.Typer(
+    name="touchstone",
+    help="Discover an HTTP API, scan it, name its faults, and watch for what looks unlike itself.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from TOUCHSTONE_* variables, .env and touchstone.toml. Documentation: DOCUMENTATION.md.",
+)
+
+AUTH_HELP = """basic:USER:PASSWORD, bearer:TOKEN, header:NAME=VALUE or query:NAME=VALUE. env:VARIABLE reads it from the
+environment, where other users of the machine cannot see it."""
+
+INTERNAL = 5
+USAGE = 2
+
+
+class Output(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class ScanType(StrEnum):
+    QUICK = "quick"
+    FULL = "full"
+
+
+class Level(StrEnum):
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def main() -> None:
+    """The entry point: what nobody foresaw ends with exit code 5 and one line."""
+    try:
+        app()
+    except Exception as error:
+        from backend.app.core.settings import SettingsError
+
+        if isinstance(error, SettingsError):
+            fail(str(error), USAGE)
+        import traceback
+
+        traceback.print_exc()
+        typer.echo("touchstone: internal error; please report it with the lines above.", err=True)
+        raise SystemExit(INTERNAL) from None
+
+
+def fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"touchstone: {message}", err=True)
+    raise SystemExit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"touchstone {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    spec: Annotated[str, typer.Argument(metavar="SPEC_OR_URL", help="A spec (file or URL), or the URL of the API.")],
+    base_url: Annotated[str | None, typer.Option(help="Where the API runs, when the spec does not say.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("-H", "--header", help="'Name: value', sent with every request. Repeatable.")
+    ] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(help=AUTH_HELP),
+    ] = None,
+    scan_type: Annotated[
+        ScanType, typer.Option("--scan", help="quick: read only; full: every operation.")
+    ] = ScanType.FULL,
+    max_requests: Annotated[int, typer.Option(min=1, help="Stop after so many requests.")] = 2000,
+    max_time: Annotated[float, typer.Option(min=0.1, help="Stop after so many seconds.")] = 300.0,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Requests a second at most.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Requests in flight at most.")] = 8,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same requests.")] = 0,
+    report: Annotated[
+        list[str] | None, typer.Option(metavar="KIND=PATH", help="Write a report: json or junit. Repeatable.")
+    ] = None,
+    fail_on: Annotated[Level, typer.Option(help="Exit with 1 when there is a finding at or above this.")] = Level.LOW,
+    output: Annotated[Output, typer.Option("-o", "--output", help="What stands on stdout.")] = Output.TEXT,
+    insecure: Annotated[bool, typer.Option(help="Accept any TLS certificate of the target.")] = False,
+) -> None:
+    """Discover, scan and judge an API, with no server and no database.
+
+    Exit codes: 0 good, 1 findings at or above --fail-on, 2 usage or spec error, 3 target unreachable,
+    4 not authorised, 5 internal.
+    """
+    from backend.app.commands.check import CheckOptions, run_check
+
+    options = CheckOptions(
+        spec=spec,
+        base_url=base_url,
+        headers=tuple(header or ()),
+        auth=auth,
+        scan_type=scan_type.value,
+        max_requests=max_requests,
+        max_seconds=max_time,
+        rate=rate,
+        workers=workers,
+        seed=seed,
+        reports=tuple(report or ()),
+        fail_on=fail_on.value,
+        as_json=output is Output.JSON,
+        verify_tls=not insecure,
+    )
+    raise typer.Exit(run_check(options))
+
+
+@app.command()
+def demo(
+    target: Annotated[str | None, typer.Option(help="A spec's URL; without it a small faulty API of ours.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where Touchstone listens (0: any free port).")] = 8000,
+    stay: Annotated[
+        bool | None, typer.Option("--stay/--no-stay", help="Keep serving at the end. Default: on a terminal.")
+    ] = None,
+) -> None:
+    """One process, SQLite, no Redis: discover an API, scan it five times, and tell the story."""
+    from backend.app.commands.demo import run_demo
+
+    raise typer.Exit(run_demo(target, port, stay))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
+) -> None:
+    """Run the API (and, without Redis, the jobs)."""
+    from backend.app.commands.serve import run_server
+
+    raise typer.Exit(run_server(host, port))
+
+
+@app.command()
+def worker(
+    queues: Annotated[list[str] | None, typer.Argument(help="Queues to work on, in order. Default: all.")] = None,
+    burst: Annotated[bool, typer.Option("--burst", "-b", help="Stop when no job is due.")] = False,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="The worker's name.")] = None,
+) -> None:
+    """Perform jobs beside the API process."""
+    from backend.app.commands.serve import run_jobs
+
+    raise typer.Exit(run_jobs(tuple(queues or ()), burst, name))
+
+
+@app.command()
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to go; 'head' is the newest, 'base' is empty.")] = "head",
+) -> None:
+    """Bring the database to the schema of this version."""
+    from backend.app.commands.serve import run_migrate
+
+    raise typer.Exit(run_migrate(revision))
+
+
+@app.command()
+def openapi(
+    path: Annotated[Path | None, typer.Argument(help="Write to this file in place of stdout.")] = None,
+) -> None:
+    """Print the OpenAPI document of Touchstone's own API."""
+    from backend.app.commands.serve import print_openapi
+
+    raise typer.Exit(print_openapi(path))

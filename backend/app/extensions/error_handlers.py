@@ -1,0 +1,73 @@
+"""How an error becomes problem+json, whoever raised it."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from backend.app.core.errors import PayloadTooLarge, TouchstoneError
+from backend.app.core.responses import problem, problem_response
+from backend.app.core.settings import Settings
+from backend.app.db.errors import translate
+from backend.app.extensions.logging import get_logger
+from backend.app.extensions.middleware import BodyTooLarge, RequestMiddleware
+
+
+def add_error_handlers(app: FastAPI, settings: Settings) -> None:
+    """Also adds the request middleware, which answers what no handler did."""
+    app.add_middleware(RequestMiddleware, settings=settings, on_error=_unexpected)
+    app.add_exception_handler(TouchstoneError, _touchstone_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(BodyTooLarge, _body_too_large)
+
+
+async def _touchstone_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TouchstoneError)  # noqa: S101
+    return problem(request, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = [
+        {"location": list(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in error.errors()
+    ]
+    first = faults[0] if faults else {"location": [], "detail": ""}
+    where = ".".join(str(part) for part in first["location"])
+    return problem_response(
+        request,
+        status=422,
+        code="request.invalid",
+        title="The request is not valid",
+        detail=f"{where}: {first['detail']}",
+        errors=faults,
+    )
+
+
+_HTTP_CODES = {404: "route.not_found", 405: "route.method_not_allowed", 400: "request.malformed"}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return problem_response(
+        request,
+        status=error.status_code,
+        code=_HTTP_CODES.get(error.status_code, "request.refused"),
+        title=str(error.detail),
+        detail=str(error.detail),
+        headers=error.headers,
+    )
+
+
+async def _body_too_large(request: Request, error: Exception) -> Response:
+    return problem(request, PayloadTooLarge())
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Says nothing of the inside; the log has the trace under the same request id."""
+    if (known := translate(error)) is not None:
+        return problem(request, known)
+    structlog.contextvars.bind_contextvars(path=request.url.path)
+    get_logger("http").error("request.failed", exc_info=error)
+    return problem(request, TouchstoneError("Something went wrong on our side; the request id leads to the log."))
