@@ -1,0 +1,27 @@
+import pytest
+
+from backend.app.engine.spec.servers import resolve_base_url
+
+SPEC = "https://api.example.com/docs/openapi.json"
+
+
+@pytest.mark.parametrize(
+    ("servers", "spec_url", "override", "expected"),
+    [
+        (["https://a.example/v1/"], SPEC, None, "https://a.example/v1"),
+        (["https://a.example/v1"], SPEC, "http://127.0.0.1:9/x/", "http://127.0.0.1:9/x"),
+        (["/v2"], SPEC, None, "https://api.example.com/v2"),
+        (["v2"], SPEC, None, "https://api.example.com/docs/v2"),
+        ([], SPEC, None, "https://api.example.com"),
+        (["http://localhost:8000/v1"], SPEC, None, "https://api.example.com/v1"),
+        (["http://localhost:8000"], "http://127.0.0.1:9/openapi.json", None, "http://localhost:8000"),
+        (["https://{region}.example/"], SPEC, None, "https://api.example.com"),
+        (["https://a.example"], "specs/a.yaml", None, "https://a.example"),
+        (["/v1"], "specs/a.yaml", None, None),
+        ([], None, None, None),
+    ],
+)
+def test_the_base_url_follows_the_document(
+    servers: list[str], spec_url: str | None, override: str | None, expected: str | None
+) -> None:
+    assert resolve_base_url(servers, spec_url, override) == expected
