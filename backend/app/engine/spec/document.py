@@ -1,0 +1,201 @@
+"""A document being read: local references, faults, and the budget of what its description may grow to."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from backend.app.engine.spec.limits import DocumentLimits
+from backend.app.engine.spec.model import Fault, Json, SpecError
+
+T = TypeVar("T")
+
+MAX_FAULTS = 1_000
+
+
+def below(pointer: str, *names: str | int) -> str:
+    """The JSON pointer (RFC 6901) of a value below `pointer`."""
+    for name in names:
+        pointer += "/" + str(name).replace("~", "~0").replace("/", "~1")
+    return pointer
+
+
+class Document:
+    """Typed access to a tree whose shape is not to be trusted: what has the wrong type is a fault, and absent."""
+
+    def __init__(self, root: dict[str, Json], limits: DocumentLimits) -> None:
+        self.root = root
+        self.limits = limits
+        self.faults: list[Fault] = []
+        self._fault_keys: set[tuple[str, str]] = set()
+        self._resolved: dict[tuple[str, bool], tuple[Json, str] | str] = {}
+        self._shared: dict[tuple[str, str], tuple[Any, int]] = {}
+        self._spent = 0
+
+    def fault(self, pointer: str, message: str) -> None:
+        key = (pointer, message)
+        if key in self._fault_keys or len(self.faults) >= MAX_FAULTS:
+            return
+        self._fault_keys.add(key)
+        self.faults.append(Fault(pointer, message))
+
+    def spend(self, nodes: int) -> None:
+        """Raises `SpecError` when the description grows out of proportion, for instance by many path items that
+        refer to one large one."""
+        self._spent += nodes
+        if self._spent > self.limits.expanded_nodes:
+            raise SpecError(
+                "spec.too_many_nodes",
+                f"the operations hold more than {self.limits.expanded_nodes} values once references are followed",
+            )
+
+    def shared(self, kind: str, build: Callable[[dict[str, Json], str], T], node: dict[str, Json], pointer: str) -> T:
+        """`build(node, pointer)`, once for each pointer; every use is spent from the budget."""
+        if (kind, pointer) in self._shared:
+            value, cost = self._shared[kind, pointer]
+            self.spend(cost)
+            return value  # type: ignore[no-any-return]
+        before = self._spent
+        self.spend(1)
+        built = build(node, pointer)
+        self._shared[kind, pointer] = built, self._spent - before
+        return built
+
+    # References
+
+    def resolve(self, node: Json, pointer: str, *, bare: bool = False) -> tuple[Json, str] | None:
+        """Follows `$ref` to its end and gives the value with its own pointer; `None`, and a fault, for a reference
+        that is external, broken or circular. With `bare` it stops at a reference that has siblings."""
+        trail: list[tuple[str, bool]] = []
+        seen: set[tuple[str, bool]] = set()
+        result: tuple[Json, str] | str = (node, pointer)
+        while isinstance(node, dict) and isinstance(ref := node.get("$ref"), str) and not (bare and len(node) > 1):
+            key = (ref, bare)
+            if key in self._resolved:
+                result = self._resolved[key]
+                break
+            if key in seen:
+                result = f"circular reference {ref[:200]!r}"
+                break
+            seen.add(key)
+            trail.append(key)
+            result = self._find(ref)
+            if isinstance(result, str):
+                break
+            node = result[0]
+        for key in trail:
+            self._resolved[key] = result
+        if isinstance(result, str):
+            self.fault(pointer, result)
+            return None
+        return result
+
+    def _find(self, ref: str) -> tuple[Json, str] | str:
+        if not ref.startswith("#"):
+            return f"external reference {ref[:200]!r} is not read"
+        path = unquote(ref[1:])
+        node: Json = self.root
+        names = [name.replace("~1", "/").replace("~0", "~") for name in path.split("/")[1:]]
+        if path and not path.startswith("/"):
+            return f"the reference {ref[:200]!r} names nothing"
+        for name in names:
+            if isinstance(node, dict) and name in node:
+                node = node[name]
+            elif isinstance(node, list) and name.isdecimal() and len(name) < 8 and int(name) < len(node):
+                node = node[int(name)]
+            else:
+                return f"the reference {ref[:200]!r} names nothing"
+        return node, below("", *names)
+
+    # Typed access
+
+    def resolved(self, node: Json, pointer: str) -> tuple[dict[str, Json], str] | None:
+        """`resolve` for a place where an object must stand."""
+        found = self.resolve(node, pointer)
+        if found is None:
+            return None
+        value, at = found
+        if not isinstance(value, dict):
+            self.fault(at, "an object is expected here")
+            return None
+        return value, at
+
+    def mapping(self, node: Mapping[str, Json], key: str, pointer: str) -> dict[str, Json]:
+        value = node.get(key)
+        if isinstance(value, dict):
+            return value
+        if value is not None:
+            self.fault(below(pointer, key), "an object is expected here")
+        return {}
+
+    def entries(self, node: Mapping[str, Json], key: str, pointer: str) -> Iterator[tuple[str, Json, str]]:
+        """Name, value and pointer of each member of the object `node[key]`, without `x-` extensions."""
+        for name, value in self.mapping(node, key, pointer).items():
+            if not name.startswith("x-"):
+                yield name, value, below(pointer, key, name)
+
+    def items(self, node: Mapping[str, Json], key: str, pointer: str) -> Iterator[tuple[Json, str]]:
+        """Each element of the array `node[key]` and its pointer."""
+        value = node.get(key)
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield item, below(pointer, key, index)
+        elif value is not None:
+            self.fault(below(pointer, key), "an array is expected here")
+
+    def strings(self, node: Mapping[str, Json], key: str, pointer: str) -> tuple[str, ...]:
+        found = []
+        for item, at in self.items(node, key, pointer):
+            if isinstance(item, str):
+                found.append(item)
+            else:
+                self.fault(at, "a text is expected here")
+        return tuple(dict.fromkeys(found))
+
+    def text(self, node: Mapping[str, Json], key: str, pointer: str, longest: int = 200) -> str:
+        """The first line of a text, cut; numbers as written (`version: 1.0`)."""
+        value = node.get(key)
+        if value is None:
+            return ""
+        if isinstance(value, bool | dict | list):
+            self.fault(below(pointer, key), "a text is expected here")
+            return ""
+        line = str(value).strip().partition("\n")[0].strip()
+        return line if len(line) <= longest else line[: longest - 1] + "…"
+
+    def flag(self, node: Mapping[str, Json], key: str, pointer: str) -> bool:
+        value = node.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.fault(below(pointer, key), "true or false is expected here")
+        return value is True
+
+    def finite(self, value: Json, pointer: str) -> bool:
+        """Whether JSON can write the value; `1e400` reads as infinity, which it cannot."""
+        pending, nodes = [value], 0
+        while pending:
+            item = pending.pop()
+            nodes += 1
+            if isinstance(item, float) and not math.isfinite(item):
+                self.fault(pointer, "a number beyond the range of a double is left out")
+                return False
+            if isinstance(item, dict):
+                pending.extend(item.values())
+            elif isinstance(item, list):
+                pending.extend(item)
+        self.spend(nodes)
+        return True
+
+    def web_link(self, node: Mapping[str, Json], pointer: str) -> None:
+        """Faults an `externalDocs` that a browser would not open as a web page."""
+        docs = self.mapping(node, "externalDocs", pointer)
+        url = self.text(docs, "url", below(pointer, "externalDocs"))
+        if url and scheme_of(url) not in ("", "http", "https"):
+            self.fault(below(pointer, "externalDocs", "url"), "a link that is neither http nor https is left out")
+
+
+def scheme_of(url: str) -> str:
+    """The scheme in lower case, empty for a relative reference, `?` for what is no URL."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return "?"

@@ -1,0 +1,245 @@
+"""Schemas of every dialect to JSON Schema 2020-12.
+
+Sources: OpenAPI 3.0.4, 4.7.24 and its proposal "Clarify nullable"; OpenAPI 3.1.1, 4.8.24; Swagger 2.0, Schema Object;
+JSON Schema 2020-12. Keywords that neither validate nor describe are dropped.
+"""
+
+import math
+import re
+from collections import deque
+from typing import Any
+
+from backend.app.engine.spec.document import Document, below
+from backend.app.engine.spec.model import Json, Schema
+from backend.app.engine.spec.patterns import pattern_fault
+
+TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
+MAX_DESCRIPTION = 1_000
+
+_ONE_SCHEMA = frozenset(
+    {
+        "items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else",
+        "unevaluatedItems", "unevaluatedProperties",
+    }
+)  # fmt: skip
+_SCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_COUNTS = frozenset(
+    {
+        "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains",
+        "maxContains",
+    }
+)  # fmt: skip
+_LIMITS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+_FLAGS = frozenset({"readOnly", "writeOnly", "deprecated", "uniqueItems"})
+_TEXTS = frozenset({"format", "contentEncoding", "contentMediaType"})
+_BESIDE_REF = frozenset({"description", "readOnly", "writeOnly", "deprecated", "default", "example", "examples"})
+_PAIRS = (
+    ("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")
+)  # fmt: skip
+
+
+class SchemaTranslator:
+    """`definitions` grows with every reference that is met; `finish()` completes it."""
+
+    def __init__(self, document: Document, home: str, *, modern: bool) -> None:
+        """`home` is the pointer of the shared schemas; `modern` means OpenAPI 3.1, whose schemas are 2020-12."""
+        self.definitions: dict[str, Schema] = {}
+        self._document = document
+        self._home = home
+        self._modern = modern
+        self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._pending: deque[tuple[str, Json, str]] = deque()
+
+    def define(self, node: Json, pointer: str) -> str:
+        """The name under which the schema at `pointer` is kept."""
+        name = self._names.get(pointer)
+        if name is None:
+            words = pointer.removeprefix(f"{self._home}/")
+            words = words.replace("~1", "/").replace("~0", "~")
+            # Names are safe in a URI fragment and in a JSON pointer, so that nobody has to unescape them.
+            base = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("_")[:100] or "schema"
+            name, number = base, 1
+            while name in self._taken:
+                number += 1
+                name = f"{base}_{number}"
+            self._names[pointer] = name
+            self._taken.add(name)
+            self._pending.append((name, node, pointer))
+        return name
+
+    def finish(self) -> None:
+        while self._pending:
+            name, node, pointer = self._pending.popleft()
+            self.definitions[name] = self.translate(node, pointer)
+
+    def translate(self, node: Json, pointer: str) -> Schema:
+        self._document.spend(1)
+        if isinstance(node, bool):
+            return node
+        if not isinstance(node, dict):
+            self._document.fault(pointer, "a schema is expected here")
+            return True
+        if "$ref" in node:
+            return self._reference(node, pointer)
+        out: dict[str, Any] = {}
+        for key, value in node.items():
+            self._keyword(out, key, value, below(pointer, key))
+        if not self._modern:
+            self._exclusive_limits(out, node)
+        for low, high in _PAIRS:
+            if low in out and high in out and out[low] > out[high]:
+                self._document.fault(pointer, f"no value fits: {low} is above {high}")
+        return out if self._modern else self._nullable(out, node)
+
+    def _reference(self, node: dict[str, Json], pointer: str) -> Schema:
+        ref = node["$ref"]
+        if not isinstance(ref, str):
+            self._document.fault(below(pointer, "$ref"), "a reference is a text")
+            return True
+        found = self._document.resolve({"$ref": ref}, pointer, bare=True)
+        if found is None:
+            return True
+        out: dict[str, Any] = {"$ref": f"#/$defs/{self.define(*found)}"}
+        for key, value in node.items():
+            if key != "$ref" and (self._modern or key in _BESIDE_REF):
+                self._keyword(out, key, value, below(pointer, key))
+        return out if self._modern else self._nullable(out, node)
+
+    def _keyword(self, out: dict[str, Any], key: str, value: Json, at: str) -> None:
+        document = self._document
+        if key in _ONE_SCHEMA:
+            if key == "items" and isinstance(value, list):
+                if value:
+                    out["prefixItems"] = [self.translate(item, below(at, i)) for i, item in enumerate(value)]
+            else:
+                out[key] = self.translate(value, at)
+        elif key in _SCHEMA_LISTS:
+            if isinstance(value, list) and value:
+                out[key] = [self.translate(item, below(at, i)) for i, item in enumerate(value)]
+            else:
+                document.fault(at, "a list of schemas is expected here")
+        elif key in _SCHEMA_MAPS:
+            if not isinstance(value, dict):
+                document.fault(at, "an object of schemas is expected here")
+                return
+            members = {name: self.translate(item, below(at, name)) for name, item in value.items()}
+            if key == "patternProperties":
+                members = {name: item for name, item in members.items() if self._pattern(name, below(at, name))}
+            out[key] = members
+        elif key in _COUNTS:
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63 and value % 1 == 0:
+                out[key] = int(value)
+            else:
+                document.fault(at, "a whole number of at least 0 is expected here")
+        elif key in _LIMITS:
+            self._limit(out, key, value, at)
+        elif key in _FLAGS:
+            if isinstance(value, bool):
+                if value:
+                    out[key] = True
+            else:
+                document.fault(at, "true or false is expected here")
+        elif key in _TEXTS:
+            if isinstance(value, str):
+                out[key] = value
+            else:
+                document.fault(at, "a text is expected here")
+        elif key in ("title", "description"):
+            if isinstance(value, str) and value:
+                out[key] = value if len(value) <= MAX_DESCRIPTION else value[: MAX_DESCRIPTION - 1] + "…"
+        elif key == "type":
+            self._type(out, value, at)
+        elif key == "pattern":
+            if not isinstance(value, str):
+                document.fault(at, "a text is expected here")
+            elif self._pattern(value, at):
+                out[key] = value
+        elif key == "required":
+            if isinstance(value, list) and all(isinstance(name, str) for name in value):
+                out[key] = list(dict.fromkeys(value))
+            else:
+                document.fault(at, "a list of property names is expected here")
+        elif key == "enum":
+            if not isinstance(value, list) or not value:
+                document.fault(at, "a list of values is expected here")
+            elif document.finite(value, at):
+                out[key] = value
+        elif key in ("const", "default"):
+            if document.finite(value, at):
+                out[key] = value
+        elif key == "example":
+            if document.finite(value, at):
+                out["examples"] = [value, *out.get("examples", [])]
+        elif key == "examples":
+            values = value if isinstance(value, list) else [value]
+            if document.finite(values, at):
+                out["examples"] = [*out.get("examples", []), *values]
+        elif key == "dependentRequired":
+            if isinstance(value, dict) and all(
+                isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values()
+            ):
+                out[key] = value
+            else:
+                document.fault(at, "an object of lists of property names is expected here")
+        elif key in ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor"):
+            document.fault(at, f"{key} is not followed")
+
+    def _limit(self, out: dict[str, Any], key: str, value: Json, at: str) -> None:
+        if isinstance(value, bool):
+            if self._modern or not key.startswith("exclusive"):
+                self._document.fault(at, "a number is expected here")
+        elif not isinstance(value, int | float):
+            self._document.fault(at, "a number is expected here")
+        elif not math.isfinite(value):
+            self._document.fault(at, "a number beyond the range of a double is left out")
+        elif key == "multipleOf" and value <= 0:
+            self._document.fault(at, "multipleOf must be above 0")
+        elif key == "multipleOf" and value < 1e-100:
+            self._document.fault(at, "a multipleOf this small says nothing about a double and is left out")
+        else:
+            out[key] = value
+
+    def _type(self, out: dict[str, Any], value: Json, at: str) -> None:
+        names = value if isinstance(value, list) else [value]
+        known = [name for name in names if isinstance(name, str) and name in TYPES]
+        if value == "file" and not self._modern:
+            out |= {"type": "string", "format": "binary"}
+        elif not names or len(known) != len(names):
+            self._document.fault(at, f"{str(value)[:80]!r} is no type of JSON Schema")
+        else:
+            out["type"] = known[0] if len(known) == 1 else list(dict.fromkeys(known))
+
+    def _pattern(self, pattern: str, at: str) -> bool:
+        fault = pattern_fault(pattern)
+        if fault:
+            self._document.fault(at, fault)
+        return fault is None
+
+    @staticmethod
+    def _exclusive_limits(out: dict[str, Any], node: dict[str, Json]) -> None:
+        """Before 2020-12 the exclusive limits are flags that turn the plain ones."""
+        for plain, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if node.get(exclusive) is True and plain in out:
+                out[exclusive] = out.pop(plain)
+
+    @staticmethod
+    def _nullable(out: dict[str, Any], node: dict[str, Json]) -> Schema:
+        """`nullable` (OpenAPI 3.0) and `x-nullable` (Swagger 2.0 in the field) admit `null` in addition to what the
+        rest says, also beside `$ref`, `allOf` and `enum`, which is how generators of specs mean it."""
+        if not (node.get("nullable") is True or node.get("x-nullable") is True):
+            return out
+        combined = ("$ref", "allOf", "anyOf", "oneOf", "not", "const")
+        if not any(key in out for key in combined):
+            if isinstance(out.get("type"), str):
+                out["type"] = list(dict.fromkeys([out["type"], "null"]))
+            elif "type" in out and "null" not in out["type"]:
+                out["type"] = [*out["type"], "null"]
+            if "enum" in out and None not in out["enum"]:
+                out["enum"] = [*out["enum"], None]
+            return out
+        notes: dict[str, Any] = {
+            key: out.pop(key) for key in ("readOnly", "writeOnly", "description", "examples") if key in out
+        }
+        return {"anyOf": [out, {"type": "null"}], **notes}
