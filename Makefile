@@ -1,0 +1,49 @@
+# Every target makes what it needs. PYTHON names the interpreter for .venv, TARGET the spec that `make demo` tests.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/installed
+UV := $(shell command -v uv)
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --quiet $(if $(UPGRADE),--upgrade)
+
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+else
+INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-compile
+endif
+
+.PHONY: install demo serve test check bench lock
+.DELETE_ON_ERROR:
+
+install: $(STAMP)
+
+# Some distributions package venv without ensurepip; the interpreter's own pip can fill the environment all the same.
+$(STAMP): requirements-dev.lock pyproject.toml
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/touchstone demo $(if $(TARGET),--target '$(TARGET)')
+
+serve: $(STAMP)
+	$(BIN)/touchstone serve
+
+test: $(STAMP)
+	$(BIN)/pytest --numprocesses auto
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --numprocesses auto
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# UPGRADE=1 takes the newest versions that pyproject.toml allows.
+lock: $(STAMP)
+	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
