@@ -1,0 +1,30 @@
+"""How a request gets its services and its filter."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from backend.app.core.context import ServiceContext
+from backend.app.core.runtime import service_context
+from backend.app.modules.endpoints.models import EndpointStatus
+from backend.app.modules.endpoints.repository import EndpointFilter
+from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
+
+
+async def discovery_service(context: Annotated[ServiceContext, Depends(service_context)]) -> DiscoveryService:
+    return DiscoveryService(context)
+
+
+async def endpoint_service(context: Annotated[ServiceContext, Depends(service_context)]) -> EndpointService:
+    return EndpointService(context)
+
+
+async def endpoint_filter(
+    method: Annotated[str | None, Query(pattern=r"^[A-Za-z]{1,20}$")] = None,
+    status: EndpointStatus | None = None,
+    requires_auth: bool | None = None,
+    source: Annotated[str | None, Query(max_length=50, pattern=r"^[a-z0-9.-]+$")] = None,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
+    path: Annotated[str | None, Query(max_length=500, description="Part of the path, in any case.")] = None,
+) -> EndpointFilter:
+    return EndpointFilter(method and method.upper(), status, requires_auth, source, tag, path)

@@ -1,0 +1,23 @@
+"""What can go wrong with discovery and its inventory."""
+
+from backend.app.core.errors import Conflict, InvalidInput, NotFound
+
+
+class DiscoveryNotFound(NotFound):
+    code = "discovery.not_found"
+    title = "There is no such discovery"
+
+
+class DiscoveryAlreadyRunning(Conflict):
+    code = "discovery.already_running"
+    title = "This project is being discovered already"
+
+
+class UnknownStrategy(InvalidInput):
+    code = "discovery.unknown_strategy"
+    title = "There is no such discovery strategy"
+
+
+class EndpointNotFound(NotFound):
+    code = "endpoint.not_found"
+    title = "There is no such endpoint"

@@ -1,0 +1,81 @@
+"""What discovery makes known."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from backend.app.core.ids import Ulid
+from backend.app.core.message_hub import Event
+
+
+class DiscoveryRequested(Event):
+    name: ClassVar = "discovery.requested"
+    discovery_id: Ulid
+
+
+class DiscoveryCompleted(Event):
+    name: ClassVar = "discovery.completed"
+    discovery_id: Ulid
+    source: str
+    location: str
+    added: int
+    changed: int
+    gone: int
+    unchanged: int
+    faults: int
+
+
+class DiscoveryFailed(Event):
+    name: ClassVar = "discovery.failed"
+    discovery_id: Ulid
+    code: str
+    message: str
+    where: str
+
+
+class DiscoveryCancelled(Event):
+    name: ClassVar = "discovery.cancelled"
+    discovery_id: Ulid
+
+
+class EndpointDiscovered(Event):
+    name: ClassVar = "endpoint.discovered"
+    endpoint_id: Ulid
+    discovery_id: Ulid
+    method: str
+    path: str
+
+
+class EndpointChanged(Event):
+    name: ClassVar = "endpoint.changed"
+    endpoint_id: Ulid
+    discovery_id: Ulid
+    method: str
+    path: str
+    changes: tuple[str, ...]
+    """What differs, each in one sentence."""
+    breaking: bool
+
+
+class EndpointVanished(Event):
+    name: ClassVar = "endpoint.vanished"
+    endpoint_id: Ulid
+    discovery_id: Ulid
+    method: str
+    path: str
+
+
+class Change(StrEnum):
+    DISCOVERED = "discovered"
+    CHANGED = "changed"
+    VANISHED = "vanished"
+
+
+class DiscoverySummarised(Event):
+    """Stands for the single events when a discovery brings too many of one kind."""
+
+    name: ClassVar = "discovery.summarised"
+    discovery_id: Ulid
+    change: Change
+    count: int
+    first: tuple[str, ...]
+    """The first of them: `GET /books`."""
