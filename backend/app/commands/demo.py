@@ -1,0 +1,217 @@
+"""`touchstone demo`: the whole story in one process, driven through the REST API as any client would."""
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from pydantic import SecretStr
+
+from backend.app.cli import INTERNAL, fail
+from backend.app.core.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    LoggingSettings,
+    RedisSettings,
+    Settings,
+    StorageSettings,
+    WebSettings,
+    load_settings,
+)
+from backend.app.engine.http import Outcome, Request
+from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
+from backend.app.extensions.server import ServerFailed, background_server
+from backend.app.main import create_app
+from backend.app.modules.labs.recipes import Lab, Recipe, recipes
+
+SCANS = 5
+EMAIL = "demo@example.com"
+UNREACHABLE = 3
+
+
+class DemoFailed(Exception):
+    """A step did not end as it should; the message says which and why."""
+
+
+def run_demo(target: str | None, port: int, stay: bool | None) -> int:
+    settings = _settings(port)
+    _forget(settings)
+    try:
+        with contextlib.ExitStack() as stack:
+            recipe, lab, spec_url = None, None, target
+            if spec_url is None:
+                recipe = recipes.get("bookshop")
+                lab = recipe.create(1, True)
+                spec_url = stack.enter_context(background_server(lab)) + "/openapi.json"
+            address = stack.enter_context(background_server(create_app(settings), port=port))
+            password = secrets.token_urlsafe(12)
+            asyncio.run(_Story(address, spec_url, password, recipe, lab).tell())
+            typer.echo(f"\nExplore   {address}/api/v1/docs   sign in as {EMAIL}, password {password}")
+            if stay or (stay is None and sys.stdout.isatty()):
+                typer.echo("Ctrl-C ends it.")
+                with contextlib.suppress(KeyboardInterrupt):
+                    while True:
+                        time.sleep(3600)
+            else:
+                typer.echo(f"It ends here; `touchstone demo --stay` keeps it running. Its data: {_folder(settings)}")
+    except ServerFailed as error:
+        fail(str(error), INTERNAL)
+    except DemoFailed as error:
+        fail(str(error), UNREACHABLE)
+    return 0
+
+
+def _settings(port: int) -> Settings:
+    """The embedded mode, whatever the environment says, with a database of its own."""
+    folder = load_settings().storage.data_dir / "demo"
+    return Settings(
+        mode="embedded",
+        database=DatabaseSettings(url=f"sqlite+aiosqlite:///{folder}/touchstone.db", auto_migrate=True),
+        redis=RedisSettings(url=None),
+        auth=AuthSettings(secret_key=SecretStr(secrets.token_urlsafe(32))),
+        storage=StorageSettings(data_dir=folder),
+        logging=LoggingSettings(level="error"),
+        web=WebSettings(port=port or 8000, docs=True),
+    )
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.storage.data_dir
+
+
+def _forget(settings: Settings) -> None:
+    """Every demo begins with an empty database."""
+    shutil.rmtree(_folder(settings), ignore_errors=True)
+    _folder(settings).mkdir(parents=True)
+
+
+class _Story:
+    def __init__(self, address: str, spec_url: str, password: str, recipe: Recipe | None, lab: Lab | None) -> None:
+        self._api = f"{address}/api/v1"
+        self._spec_url = spec_url
+        self._password = password
+        self._recipe = recipe
+        self._lab = lab
+        self._headers: dict[str, str] = {}
+        self._began = time.monotonic()
+
+    async def tell(self) -> None:
+        async with HttpClient(OutgoingPolicy(allow_private=True)) as self._client:
+            await self._sign_up()
+            project = await self._create_project()
+            await self._discover(project)
+            for number in range(1, SCANS + 1):
+                if number == SCANS:
+                    await self._provoke()
+                await self._scan(project, number)
+            await self._show_findings(project)
+            await self._show_anomalies(project)
+            await self._show_timeline(project)
+
+    async def _sign_up(self) -> None:
+        person = {"email": EMAIL, "password": self._password, "first_name": "Demo", "last_name": "Person"}
+        await self._ask("POST", "/auth/register", person)
+        token = await self._ask("POST", "/auth/login", {"email": EMAIL, "password": self._password})
+        self._headers["Authorization"] = f"Bearer {token['access_token']}"
+        self._say(f"Signed up as {EMAIL}")
+
+    async def _create_project(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"name": self._recipe.title if self._recipe else "Demo", "spec_url": self._spec_url}
+        if self._lab is not None:
+            name, value = next(iter(self._lab.credentials.items()))
+            body |= {"auth_type": "api_key_header", "auth_config": {"name": name, "value": value}}
+        project: dict[str, Any] = await self._ask("POST", "/projects", body)
+        self._say(f"Created the project {project['name']!r} for {self._spec_url}")
+        return project
+
+    async def _discover(self, project: Mapping[str, Any]) -> None:
+        discovery = await self._ask("POST", f"/projects/{project['id']}/endpoints/scan", {})
+        discovery = await self._finished(f"/discoveries/{discovery['id']}")
+        if discovery["status"] != "completed":
+            raise DemoFailed(f"discovery failed: {discovery['error']['message']}")
+        self._say(f"Discovered {discovery['added']} operations ({discovery['source']})")
+
+    async def _scan(self, project: Mapping[str, Any], number: int) -> None:
+        started = await self._ask("POST", f"/projects/{project['id']}/scans", {"scan_type": "full", "seed": 1})
+        scan = await self._finished(f"/scans/{started['id']}")
+        summary = scan["summary"] or {}
+        if scan["status"] != "completed":
+            raise DemoFailed(f"scan {number} {scan['status']}: {scan.get('error') or summary}")
+        self._say(
+            f"Scan {number} of {SCANS}: {summary['requests']} requests in {summary['duration_s']:.1f} s, "
+            f"{summary['operations_2xx']} of {summary['operations_total']} operations answered 2xx, "
+            f"{summary['findings_open']} open findings"
+        )
+
+    async def _provoke(self) -> None:
+        """Use the lab as its clients would until one of its endpoints has grown slow."""
+        slowdown = self._recipe.slowdown if self._recipe else None
+        if slowdown is None:
+            return
+        base = self._spec_url.removesuffix("/openapi.json")
+        request = Request(slowdown.method, base + slowdown.path)
+        for _ in range(0, slowdown.times, 20):
+            await asyncio.gather(*(self._client.send(request) for _ in range(20)))
+        self._say(f"Meanwhile {slowdown.times} clients called {slowdown.method} {slowdown.path}")
+
+    async def _show_findings(self, project: Mapping[str, Any]) -> None:
+        findings = await self._ask("GET", f"/projects/{project['id']}/findings?status=open&limit=200")
+        typer.echo(f"\nFINDINGS ({len(findings)} open)")
+        for finding in sorted(findings, key=lambda one: _SEVERITIES.index(one["severity"])):
+            typer.echo(f"  {finding['severity']:<8} {finding['method']} {finding['path']}: {finding['title']}")
+            typer.echo(f"           {finding['curl']}")
+
+    async def _show_anomalies(self, project: Mapping[str, Any]) -> None:
+        await self._settled()
+        anomalies = await self._ask("GET", f"/projects/{project['id']}/anomalies")
+        typer.echo(f"\nANOMALIES ({len(anomalies)})")
+        for anomaly in anomalies:
+            typer.echo(f"  {anomaly['metric_type']}: {anomaly['details']}")
+
+    async def _show_timeline(self, project: Mapping[str, Any]) -> None:
+        events = await self._ask("GET", f"/projects/{project['id']}/events?order=newest&limit=12")
+        typer.echo("\nTIMELINE (the latest)")
+        for event in reversed(events):
+            typer.echo(
+                f"  {event['occurred_at'][11:23]}  {event['name']:<24} {event['entity_type']} {event['entity_id']}"
+            )
+
+    async def _finished(self, path: str) -> dict[str, Any]:
+        while True:
+            thing: dict[str, Any] = await self._ask("GET", path)
+            if thing["status"] not in ("queued", "running"):
+                return thing
+            await asyncio.sleep(0.1)
+
+    async def _settled(self) -> None:
+        """Until no job is left: what follows from the last scan is judged too."""
+        for status in ("pending", "running"):
+            while await self._ask("GET", f"/jobs?status={status}&limit=1"):  # noqa: ASYNC110 - asked over HTTP
+                await asyncio.sleep(0.1)
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        headers = {**self._headers, "Accept": "application/json"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = orjson.dumps(body)
+        exchange = await self._client.send(Request(method, self._api + path, tuple(headers.items()), content))
+        if exchange.outcome is not Outcome.ANSWERED or exchange.answer is None:
+            raise DemoFailed(f"{method} {path}: {exchange.error}")
+        answer = orjson.loads(exchange.answer.body)
+        if exchange.answer.status >= 400:
+            raise DemoFailed(f"{method} {path}: {exchange.answer.status} {answer.get('detail')}")
+        return answer["data"]
+
+    def _say(self, line: str) -> None:
+        typer.echo(f"{time.monotonic() - self._began:6.1f} s  {line}")
+
+
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
