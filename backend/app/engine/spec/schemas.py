@@ -15,6 +15,9 @@ from backend.app.engine.spec.patterns import pattern_fault
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 MAX_DESCRIPTION = 1_000
+MAX_SCHEMA_DEPTH = 50
+"""Schemas inside one another without a reference between them. JSON writers stop at some 250 levels, and a schema can
+take four."""
 
 _ONE_SCHEMA = frozenset(
     {
@@ -50,6 +53,7 @@ class SchemaTranslator:
         self._modern = modern
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._depth = 0
         self._pending: deque[tuple[str, Json, str]] = deque()
 
     def define(self, node: Json, pointer: str) -> str:
@@ -81,8 +85,16 @@ class SchemaTranslator:
         if not isinstance(node, dict):
             self._document.fault(pointer, "a schema is expected here")
             return True
-        if "$ref" in node:
-            return self._reference(node, pointer)
+        if self._depth >= MAX_SCHEMA_DEPTH:
+            self._document.fault(pointer, f"a schema below {MAX_SCHEMA_DEPTH} others is left out")
+            return True
+        self._depth += 1
+        try:
+            return self._reference(node, pointer) if "$ref" in node else self._object(node, pointer)
+        finally:
+            self._depth -= 1
+
+    def _object(self, node: dict[str, Json], pointer: str) -> Schema:
         out: dict[str, Any] = {}
         for key, value in node.items():
             self._keyword(out, key, value, below(pointer, key))
