@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.ids import Ulid, new_ulid
 from backend.app.db.outbox import EventRow, JobRow, insert_event
@@ -133,14 +134,15 @@ class MessageHub:
         jobs = [JobRow(new_ulid(), h.name, h.queue, h.attempts) for h in self._by_event.get(type(event), ())]
         position = await insert_event(context.session, values, jobs)
         if jobs:
-            self._wake_after_commit(context, jobs)
+            self.wake(context.session, jobs)
         return EventRow(position, *values)
 
-    def _wake_after_commit(self, context: "ServiceContext", jobs: list[JobRow]) -> None:
-        waiting: list[JobRow] | None = context.session.info.get(_WAKE)
+    def wake(self, session: AsyncSession, jobs: Sequence[JobRow]) -> None:
+        """Tell the queue of `jobs` once the transaction of `session` is committed."""
+        waiting: list[JobRow] | None = session.info.get(_WAKE)
         if waiting is None:
-            waiting = context.session.info[_WAKE] = []
-            after_commit(context.session, lambda: self.queue.wake(waiting))
+            waiting = session.info[_WAKE] = []
+            after_commit(session, lambda: self.queue.wake(waiting))
         waiting += jobs
 
     def events(self) -> list[type[Event]]:
