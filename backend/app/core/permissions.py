@@ -25,6 +25,35 @@ class Permission(StrEnum):
 ALL_PERMISSIONS = frozenset(Permission)
 
 
+class Role(StrEnum):
+    """A user's part in one workspace, in alphabetical order."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    OWNER = "owner"
+    VIEWER = "viewer"
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return _GRANTED[self]
+
+
+_VIEWER = frozenset(p for p in Permission if p.value.endswith(".read")) | {Permission.API_KEYS_WRITE}
+"""An API key never does more than its owner may, so everybody may have some."""
+_MEMBER = _VIEWER | {
+    Permission.ENDPOINTS_WRITE,
+    Permission.JOBS_WRITE,
+    Permission.PROJECTS_WRITE,
+    Permission.SCANS_WRITE,
+}
+_GRANTED = {
+    Role.ADMIN: ALL_PERMISSIONS,
+    Role.MEMBER: _MEMBER,
+    Role.OWNER: ALL_PERMISSIONS,
+    Role.VIEWER: _VIEWER,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who acts, in which workspace, and what that allows."""

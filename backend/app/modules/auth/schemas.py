@@ -1,0 +1,112 @@
+"""What identity accepts and answers."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from backend.app.core.ids import Ulid
+from backend.app.core.permissions import Permission
+from backend.app.core.schema import BaseSchema, InputSchema, Line
+from backend.app.modules.auth.models import MAX_EMAIL
+
+MIN_PASSWORD = 15
+MAX_PASSWORD = 1024
+
+
+def fold_email(value: str) -> str:
+    """The form in which two spellings of one address are equal. Raises `ValueError`."""
+    try:
+        address = validate_email(value, check_deliverability=False, globally_deliverable=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    folded = unicodedata.normalize("NFC", address.casefold())
+    if len(folded) > MAX_EMAIL:
+        raise ValueError("the e-mail address is too long")
+    return folded
+
+
+def _long_enough(value: str) -> str:
+    value = unicodedata.normalize("NFC", value)
+    if not MIN_PASSWORD <= len(value) <= MAX_PASSWORD:
+        raise ValueError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    return value
+
+
+Email: TypeAlias = Annotated[
+    str, Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(fold_email)
+]
+_Password = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, max_length=4 * MAX_PASSWORD),
+    Field(repr=False, json_schema_extra={"format": "password"}),
+]
+"""Longer than a password may be: decomposed characters count less once they are composed."""
+NewPassword: TypeAlias = Annotated[_Password, AfterValidator(_long_enough)]
+
+
+class UserRegister(InputSchema):
+    email: Email
+    password: NewPassword
+    """15 to 1024 characters after NFC, of any kind (NIST SP 800-63B-4, 3.1.1.2)."""
+    first_name: Annotated[Line, Field(min_length=1, max_length=100)]
+    last_name: Annotated[Line, Field(min_length=1, max_length=100)]
+
+
+class UserLogin(InputSchema):
+    email: Annotated[str, Field(max_length=MAX_EMAIL)]
+    password: _Password
+
+
+class RefreshRequest(InputSchema):
+    refresh_token: Annotated[str, Field(max_length=200, repr=False)]
+
+
+class TokenPair(BaseSchema):
+    """`expires_in` counts seconds, of the access token (RFC 6749, 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a word of RFC 6750
+    expires_in: int
+
+
+class UserRead(BaseSchema):
+    id: Ulid
+    email: str
+    first_name: str
+    last_name: str
+    personal_workspace_id: Ulid
+    created_at: datetime
+
+
+class MeRead(UserRead):
+    """`workspace_id` is the active one; `permissions` are what this credential may do there."""
+
+    workspace_id: Ulid
+    permissions: list[Permission]
+
+
+class ApiKeyCreate(InputSchema):
+    name: Annotated[Line, Field(min_length=1, max_length=100)]
+    scopes: Annotated[list[Permission] | None, Field(max_length=100)] = None
+    """Default: everything that the caller may do."""
+    expires_at: AwareDatetime | None = None
+
+
+class ApiKeyRead(BaseSchema):
+    id: Ulid
+    name: str
+    last_four: str
+    scopes: list[Permission]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class ApiKeyWithSecret(ApiKeyRead):
+    """`key` is shown this once."""
+
+    key: Annotated[str, Field(repr=False)]
