@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from backend.app.core.registry import Registry
+from backend.app.engine.scan import ScanResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,36 @@ class Report:
     operations: tuple[OperationReport, ...] = ()
     findings: tuple[FindingReport, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+
+
+def report_of(result: ScanResult, *, target: str, spec: str) -> Report:
+    """`target` is the base URL that was scanned, `spec` where its description came from."""
+    coverage = result.coverage
+    return Report(
+        target=target,
+        spec=spec,
+        seed=result.seed,
+        requests=result.requests,
+        duration_s=round(result.duration_s, 3),
+        operations=tuple(
+            OperationReport(one.method, one.path, one.requests, one.statuses, one.reached_2xx)
+            for one in result.operations
+        ),
+        findings=tuple(
+            FindingReport(
+                one.fingerprint, one.check, one.severity.value, one.method, one.path, one.title, one.detail, one.curl
+            )
+            for one in result.findings
+        ),
+        coverage=Coverage(
+            coverage.operations_total,
+            coverage.operations_requested,
+            coverage.operations_2xx,
+            coverage.documented_statuses,
+            coverage.documented_statuses_seen,
+            coverage.percent,
+        ),
+    )
 
 
 Reporter: TypeAlias = Callable[[Report], bytes]

@@ -1,0 +1,259 @@
+"""`touchstone check`: the whole job in one process, with no server and no database."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from backend.app.cli import AUTH_HELP, USAGE, fail
+from backend.app.engine.checks import Severity
+from backend.app.engine.findings import Finding
+from backend.app.engine.generate.requests import Credentials
+from backend.app.engine.http import Exchange, Headers, Outcome, Request
+from backend.app.engine.reports import Report, report_of, reports
+from backend.app.engine.reports.text import render
+from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, ScanType, Stopped, TestRun, run_scan
+from backend.app.engine.spec.model import SpecError
+from backend.app.engine.spec.servers import resolve_base_url
+from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
+from backend.app.extensions.sandbox import read_description
+from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+GOOD, FOUND, UNREACHABLE, NOT_AUTHORISED, INTERRUPTED = 0, 1, 3, 4, 130
+
+_UNREACHABLE = frozenset(
+    f"discovery.{outcome}" for outcome in Outcome if outcome not in (Outcome.ANSWERED, Outcome.TOO_LARGE)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    spec: str
+    base_url: str | None
+    headers: tuple[str, ...]
+    auth: str | None
+    scan_type: str
+    max_requests: int
+    max_seconds: float
+    rate: float | None
+    workers: int
+    seed: int
+    reports: tuple[str, ...]
+    fail_on: str
+    as_json: bool
+    verify_tls: bool
+
+
+class UsageError(Exception):
+    """What was typed cannot be used; the message says why."""
+
+
+def run_check(options: CheckOptions) -> int:
+    """The exit code."""
+    import uvloop
+
+    try:
+        wanted = _report_files(options.reports)
+        headers = tuple(map(_header, options.headers))
+        credentials = _credentials(options.auth)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_check(options, headers, credentials, wanted))
+    except (UsageError, SpecError) as error:
+        fail(str(error), USAGE)
+    except NothingDiscovered as error:
+        fail(error.message, UNREACHABLE if error.code in _UNREACHABLE else USAGE)
+
+
+async def _check(
+    options: CheckOptions, headers: Headers, credentials: Credentials | None, wanted: list[tuple[str, Path]]
+) -> int:
+    async with HttpClient(
+        OutgoingPolicy(allow_private=True), max_connections=options.workers, verify=options.verify_tls
+    ) as client:
+        found = await _discover(options, client, headers, credentials)
+        base_url = resolve_base_url(found.description.servers, found.where, options.base_url)
+        if base_url is None:
+            raise UsageError("the spec does not say where the API runs: give --base-url")
+        plan = ScanPlan(
+            found.description,
+            base_url,
+            ScanType(options.scan_type),
+            credentials,
+            headers,
+            options.seed,
+            ScanLimits(options.rate, options.workers, options.max_requests, options.max_seconds),
+        )
+        observer = _Terminal()
+        with observer.watching():
+            result = await run_scan(plan, client.send, observer=observer)
+    report = report_of(result, target=base_url, spec=found.where)
+    for kind, path in wanted:
+        path.write_bytes(reports.get(kind)(report))
+    code = _exit_code(result, options.fail_on, observer.interrupted)
+    _print(report, result, code, options.as_json)
+    return code
+
+
+async def _discover(
+    options: CheckOptions, client: HttpClient, headers: Headers, credentials: Credentials | None
+) -> Discovered:
+    async def fetch(url: str) -> Exchange:
+        # Credentials are for the API; the document gets them only from where the API is.
+        own = headers + (credentials.headers if credentials is not None else ())
+        return await client.send(Request("GET", url, own), follow_redirects=True)
+
+    if "://" in options.spec:
+        return await strategies.get("openapi")(Subject(base_url=options.spec), fetch, read_description)
+    description = await read_description(_file(options.spec))
+    return Discovered(description, description.dialect, options.spec)
+
+
+def _file(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror or error}") from None
+
+
+def _exit_code(result: ScanResult, fail_on: str, interrupted: bool) -> int:
+    if interrupted:
+        return INTERRUPTED
+    if result.stopped is Stopped.UNREACHABLE:
+        return UNREACHABLE
+    if result.unauthorised:
+        return NOT_AUTHORISED
+    lowest = 0 if fail_on == "info" else Severity(fail_on).rank
+    return FOUND if any(finding.severity.rank >= lowest for finding in result.findings) else GOOD
+
+
+def _print(report: Report, result: ScanResult, code: int, as_json: bool) -> None:
+    if as_json:
+        typer.echo(reports.get("json")(report).decode())
+    else:
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        typer.echo(render(report, color=color, failed=code != GOOD), nl=False)
+    for operation in result.operations:
+        if operation.skipped and not as_json:
+            typer.echo(f"skipped {operation.method} {operation.path}: {operation.skipped}", err=True)
+    remarks = {
+        Stopped.MAX_REQUESTS: "stopped at --max-requests; not everything was tried",
+        Stopped.MAX_SECONDS: "stopped at --max-time; not everything was tried",
+        Stopped.UNREACHABLE: f"the target {report.target} cannot be reached",
+    }
+    if result.stopped in remarks:
+        typer.echo(f"touchstone: {remarks[result.stopped]}", err=True)
+    if result.unauthorised:
+        typer.echo("touchstone: the target accepted no request for want of valid credentials: see --auth", err=True)
+    if result.left_behind:
+        typer.echo(f"touchstone: {result.left_behind} things that the scan created could not be deleted", err=True)
+    for line in result.internal_errors:
+        typer.echo(f"touchstone: {line}", err=True)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise UsageError(f"-H {text!r}: write 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _credentials(text: str | None) -> Credentials | None:
+    if text is None:
+        return None
+    kind, _, value = text.partition(":")
+    if kind == "env":
+        variable = os.environ.get(value)
+        if variable is None:
+            raise UsageError(f"--auth {text}: the environment has no {value}")
+        kind, _, value = variable.partition(":")
+    name, equals, secret = value.partition("=")
+    match kind:
+        case "basic" if ":" in value:
+            from base64 import b64encode
+
+            return Credentials(headers=(("Authorization", f"Basic {b64encode(value.encode()).decode()}"),))
+        case "bearer" if value:
+            return Credentials(headers=(("Authorization", f"Bearer {value}"),))
+        case "header" if name and equals:
+            return Credentials(headers=((name, secret),))
+        case "query" if name and equals:
+            return Credentials(query=((name, secret),))
+    raise UsageError(f"--auth: {AUTH_HELP}")
+
+
+def _report_files(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Checked before anything is sent: a scan is too dear to lose its report to a typing error."""
+    files = []
+    for text in texts:
+        kind, equals, path = text.partition("=")
+        if not equals or kind not in reports.names():
+            raise UsageError(f"--report {text}: write KIND=PATH with one of {', '.join(reports.names())}")
+        folder = Path(path).resolve().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UsageError(f"--report {text}: cannot write in {folder}")
+        files.append((kind, Path(path)))
+    return files
+
+
+class _Terminal:
+    """Observes the scan for a person: a bar on stderr when that is a terminal. Ctrl-C ends the scan in good order."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._bar: Progress | None = None
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        try:
+            with self._progress() as self._bar:
+                yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    def _progress(self) -> contextlib.AbstractContextManager["Progress | None"]:
+        if not sys.stderr.isatty():
+            return contextlib.nullcontext()
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[findings]} findings"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        bar.add_task("", total=None, findings=0)
+        return bar
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    async def test_run(self, run: TestRun) -> None:
+        pass
+
+    async def finding(self, finding: Finding) -> None:
+        if self._bar is not None:
+            task = self._bar.tasks[0]
+            self._bar.update(task.id, findings=task.fields["findings"] + 1)
+
+    async def progress(self, done: int, total: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.tasks[0].id, completed=done, total=total)
+
+    async def should_stop(self) -> bool:
+        return self.interrupted
