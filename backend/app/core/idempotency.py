@@ -41,13 +41,14 @@ class IdempotencyRecord(Base):
 async def once(
     context: ServiceContext, key: str, request: Request, perform: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """Raises `IdempotencyKeyReused` when the key came with another method, path or body before."""
+    """Raises `IdempotencyKeyReused` when the key came with another method, target or body before."""
     identity = {
         "workspace_id": context.workspace_id,
         "user_id": context.principal.user_id or "",
         "key": key,
     }
-    digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body()).hexdigest()
+    target = f"{request.method} {request.url.path}?{request.url.query}\n"
+    digest = hashlib.sha256(target.encode() + await request.body()).hexdigest()
     mine = [getattr(IdempotencyRecord, name) == value for name, value in identity.items()]
     first = await insert_or_ignore(
         context.session,

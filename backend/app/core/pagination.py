@@ -13,6 +13,7 @@ from fastapi import Query
 from backend.app.core.errors import InvalidInput
 
 T = TypeVar("T")
+K = TypeVar("K", str, int)
 
 Row: TypeAlias = Mapping[Any, Any]
 """A result row by column name."""
@@ -38,9 +39,14 @@ class PageRequest:
     limit: int = 50
     cursor: str | None = None
 
-    def after(self) -> Any | None:
+    def after(self, kind: type[K] = str) -> K | None:  # type: ignore[assignment]
         """The sort key behind the cursor, None on the first page. Raises `InvalidCursor`."""
-        return None if self.cursor is None else decode_cursor(self.cursor)
+        if self.cursor is None:
+            return None
+        key = decode_cursor(self.cursor)
+        if not isinstance(key, kind):
+            raise InvalidCursor
+        return key
 
     def page(self, rows: Sequence[Row], key: str) -> Page[Any]:
         """Cuts the one row too many that the query asked for (`limit + 1`), and remembers where to go on."""

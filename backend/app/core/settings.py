@@ -7,8 +7,10 @@ nearest known one.
 import difflib
 import os
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -16,9 +18,11 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceError
 
 PREFIX = "TOUCHSTONE_"
 CONFIG_FILE = "touchstone.toml"
+ENV_FILE = ".env"
 
 
 class SettingsError(Exception):
@@ -105,7 +109,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        env_file=".env",
+        env_file=ENV_FILE,
+        dotenv_filtering="only_existing",
         toml_file=CONFIG_FILE,
         frozen=True,
         extra="forbid",
@@ -155,17 +160,20 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: Any) -> Settings:
     """Reads all sources. Raises `SettingsError` with one line for each fault."""
-    lines = _unknown_environment_keys()
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        lines += [_describe(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
-        raise SettingsError("\n".join(lines)) from None
-    except (ValueError, OSError) as error:
-        raise SettingsError("\n".join([*lines, str(error)])) from None
+    lines = _unknown_variables()
     if lines:
         raise SettingsError("\n".join(lines))
-    return settings
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [_describe(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+    except TOMLDecodeError as error:
+        raise SettingsError(f"{CONFIG_FILE}: {error}") from None
+    except SourceError as error:
+        raise SettingsError(f'{error}; lists and groups are written as JSON: ["10.1.0.0/16"]') from None
+    except (ValueError, OSError) as error:
+        raise SettingsError(str(error)) from None
 
 
 def known_keys() -> list[str]:
@@ -180,24 +188,26 @@ def known_keys() -> list[str]:
     return keys
 
 
-def _unknown_environment_keys() -> list[str]:
-    """pydantic-settings passes over unknown environment variables; a typing error there must not be silent."""
+def _unknown_variables() -> list[str]:
+    """pydantic-settings passes over unknown variables; a typing error there must not be silent. A `.env` may hold
+    variables of other programs."""
     known = {PREFIX + key.replace(".", "__").upper() for key in known_keys()}
     known |= {PREFIX + name.upper() for name in Settings.model_fields}
+    sources = [(name, "") for name in os.environ] + [(name, f" in {ENV_FILE}") for name in dotenv_values(ENV_FILE)]
     return [
-        f"{name}: unknown setting{_suggest(name, known)}"
-        for name in sorted(os.environ)
-        if name.startswith(PREFIX) and name.upper() not in known
+        f"{name}: unknown setting{source}{_suggest(name.upper(), known)}"
+        for name, source in sorted(sources)
+        if name.upper().startswith(PREFIX) and name.upper() not in known
     ]
 
 
 def _describe(location: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
-        return f"{key}: unknown setting{_suggest(key, known_keys())}"
+        return f"{key}: unknown setting{_suggest(key, {*known_keys(), *Settings.model_fields})}"
     return f"{key}: {message}"
 
 
-def _suggest(name: str, known: set[str] | list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+def _suggest(name: str, known: set[str]) -> str:
+    nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f", did you mean {nearest[0]}?" if nearest else ""

@@ -25,6 +25,7 @@ from fastapi_utils.cbv import cbv
 from starlette.responses import Response
 
 from backend.app.core import idempotency
+from backend.app.core.body import read_strictly
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import PermissionDenied
 from backend.app.core.permissions import Permission, Principal
@@ -79,6 +80,7 @@ def view(router: APIRouter) -> Callable[[C], C]:
             raise ViewError(f"{cls.__name__}: one view class a router, with at least one route and nothing else on it")
         for route in routes:
             _guard(cls, route)
+            read_strictly(route)
         cbv(router)(cls)
         factory = _async_factory(cls)
         for route in routes:

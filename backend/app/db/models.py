@@ -13,8 +13,9 @@ _APP = Path(__file__).parents[1]
 
 @functools.cache
 def metadata() -> MetaData:
-    """The tables of the outbox and of each module's `models.py`."""
+    """The tables of the outbox, of idempotency keys and of each module's `models.py`."""
     importlib.import_module("backend.app.db.outbox")
+    importlib.import_module("backend.app.core.idempotency")
     for path in sorted(_APP.glob("modules/*/models.py")):
         importlib.import_module(f"backend.app.modules.{path.parent.name}.models")
     return Base.metadata

@@ -1,12 +1,15 @@
 """How an error becomes problem+json, whoever raised it."""
 
+from collections.abc import Sequence
+from urllib.parse import quote
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from backend.app.core.errors import PayloadTooLarge, TouchstoneError
+from backend.app.core.errors import InvalidInput, PayloadTooLarge, TouchstoneError
 from backend.app.core.responses import problem, problem_response
 from backend.app.core.settings import Settings
 from backend.app.db.errors import translate
@@ -30,19 +33,18 @@ async def _touchstone_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = [
-        {"location": list(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in error.errors()
-    ]
-    first = faults[0] if faults else {"location": [], "detail": ""}
-    where = ".".join(str(part) for part in first["location"])
-    return problem_response(
-        request,
-        status=422,
-        code="request.invalid",
-        title="The request is not valid",
-        detail=f"{where}: {first['detail']}",
-        errors=faults,
-    )
+    faults = error.errors()
+    detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:1])
+    errors = [{**_place(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in faults]
+    return problem(request, InvalidInput(detail, errors=errors))
+
+
+def _place(location: Sequence[int | str]) -> dict[str, str]:
+    """A JSON pointer into the body, as a URI fragment (RFC 9457, 3.2; RFC 6901, 6), or the name of a parameter."""
+    kind, *path = (str(part) for part in location)
+    if kind == "body":
+        return {"pointer": "#" + "".join("/" + quote(part.replace("~", "~0").replace("/", "~1")) for part in path)}
+    return {"parameter": ".".join(path), "in": kind}
 
 
 _HTTP_CODES = {404: "route.not_found", 405: "route.method_not_allowed", 400: "request.malformed"}
@@ -66,7 +68,8 @@ async def _body_too_large(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """Says nothing of the inside; the log has the trace under the same request id."""
-    if (known := translate(error)) is not None:
+    known = error if isinstance(error, TouchstoneError) else translate(error)
+    if known is not None:
         return problem(request, known)
     structlog.contextvars.bind_contextvars(path=request.url.path)
     get_logger("http").error("request.failed", exc_info=error)

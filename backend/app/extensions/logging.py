@@ -17,12 +17,19 @@ _MASK = "***"
 
 
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """By the name of the field, at any depth."""
     for key, value in event.items():
         if _SECRET.search(key) and value is not None:
             event[key] = _MASK
-        elif isinstance(value, dict):
-            event[key] = mask_secrets(_, __, dict(value))
+        elif isinstance(value, dict | list | tuple):
+            event[key] = _masked(value)
     return event
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _MASK if _SECRET.search(str(k)) and v is not None else _masked(v) for k, v in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def configure_logging(settings: LoggingSettings) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.app.core.errors import InvalidInput
 from backend.app.core.ids import new_ulid
 from backend.app.core.settings import Settings
 from backend.app.extensions.logging import get_logger
@@ -25,8 +27,12 @@ _SECURITY_HEADERS = [
 _UNROUTED = "(none)"
 
 
-class BodyTooLarge(Exception):
-    """The request body passed `web.max_body_bytes` while it was read."""
+class BodyTooLarge(HTTPException):
+    """The request body passed `web.max_body_bytes` while it was read. FastAPI lets only this kind of exception out of
+    its reading of a body."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class RequestMiddleware:
@@ -65,6 +71,8 @@ class RequestMiddleware:
             await send(message)
 
         try:
+            if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
+                raise InvalidInput("A URL must not hold the NUL character")
             await self._app(scope, self._limited(receive), send_with_headers)
         except Exception as error:
             if status:

@@ -1,9 +1,10 @@
 """An index in front of FastAPI's router, which tries every route in turn (0.9 ms for the last of 480)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi.routing import APIRouter, iter_route_contexts
+from starlette._utils import get_route_path
 from starlette.types import Receive, Scope, Send
 
 _DEPTH = 4
@@ -22,34 +23,54 @@ class RouteIndex:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._routes is None:
-                self._routes = _index(self._router.routes)
-            path: str = scope["path"]
-            segments = tuple(path.split("/", _DEPTH + 1)[1 : _DEPTH + 1])
-            for depth in range(len(segments), -1, -1):
-                for route in self._routes.get(segments[:depth], ()):
-                    if scope["method"] in route.methods and (match := route.path_regex.match(path)):
-                        scope["path_params"] = {
-                            name: route.param_convertors[name].convert(value)
-                            for name, value in match.groupdict().items()
-                        }
-                        scope["endpoint"] = route.endpoint
-                        scope["route"] = route.original_route
-                        scope["touchstone.route"] = route.path_format
-                        await route.app(scope, receive, send)
-                        return
+            path = get_route_path(scope)
+            for route in self._candidates(path):
+                match = route.path_regex.match(path)
+                if match is None:
+                    continue
+                if route.methods is None:
+                    break
+                if scope["method"] in route.methods:
+                    scope["path_params"] = {
+                        name: route.param_convertors[name].convert(value) for name, value in match.groupdict().items()
+                    }
+                    scope["endpoint"] = route.endpoint
+                    scope["route"] = route.original_route
+                    scope["touchstone.route"] = route.path_format
+                    scope["router"] = self._router
+                    await route.app(scope, receive, send)
+                    return
         await self._router.app(scope, receive, send)
+
+    def _candidates(self, path: str) -> Sequence[Any]:
+        if self._routes is None:
+            self._routes = _index(self._router.routes)
+        segments = tuple(path.split("/", _DEPTH + 1)[1 : _DEPTH + 1])
+        for depth in range(len(segments), -1, -1):
+            if (routes := self._routes.get(segments[:depth])) is not None:
+                return routes
+        return ()
 
 
 def _index(routes: Sequence[Any]) -> dict[tuple[str, ...], list[Any]]:
-    index: dict[tuple[str, ...], list[Any]] = {}
-    for route in iter_route_contexts(routes):
-        if not route.methods or getattr(route, "path_regex", None) is None or route.app is None:
-            continue
-        literal = []
-        for segment in route.path_format.split("/")[1 : _DEPTH + 1]:
-            if "{" in segment:
-                break
-            literal.append(segment)
-        index.setdefault(tuple(literal), []).append(route)
+    """By literal prefix, the routes that a path with this prefix can match, in the order of their registration: the
+    first one wins, as in FastAPI."""
+    known = [
+        (_literal_prefix(route.path_format), route)
+        for route in iter_route_contexts(routes)
+        if getattr(route, "path_regex", None) is not None
+    ]
+    index: dict[tuple[str, ...], list[Any]] = {prefix: [] for prefix, _ in known}
+    for prefix, routes_below in index.items():
+        routes_below += [route for literal, route in known if prefix[: len(literal)] == literal]
     return index
+
+
+def _literal_prefix(path: Any) -> tuple[str, ...]:
+    def literals() -> Iterator[str]:
+        for segment in path.split("/")[1 : _DEPTH + 1]:
+            if "{" in segment:
+                return
+            yield segment
+
+    return tuple(literals())

@@ -8,7 +8,7 @@ from typing import Final
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
-from backend.app.core.pagination import InvalidCursor, Page, PageRequest, Row
+from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.core.permissions import Permission, Principal, Role
 from backend.app.core.runtime import NOBODY, Runtime
 from backend.app.core.secrets import derive, secret_key
@@ -186,10 +186,7 @@ class AccountService:
 
     async def keys(self, request: PageRequest) -> Page[ApiKeyRead]:
         """Raises `InvalidCursor`."""
-        before = request.after()
-        if isinstance(before, int):
-            raise InvalidCursor
-        return request.page(await self._keys.page(before, request.limit + 1), "id")
+        return request.page(await self._keys.page(request.after(), request.limit + 1), "id")
 
     async def create_key(self, wanted: ApiKeyCreate) -> ApiKeyWithSecret:
         """Raises `ScopeNotHeld`, `InvalidExpiry`."""

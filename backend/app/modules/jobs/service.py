@@ -2,9 +2,10 @@
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.pagination import InvalidCursor, Page, PageRequest
-from backend.app.db import outbox
-from backend.app.modules.jobs.errors import JobNotCancellable, JobNotFound, JobNotRetryable
-from backend.app.modules.jobs.events import JobCancelled, JobRetried
+from backend.app.core.runner import JobStopped
+from backend.app.db import jobs
+from backend.app.db.outbox import JobStatus
+from backend.app.modules.jobs.events import JobRetried, JobStopAsked
 from backend.app.modules.jobs.repository import JobFilter, JobRepository
 from backend.app.modules.jobs.schemas import JobRead
 
@@ -25,25 +26,38 @@ class JobService:
         """Raises `JobNotFound`."""
         row = await self._jobs.get(job_id)
         if row is None:
-            raise JobNotFound
+            raise jobs.JobNotFound
         return JobRead.model_validate(row)
 
     async def cancel(self, job_id: str) -> JobRead:
-        """Raises `JobNotFound`, `JobNotCancellable`."""
+        """A pending job is cancelled at once, a running one at its next step.
+
+        Raises `JobNotFound`, `JobNotCancellable`.
+        """
+        status = await jobs.cancel_job(self._context.session, self._context.workspace_id, job_id)
         job = await self.get(job_id)
-        if not await outbox.cancel_job(self._context.session, job_id):
-            raise JobNotCancellable
-        await self._context.hub.publish(
-            JobCancelled(job_id=job_id, project_id=job.project_id, handler=job.handler), self._context
+        subject_type, subject_id = await self._jobs.subject(job_id)
+        event = (
+            JobStopAsked(job_id=job_id, project_id=job.project_id, handler=job.handler)
+            if status is JobStatus.RUNNING
+            else JobStopped(
+                job_id=job_id,
+                project_id=job.project_id,
+                handler=job.handler,
+                event_name=job.event_name,
+                subject_type=subject_type,
+                subject_id=subject_id,
+            )
         )
-        return await self.get(job_id)
+        await self._context.hub.publish(event, self._context)
+        return job
 
     async def retry(self, job_id: str) -> JobRead:
-        """Raises `JobNotFound`, `JobNotRetryable`."""
+        """Makes a dead or cancelled job due again. Raises `JobNotFound`, `JobNotRetryable`."""
+        row = await jobs.retry_job(self._context.session, self._context.workspace_id, job_id)
         job = await self.get(job_id)
-        if not await outbox.retry_job(self._context.session, job_id):
-            raise JobNotRetryable
         await self._context.hub.publish(
             JobRetried(job_id=job_id, project_id=job.project_id, handler=job.handler), self._context
         )
-        return await self.get(job_id)
+        self._context.hub.wake(self._context.session, [row])
+        return job

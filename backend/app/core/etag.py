@@ -1,0 +1,40 @@
+"""Lost updates: an answer carries an `ETag`, an edit names it in `If-Match` (RFC 9110, 8.8.3 and 13.1.1)."""
+
+import re
+from datetime import datetime
+
+from fastapi import Request
+
+from backend.app.core.errors import InvalidInput, PreconditionFailed, PreconditionRequired
+
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_LIST = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t]*(?:{_TAG.pattern})?)*[ \t]*")
+
+
+class InvalidIfMatch(InvalidInput):
+    code = "request.invalid_if_match"
+    title = 'If-Match holds quoted entity tags ("abc", "def") or *'
+
+
+def entity_tag(version: datetime | int | str) -> str:
+    """A strong tag for a version of a resource, such as its `updated_at`."""
+    text = str(round(version.timestamp() * 1_000_000)) if isinstance(version, datetime) else str(version)
+    return f'"{text}"'
+
+
+async def if_match(request: Request) -> str | None:
+    """Dependency: the `If-Match` header, several lines joined."""
+    return ", ".join(request.headers.getlist("if-match")) or None
+
+
+def require_match(header: str | None, current: str) -> None:
+    """Raises `PreconditionRequired` without a header and `PreconditionFailed` unless one tag matches `current` by the
+    strong comparison: weak tags never do. `*` matches whatever exists."""
+    if header is None:
+        raise PreconditionRequired
+    if header.strip() == "*":
+        return
+    if not _LIST.fullmatch(header):
+        raise InvalidIfMatch
+    if current not in {f'"{tag.group(2)}"' for tag in _TAG.finditer(header) if not tag.group(1)}:
+        raise PreconditionFailed
