@@ -1,0 +1,154 @@
+"""Findings: failures of checks, recognised again from scan to scan, and reproducible on a command line."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from backend.app.engine.checks import Failure, Severity
+from backend.app.engine.http import Exchange, Request
+from backend.app.engine.spec.model import Json
+
+MASK = "***"
+EXCERPT = 1_000
+LONGEST_SHOWN_BODY = 4_000
+SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
+"""Headers that are masked whether or not they are known to carry the scan's credentials."""
+
+SHORTEST_SECRET = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault of one operation, as its first occurrence showed it."""
+
+    fingerprint: str
+    check: str
+    severity: Severity
+    method: str
+    path: str
+    title: str
+    detail: str
+    curl: str
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    case_kind: str = ""
+    count: int = 1
+    """Requests of the scan that showed it."""
+
+
+def fingerprint(check: str, method: str, path: str, subject: str) -> str:
+    """16 hexadecimal digits that identify a fault, whatever the values, the seed and the order of the requests were.
+
+    The names of path parameters do not count, so that renaming one does not look like another fault.
+    """
+    template = re.sub(r"\{[^}]*\}", "{}", path)
+    return hashlib.sha256("\n".join((check, method, template, subject)).encode()).hexdigest()[:16]
+
+
+class Redactor:
+    """Takes the scan's credentials out of everything that is kept. `names` are headers, query parameters and cookies
+    that carry them, `secrets` their values."""
+
+    def __init__(self, names: Iterable[str] = (), secrets: Iterable[str] = ()) -> None:
+        self._names = SECRET_NAMES | {name.lower() for name in names}
+        values = {part for secret in secrets for part in (secret, secret.rpartition(" ")[2])}
+        values |= {quote(value, safe="") for value in values}
+        kept = sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, kept))) if kept else None
+
+    def text(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def value(self, value: Json) -> Json:
+        """JSON with every string in it cleaned."""
+        if self._pattern is None:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(name)): self.value(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value
+
+    def header(self, name: str, value: str) -> str:
+        if name.lower() not in self._names:
+            return self.text(value)
+        scheme, space, _ = value.partition(" ")
+        return f"{scheme} {MASK}" if space and scheme.isalpha() else MASK
+
+    def url(self, url: str) -> str:
+        base, mark, query = url.partition("?")
+        pairs = [pair.partition("=") for pair in query.split("&")] if mark else []
+        shown = [
+            f"{name}={MASK}" if name.lower() in self._names else name + equals + item for name, equals, item in pairs
+        ]
+        return self.text(base + mark + "&".join(shown))
+
+
+def curl_line(request: Request, redactor: Redactor) -> str:
+    """A shell command that sends the request again; each masked secret is `$TOKEN`, to be exported first."""
+    words = ["curl", "-sS", "-i"]
+    if request.method == "HEAD":
+        words.append("--head")
+    elif request.method != "GET" or request.body is not None:
+        words += ["-X", shlex.quote(request.method)]
+    for name, value in request.headers:
+        shown = redactor.header(name, value)
+        # curl takes `Name:` for "leave the header out"; a semicolon sends it empty.
+        words += ["-H", _quote(f"{name}: {shown}" if shown else f"{name};")]
+    if request.body is not None:
+        try:
+            text = request.body.decode()
+        except UnicodeDecodeError:
+            text = None
+        if text is None or "\0" in text or len(text) > LONGEST_SHOWN_BODY:
+            words += ["--data-binary", f"@body.bin # {len(request.body)} bytes, not shown"]
+            return " ".join([*words[:-2], _quote(redactor.url(request.url)), *words[-2:]])
+        words += ["--data-raw", _quote(redactor.text(text))]
+    # Brackets and braces would be taken for a range by curl.
+    if re.search(r"[\[\]{}]", request.url):
+        words.append("-g")
+    words.append("--path-as-is")
+    words.append(_quote(redactor.url(request.url)))
+    return " ".join(words)
+
+
+def _quote(text: str) -> str:
+    pieces = [shlex.quote(piece) if piece else "" for piece in text.split(MASK)]
+    return '"$TOKEN"'.join(pieces) or "''"
+
+
+def excerpt(body: bytes | None, redactor: Redactor) -> str:
+    """The beginning of a body for a person, secrets masked; binary is only counted."""
+    if not body:
+        return ""
+    text = body[: 4 * EXCERPT].decode(errors="replace")
+    if text.count("\ufffd") > 8 or "\0" in text:
+        return f"({len(body)} bytes of binary data)"
+    # Masked before it is cut: half a secret would not be recognised.
+    text = redactor.text(text)
+    return text if len(text) <= EXCERPT else text[:EXCERPT] + "..."
+
+
+def finding_of(failure: Failure, exchange: Exchange, method: str, path: str, kind: str, redactor: Redactor) -> Finding:
+    """The finding that one failure makes: `evidence` gets the status and the beginning of the answer."""
+    evidence = dict(failure.evidence)
+    if exchange.answer is not None:
+        evidence["status"] = exchange.answer.status
+        if exchange.answer.body:
+            evidence["body"] = excerpt(exchange.answer.body, redactor)
+    return Finding(
+        fingerprint=fingerprint(failure.check, method, path, failure.subject),
+        check=failure.check,
+        severity=failure.severity,
+        method=method,
+        path=path,
+        title=failure.title,
+        detail=redactor.text(failure.detail),
+        curl=curl_line(exchange.request, redactor),
+        evidence=redactor.value(evidence),
+        case_kind=kind,
+    )
