@@ -1,0 +1,1 @@
+"""What is tested, and how it is set up: projects with their target and its credentials."""

@@ -1,0 +1,205 @@
+"""What projects accept and answer. Credentials of the target go in and never come out: a read shows which fields are
+set."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from backend.app.core.ids import Ulid
+from backend.app.core.schema import BaseSchema, InputSchema, Line, Verbatim
+from backend.app.extensions.http_client.policy import RequestRefused, parse_url
+from backend.app.modules.projects.models import MAX_NAME, AuthType, ProjectStatus
+
+MASK = "***"
+MAX_URL = 2048
+_MAX_BODY = 16 * 1024
+
+
+def _http_url(value: str) -> str:
+    try:
+        parse_url(value)
+    except RequestRefused as error:
+        raise ValueError(error.message) from None
+    return value
+
+
+def _base_url(value: str) -> str:
+    if "?" in value or "#" in value:
+        raise ValueError("a base URL has no query and no fragment")
+    return _http_url(value)
+
+
+def _not_masked(value: str) -> str:
+    if value == MASK:
+        raise ValueError(f"{MASK} stands for a value that is not shown; send the value itself")
+    return value
+
+
+HttpUrl: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_URL), AfterValidator(_http_url)]
+BaseUrl: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_URL), AfterValidator(_base_url)]
+Name: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
+Environment: TypeAlias = Annotated[Line, Field(min_length=1, max_length=50)]
+Description: TypeAlias = Annotated[Verbatim, Field(max_length=10_000)]
+
+_Secret = Annotated[Verbatim, Field(min_length=1, max_length=8192, repr=False), AfterValidator(_not_masked)]
+HeaderName: TypeAlias = Annotated[str, Field(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+"""A token of RFC 9110, 5.6.2."""
+_HeaderSecret = Annotated[_Secret, Field(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$")]
+"""Printable ASCII, no spaces at the ends (RFC 9110, 5.5): nothing that could end a header."""
+
+
+JsonPointer: TypeAlias = Annotated[Verbatim, Field(max_length=500, pattern=r"^(?:/(?:[^/~]|~[01])*)*$")]
+
+
+class BearerConfig(InputSchema):
+    token: Annotated[_Secret, Field(pattern=r"^[\x21-\x7e]+$")]
+
+
+class BasicConfig(InputSchema):
+    username: Annotated[Verbatim, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f:]*$")]
+    """Without a colon (RFC 7617, 2)."""
+    password: Annotated[Verbatim, Field(max_length=8192, repr=False, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class ApiKeyHeaderConfig(InputSchema):
+    name: HeaderName
+    value: _HeaderSecret
+
+
+class ApiKeyQueryConfig(InputSchema):
+    name: Annotated[Verbatim, Field(min_length=1, max_length=100)]
+    value: _Secret
+
+
+class LoginConfig(InputSchema):
+    """A request that answers a token, made before the others. `token_pointer` is a JSON pointer (RFC 6901) into the
+    answer; the token goes into `header` after `prefix`."""
+
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
+    """Absolute, or a path below the base URL."""
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    body: Annotated[dict[str, Any], Field(repr=False, default_factory=dict)]
+    token_pointer: JsonPointer = "/access_token"  # noqa: S105 - says where a token is
+    header: HeaderName = "Authorization"
+    prefix: Annotated[Verbatim, Field(max_length=50, pattern=r"^[\x20-\x7e]*$")] = "Bearer "
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        _http_url(f"http://target{value}" if value.startswith("/") else value)
+        return value
+
+    @field_validator("body")
+    @classmethod
+    def _not_huge(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(value)) > _MAX_BODY:
+            raise ValueError(f"the body has more than {_MAX_BODY} bytes")
+        return value
+
+
+AuthConfig: TypeAlias = BearerConfig | BasicConfig | ApiKeyHeaderConfig | ApiKeyQueryConfig | LoginConfig
+_CONFIGS: Mapping[AuthType, type[InputSchema]] = {
+    AuthType.BEARER: BearerConfig,
+    AuthType.BASIC: BasicConfig,
+    AuthType.API_KEY_HEADER: ApiKeyHeaderConfig,
+    AuthType.API_KEY_QUERY: ApiKeyQueryConfig,
+    AuthType.LOGIN: LoginConfig,
+}
+
+
+class _AuthInput(InputSchema):
+    auth_type: AuthType = AuthType.NONE
+    auth_config: Annotated[AuthConfig | None, Field(repr=False)] = None
+    """Fits `auth_type`; the two are given together."""
+
+    @field_validator("auth_config", mode="wrap")
+    @classmethod
+    def _of_its_type(cls, value: Any, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Judges the value by the model of its type alone, so that faults name fields and not alternatives."""
+        kind = info.data.get("auth_type")
+        if value is None or kind is None or (kind is AuthType.NONE and value == {}):
+            return None
+        if kind is AuthType.NONE:
+            raise ValueError("needs an auth_type other than none")
+        return _CONFIGS[kind].model_validate(value)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.auth_type is not AuthType.NONE and self.auth_config is None:
+            raise ValueError(f"the auth_type {self.auth_type} needs an auth_config")
+        return self
+
+
+class ProjectCreate(_AuthInput):
+    """`base_url` may be left to what the description at `spec_url` says of its servers."""
+
+    name: Name
+    description: Description = ""
+    base_url: BaseUrl | None = None
+    spec_url: HttpUrl | None = None
+    environment: Environment = "development"
+
+
+_UNSENT: Any = Field(default=None)
+"""The field may be left out but not be null."""
+
+
+class ProjectUpdate(_AuthInput):
+    """Only the fields that are sent change. `auth_type` replaces the credentials as a whole."""
+
+    name: Name = _UNSENT
+    description: Description = _UNSENT
+    base_url: BaseUrl | None = None
+    spec_url: HttpUrl | None = None
+    environment: Environment = _UNSENT
+    status: ProjectStatus = _UNSENT
+
+
+class LastScan(BaseSchema):
+    id: Ulid
+    status: str
+    finished_at: datetime | None
+
+
+class ProjectStatistics(BaseSchema):
+    endpoints: int
+    open_findings: int
+    last_scan: LastScan | None
+
+
+class ProjectRead(BaseSchema):
+    """`auth_config` holds `***` for each field that is set. `version` is what the ETag holds."""
+
+    id: Ulid
+    name: str
+    description: str
+    base_url: str | None
+    spec_url: str | None
+    environment: str
+    status: ProjectStatus
+    auth_type: AuthType
+    auth_config: dict[str, str]
+    statistics: ProjectStatistics
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAuth:
+    """The opened credentials of a target, for the jobs that call it: `values` holds the fields of the configuration
+    that belongs to `kind`."""
+
+    kind: AuthType
+    values: Mapping[str, Any] = field(repr=False)
