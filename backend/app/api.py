@@ -11,18 +11,20 @@ import fastapi_offline
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
 from starlette.responses import HTMLResponse, Response
 
 from backend import __version__
 from backend.app.core.responses import dump_json
 from backend.app.core.runtime import Runtime, runtime_of
-from backend.app.db import outbox
+from backend.app.db import jobs
 from backend.app.db.migrate import is_current
-from backend.app.extensions.metrics import exposition
+from backend.app.extensions.metrics import JobCount, exposition
 from backend.app.modules import MODULES
 from backend.app.modules.scans.service import count_requests
 
 API_PREFIX = "/api/v1"
+_PROBE = text("SELECT 1")
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
@@ -73,9 +75,9 @@ def include_operations(app: FastAPI) -> None:
         if not runtime.settings.web.metrics:
             return Response(status_code=404)
         async with runtime.database.transaction(write=False) as session:
-            jobs = await outbox.job_counts(session)
+            counts = [JobCount(*row) for row in await jobs.counts(session)]
             requests = await count_requests(session)
-        return Response(exposition(jobs, requests), media_type="text/plain; version=0.0.4")
+        return Response(exposition(counts, requests), media_type="text/plain; version=0.0.4")
 
 
 def include_docs(app: FastAPI) -> None:
@@ -107,7 +109,7 @@ async def _timed(check: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
 
 async def _ask_database(runtime: Runtime) -> None:
     async with runtime.database.transaction(write=False) as session:
-        await session.execute(outbox.PROBE)
+        await session.execute(_PROBE)
 
 
 async def _ask_migrations(runtime: Runtime) -> bool:

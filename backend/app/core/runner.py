@@ -38,18 +38,29 @@ _NEVER_AGAIN = frozenset({400, 401, 403, 404, 413, 422})
 _GLANCE_S = 0.2
 
 
-class JobDead(Event):
-    """A job used up its attempts, or its workers kept dying. `subject_*` is what its event was about."""
-
-    name: ClassVar = "job.dead"
+class JobEnded(Event):
+    """A job ended without being done. `subject_*` is what its event was about: who owns it puts it in order."""
 
     job_id: Ulid
     handler: str
-    attempts: int
-    error: str
     event_name: str
     subject_type: str
     subject_id: str
+
+
+class JobDead(JobEnded):
+    """The attempts are used up, or the workers kept dying."""
+
+    name: ClassVar = "job.dead"
+
+    attempts: int
+    error: str
+
+
+class JobStopped(JobEnded):
+    """Somebody cancelled it."""
+
+    name: ClassVar = "job.cancelled"
 
 
 class LeaseLost(Exception):
@@ -225,7 +236,7 @@ class Runner:
                 lost = job.lost + 1
                 log.warning("job.worker_died", job_id=job.id, handler=job.handler, attempt=job.attempt, lost=lost)
                 if cancel_requested:
-                    await jobs.finish_cancelled(session, job)
+                    await self._stop(session, job)
                 elif lost >= limit or job.attempt >= job.max_attempts:
                     await self._bury(session, job, f"Its worker died or fell silent {lost} times", lost)
                 else:
@@ -285,7 +296,7 @@ class Runner:
             if cancel_requested is None:
                 raise LeaseLost
             if cancel_requested:
-                await jobs.finish_cancelled(session, job)
+                await self._stop(session, job)
                 log.info("job.cancelled")
                 return None
             text = _describe(error)
@@ -300,23 +311,29 @@ class Runner:
 
     async def _bury(self, session: AsyncSession, job: ClaimedJob, error: str, lost: int) -> None:
         await jobs.bury(session, job, error=error, lost=lost)
-        dead = JobDead(
-            job_id=job.id,
-            project_id=job.project_id,
-            handler=job.handler,
-            attempts=job.attempt,
-            error=error,
-            event_name=job.event_name,
-            subject_type=job.entity_type,
-            subject_id=job.entity_id,
-        )
+        dead = JobDead(attempts=job.attempt, error=error, **_ended(job))
         await self.hub.publish(dead, self.context(session, job))
+
+    async def _stop(self, session: AsyncSession, job: ClaimedJob) -> None:
+        await jobs.finish_cancelled(session, job)
+        await self.hub.publish(JobStopped(**_ended(job)), self.context(session, job))
 
     def _delay(self, job: ClaimedJob, error: Exception) -> float:
         """Full jitter (Brooker, "Exponential Backoff And Jitter", AWS 2015), or what a 429 asks for."""
         if isinstance(error, TooManyRequests) and error.headers.get("Retry-After", "").isdigit():
             return min(float(error.headers["Retry-After"]), MAX_DELAY_S)
         return round(self._random.uniform(0, min(2.0**job.attempt, MAX_DELAY_S)), 3)
+
+
+def _ended(job: ClaimedJob) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "project_id": job.project_id,
+        "handler": job.handler,
+        "event_name": job.event_name,
+        "subject_type": job.entity_type,
+        "subject_id": job.entity_id,
+    }
 
 
 def _describe(error: Exception) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    func,
     literal,
     null,
     select,
@@ -323,3 +324,14 @@ async def _not_there_or(
 async def _changed(session: AsyncSession, statement: Update, values: dict[str, Any]) -> bool:
     result = await session.execute(statement, values)
     return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def counts(session: AsyncSession) -> list[tuple[str, str, int, float]]:
+    """(queue, status, how many, age of the oldest in seconds), over all workspaces: for the metrics of an operator."""
+    oldest = func.min(jobs.c.created_at)
+    now = (await session.execute(select(db_now()))).scalar_one()
+    query = select(jobs.c.queue, jobs.c.status, func.count(), oldest).group_by(jobs.c.queue, jobs.c.status)
+    return [
+        (queue, status, count, (now - created).total_seconds())
+        for queue, status, count, created in await session.execute(query)
+    ]

@@ -1,4 +1,4 @@
-"""What a person does to a job."""
+"""What a person does to a job. `job.cancelled` and `job.dead` come from `core.runner`."""
 
 from typing import ClassVar
 
@@ -6,8 +6,10 @@ from backend.app.core.ids import Ulid
 from backend.app.core.message_hub import Event
 
 
-class JobCancelled(Event):
-    name: ClassVar = "job.cancelled"
+class JobStopAsked(Event):
+    """A running job was asked to stop; `job.cancelled` follows when it does."""
+
+    name: ClassVar = "job.stop_asked"
     job_id: Ulid
     handler: str
 

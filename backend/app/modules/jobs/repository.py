@@ -10,8 +10,11 @@ from backend.app.core.pagination import Row
 from backend.app.db.outbox import EventRecord, JobRecord, JobStatus
 from backend.app.modules.jobs.schemas import JobRead
 
-_SOURCES = {"event_name": EventRecord.name, "project_id": EventRecord.project_id}
-_COLUMNS = [_SOURCES.get(name, getattr(JobRecord, name, None)).label(name) for name in JobRead.model_fields]
+_OF_THE_EVENT = {"event_name": EventRecord.name, "project_id": EventRecord.project_id}
+_COLUMNS = [
+    (_OF_THE_EVENT[name] if name in _OF_THE_EVENT else getattr(JobRecord, name)).label(name)
+    for name in JobRead.model_fields
+]
 _JOBS = select(*_COLUMNS).join(EventRecord, EventRecord.id == JobRecord.event_id)
 
 
@@ -43,3 +46,11 @@ class JobRepository:
 
     async def get(self, job_id: str) -> Row | None:
         return (await self._session.execute(_JOBS.where(self._mine, JobRecord.id == job_id))).mappings().first()
+
+    async def subject(self, job_id: str) -> tuple[str, str]:
+        """What the job's event is about: (type, id)."""
+        query = select(EventRecord.entity_type, EventRecord.entity_id).join(
+            JobRecord, JobRecord.event_id == EventRecord.id
+        )
+        row = (await self._session.execute(query.where(self._mine, JobRecord.id == job_id))).one()
+        return row.entity_type, row.entity_id
