@@ -21,7 +21,7 @@ from backend.app.engine.reports import Report, report_of, reports
 from backend.app.engine.reports.text import render
 from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, ScanType, Stopped, TestRun, run_scan
 from backend.app.engine.spec.model import SpecError
-from backend.app.engine.spec.servers import resolve_base_url
+from backend.app.engine.spec.servers import base_url_at, resolve_base_url
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
@@ -81,9 +81,7 @@ async def _check(
         OutgoingPolicy(allow_private=True), max_connections=options.workers, verify=options.verify_tls
     ) as client:
         found = await _discover(options, client, headers, credentials)
-        base_url = resolve_base_url(found.description.servers, found.where, options.base_url)
-        if base_url is None:
-            raise UsageError("the spec does not say where the API runs: give --base-url")
+        base_url = _base_url(options, found)
         plan = ScanPlan(
             found.description,
             base_url,
@@ -116,6 +114,19 @@ async def _discover(
         return await strategies.get("openapi")(Subject(base_url=options.spec), fetch, read_description)
     description = await read_description(_file(options.spec))
     return Discovered(description, description.dialect, options.spec)
+
+
+def _base_url(options: CheckOptions, found: Discovered) -> str:
+    servers = found.description.servers
+    if base_url := resolve_base_url(servers, found.where, options.base_url):
+        return base_url
+    if "://" in options.spec and found.where != options.spec:
+        return base_url_at(options.spec, servers)
+    if servers:
+        raise UsageError(
+            f"the spec says that the API runs at {servers[0]}, which is elsewhere: confirm with --base-url"
+        )
+    raise UsageError("the spec does not say where the API runs: give --base-url")
 
 
 def _file(name: str) -> bytes:

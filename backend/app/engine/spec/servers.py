@@ -1,30 +1,49 @@
 """Where the described API runs."""
 
-from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Iterator, Sequence
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - names, nothing is bound
 
 
 def resolve_base_url(servers: Sequence[str], spec_url: str | None = None, override: str | None = None) -> str | None:
-    """The URL that operation paths are appended to, without a trailing slash; None when nothing says so.
+    """The URL that operation paths are appended to, without a trailing slash.
 
-    `override` wins. Else the first server, relative ones resolved against the place of the document (OpenAPI 3.1,
-    4.8.5), one that names this machine replaced by the host that the document came from; else that host.
+    `override` wins. Else it is the first server on the host that the document came from (relative ones are resolved
+    against the place of the document: OpenAPI 3.1, 4.8.5), or, of a document that names none, that host itself. A
+    document cannot send the scan to another host: then, and when nothing says where the API is, the answer is None.
     """
     if override:
         return override.rstrip("/")
-    came_from = spec_url if spec_url and urlsplit(spec_url).scheme in ("http", "https") else None
-    for server in servers or ("/",):
-        url = urljoin(came_from, server) if came_from else server
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or "{" in url:
+    if spec_url is None or urlsplit(spec_url).scheme not in ("http", "https"):
+        return next((_plain(server) for server in _absolute(servers, None)), None)
+    origin = urlsplit(spec_url)
+    named = list(_absolute(servers, spec_url))
+    for server in named:
+        if server.hostname == origin.hostname or {server.hostname, origin.hostname} <= _THIS_MACHINE:
+            return _plain(server)
+        if server.hostname in _THIS_MACHINE:  # left over from the author's desk
+            return _plain(server._replace(scheme=origin.scheme, netloc=origin.netloc))
+    return None if named else f"{origin.scheme}://{origin.netloc}"
+
+
+def base_url_at(address: str, servers: Sequence[str]) -> str:
+    """The API at an address that a person named: its scheme and host, with the path of the first server."""
+    there = urlsplit(address)
+    path = next((server.path for server in _absolute(servers, address)), "")
+    return f"{there.scheme}://{there.netloc}{path}".rstrip("/")
+
+
+def _absolute(servers: Sequence[str], spec_url: str | None) -> Iterator[SplitResult]:
+    for server in servers:
+        url = urljoin(spec_url, server) if spec_url else server
+        try:
+            parts = urlsplit(url)
+        except ValueError:
             continue
-        if came_from and parts.hostname in _THIS_MACHINE and urlsplit(came_from).hostname not in _THIS_MACHINE:
-            parts = parts._replace(scheme=urlsplit(came_from).scheme, netloc=urlsplit(came_from).netloc)
-        return parts._replace(query="", fragment="").geturl().rstrip("/")
-    if came_from:
-        parts = urlsplit(came_from)
-        return f"{parts.scheme}://{parts.netloc}"
-    return None
+        if parts.scheme in ("http", "https") and parts.netloc and "{" not in url:
+            yield parts
 
 
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - names, nothing is bound
+def _plain(parts: SplitResult) -> str:
+    return parts._replace(query="", fragment="").geturl().rstrip("/")
