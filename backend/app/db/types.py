@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,17 +53,51 @@ class JsonValue(TypeDecorator[Any]):
         return self.impl_instance.coerce_compared_value(op, value)
 
 
+class AnyText(TypeDecorator[str]):
+    """Text that others wrote: what PostgreSQL cannot store (U+0000, lone surrogates) becomes U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
 class JsonText(TypeDecorator[Any]):
-    """JSON as text, for values that no query looks into: members keep their order, and storing costs less."""
+    """JSON as text, for values that no query looks into: members keep their order, and storing costs less. Integers
+    beyond 64 bits become floats, lone surrogates U+FFFD."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else orjson.dumps(value).decode()
+        if value is None:
+            return None
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:
+            return orjson.dumps(_plain(value)).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else orjson.loads(value)
+
+
+def storable(text: str) -> str:
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < 10**308 else None
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 UlidColumn = String(26)

@@ -52,8 +52,7 @@ class EndpointChanged(Event):
     method: str
     path: str
     changes: tuple[str, ...]
-    """What differs, each in one sentence."""
-    breaking: bool
+    """What differs, in words."""
 
 
 class EndpointVanished(Event):

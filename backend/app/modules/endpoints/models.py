@@ -71,6 +71,8 @@ class DescriptionRecord(WorkspaceOwned, Base):
     title: Mapped[str] = mapped_column(Text)
     version: Mapped[str] = mapped_column(Text)
     dialect: Mapped[str] = mapped_column(String(50))
+    location: Mapped[str] = mapped_column(Text)
+    """Where it was found."""
     shared: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """The description in the form of `engine.spec.codec`, without its operations."""
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

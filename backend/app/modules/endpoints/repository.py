@@ -1,13 +1,14 @@
 """All SQL of discovery and its inventory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore
 from backend.app.modules.endpoints.models import (
     DescriptionRecord,
@@ -28,8 +29,6 @@ _DISCOVERIES = select(*(_discoveries.c[name] for name in DiscoveryRead.model_fie
 _ENDPOINTS = select(*(_endpoints.c[name] for name in EndpointSummary.model_fields))
 _KNOWN = select(_endpoints.c.id, _endpoints.c.method, _endpoints.c.path, _endpoints.c.digest, _endpoints.c.status)
 _BATCH = 500
-
-Row: TypeAlias = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +64,6 @@ class DiscoveryRepository:
         query = _DISCOVERIES.where(self._mine, _discoveries.c.id == discovery_id)
         return (await self._session.execute(query)).mappings().first()
 
-    async def find_by_event(self, event_id: str) -> str | None:
-        query = select(_discoveries.c.id).where(self._mine, _discoveries.c.event_id == event_id)
-        found: str | None = await self._session.scalar(query)
-        return found
-
     async def begin(self, discovery_id: str) -> Row | None:
         """Marks it running and answers what to look at; None when it is completed, deleted, or another is active."""
         other = _discoveries.alias()
@@ -91,15 +85,16 @@ class DiscoveryRepository:
         )
         return (await self._session.execute(statement)).mappings().first()
 
-    async def finish(self, discovery_id: str, values: Row) -> bool:
-        """Ends an active discovery; False when it has ended or is deleted."""
+    async def finish(self, discovery_id: str, values: Row) -> str | None:
+        """Ends an active discovery and answers its project; None when it has ended or is deleted."""
         statement = (
             update(_discoveries)
             .where(self._mine, _discoveries.c.id == discovery_id, _discoveries.c.status.in_(ACTIVE))
             .values(**values)
-            .returning(_discoveries.c.id)
+            .returning(_discoveries.c.project_id)
         )
-        return (await self._session.execute(statement)).first() is not None
+        project_id: str | None = (await self._session.execute(statement)).scalar_one_or_none()
+        return project_id
 
     async def delete_of_project(self, project_id: str) -> None:
         await self._session.execute(delete(_discoveries).where(self._mine, _discoveries.c.project_id == project_id))
@@ -159,6 +154,12 @@ class EndpointRepository:
             rows += (await self._session.execute(query.where(_endpoints.c.id.in_(batch)))).mappings().all()
         return rows
 
+    async def any_active(self, project_id: str) -> bool:
+        query = select(_endpoints.c.id).where(
+            self._mine, _endpoints.c.project_id == project_id, _endpoints.c.status == EndpointStatus.ACTIVE
+        )
+        return await self._session.scalar(query.limit(1)) is not None
+
     async def add(self, rows: Sequence[Row]) -> None:
         if rows:
             await self._session.execute(
@@ -188,14 +189,12 @@ class EndpointRepository:
             .values(last_seen_at=at)
         )
 
-    async def description(self, project_id: str) -> dict[str, Any] | None:
-        """What the operations of the project share, in the form of `engine.spec.codec`."""
-        found: dict[str, Any] | None = await self._session.scalar(
-            select(_descriptions.c.shared).where(
-                _descriptions.c.workspace_id == self._workspace_id, _descriptions.c.project_id == project_id
-            )
+    async def description(self, project_id: str) -> Row | None:
+        """`shared`: what the operations of the project share; `location`: where it was found."""
+        query = select(_descriptions.c.shared, _descriptions.c.location).where(
+            _descriptions.c.workspace_id == self._workspace_id, _descriptions.c.project_id == project_id
         )
-        return found
+        return (await self._session.execute(query)).mappings().first()
 
     async def save_description(self, values: Row) -> None:
         await self._session.merge(DescriptionRecord(**values, workspace_id=self._workspace_id))

@@ -3,21 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, HttpUrl, UrlConstraints, model_validator
+from pydantic import Field, model_validator
 
 from backend.app.core.ids import Ulid
-from backend.app.core.schema import BaseSchema, InputSchema
+from backend.app.core.schema import BaseSchema, InputSchema, Verbatim
 from backend.app.modules.endpoints.models import DiscoveryStatus, EndpointStatus
-
-SpecUrl = Annotated[HttpUrl, UrlConstraints(max_length=2000)]
+from backend.app.modules.projects.schemas import HttpUrl
 
 
 class DiscoveryCreate(InputSchema):
     """Where to look: at a URL, in a document that comes along, or, when neither is given, at the project's `spec_url`
     and then at the well-known places under its `base_url`."""
 
-    spec_url: SpecUrl | None = None
-    document: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
+    spec_url: HttpUrl | None = None
+    document: Annotated[Verbatim, Field(min_length=1)] | dict[str, Any] | None = Field(
         None, description="An OpenAPI 3.0, 3.1 or Swagger 2.0 document: JSON or YAML text, or the JSON object itself."
     )
     strategy: Annotated[str, Field(min_length=1, max_length=50)] = Field(

@@ -32,7 +32,7 @@ class Discovered:
     """The URL, or what stands for a document that was handed in."""
 
 
-class NothingDiscovered(Exception):  # noqa: N818 - what happened, not a fault of ours
+class NothingDiscovered(Exception):
     """`code` is `discovery.<reason>`, `where` the URL that was tried, if it was one."""
 
     def __init__(self, code: str, message: str, where: str = "") -> None:

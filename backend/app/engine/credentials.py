@@ -1,0 +1,70 @@
+"""From how a target wants to be told who calls to what goes on the wire."""
+
+import base64
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+
+from backend.app.engine.generate.requests import Credentials
+from backend.app.engine.http import Request, Send
+from backend.app.engine.spec.model import Json
+
+LOGIN = "login"
+
+
+class LoginFailed(Exception):  # noqa: N818 - what the target did, not a fault of ours
+    """The target gave no token; the message holds no secret."""
+
+
+def static_credentials(kind: str, values: Mapping[str, Json]) -> Credentials:
+    """Those that need no request: `none`, `bearer` (RFC 6750), `basic` (RFC 7617, in UTF-8), `api_key_header`,
+    `api_key_query`; none for `login`."""
+    match kind:
+        case "bearer":
+            return Credentials(headers=(("Authorization", f"Bearer {values['token']}"),))
+        case "basic":
+            pair = base64.b64encode(f"{values['username']}:{values['password']}".encode()).decode()
+            return Credentials(headers=(("Authorization", f"Basic {pair}"),))
+        case "api_key_header":
+            return Credentials(headers=((values["name"], values["value"]),))
+        case "api_key_query":
+            return Credentials(query=((values["name"], values["value"]),))
+    return Credentials()
+
+
+async def log_in(values: Mapping[str, Json], base_url: str, send: Send) -> Credentials:
+    """Performs the login step: sends `body` as JSON to `url` (absolute, or a path below `base_url`), and puts the token
+    at `token_pointer` of the answer into `header` after `prefix`. Raises `LoginFailed`."""
+    url = values["url"]
+    url = base_url.rstrip("/") + url if url.startswith("/") else urljoin(base_url, url)
+    headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
+    body = None if values["method"] == "GET" else orjson.dumps(values["body"])
+    exchange = await send(Request(values["method"], url, headers, body))
+    answer = exchange.answer
+    where = urlsplit(url).path or "/"
+    if answer is None:
+        raise LoginFailed(f"the login at {where} got no answer: {exchange.error or exchange.outcome}")
+    if not 200 <= answer.status < 300:
+        raise LoginFailed(f"the login at {where} was answered with {answer.status}")
+    try:
+        document = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise LoginFailed(f"the login at {where} was answered with something other than JSON") from None
+    token = resolve_pointer(document, values["token_pointer"])
+    if isinstance(token, bool) or not isinstance(token, str | int) or not str(token).isprintable():
+        raise LoginFailed(f"the answer of the login at {where} has no token at {values['token_pointer'] or 'its root'}")
+    return Credentials(headers=((values["header"], f"{values['prefix']}{token}"),))
+
+
+def resolve_pointer(document: Json, pointer: str) -> Json:
+    """What a JSON pointer (RFC 6901) leads to, None when nothing is there."""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, Mapping):
+            document = document.get(name)
+        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return None
+    return document

@@ -1,0 +1,60 @@
+"""Discovery and the inventory over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from backend.app.core.ids import Ulid
+from backend.app.core.pagination import PageRequest, page_request
+from backend.app.core.permissions import Permission
+from backend.app.core.responses import Envelope, envelope, listed
+from backend.app.core.views import access_control, view
+from backend.app.modules.endpoints.dependencies import discovery_service, endpoint_filter, endpoint_service
+from backend.app.modules.endpoints.repository import EndpointFilter
+from backend.app.modules.endpoints.schemas import DiscoveryCreate, DiscoveryRead, EndpointRead, EndpointSummary
+from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
+
+router = APIRouter()
+
+
+@view(router)
+class EndpointViews:
+    discoveries: Annotated[DiscoveryService, Depends(discovery_service)]
+    endpoints: Annotated[EndpointService, Depends(endpoint_service)]
+
+    @router.post("/projects/{project_id}/endpoints/scan", status_code=202)
+    @access_control(Permission.ENDPOINTS_WRITE)
+    async def start_discovery(self, project_id: Ulid, body: DiscoveryCreate | None = None) -> Envelope[DiscoveryRead]:
+        """Starts to find out what the project's API offers; one discovery runs at a time."""
+        return envelope(await self.discoveries.start(project_id, body or DiscoveryCreate()))
+
+    @router.get("/projects/{project_id}/discoveries")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def list_discoveries(
+        self, project_id: Ulid, page: Annotated[PageRequest, Depends(page_request)]
+    ) -> Envelope[list[DiscoveryRead]]:
+        """The discoveries of a project, newest first."""
+        return listed(await self.discoveries.page(project_id, page))
+
+    @router.get("/discoveries/{discovery_id}")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def read_discovery(self, discovery_id: Ulid) -> Envelope[DiscoveryRead]:
+        """One discovery: what it found, or why it failed."""
+        return envelope(await self.discoveries.get(discovery_id))
+
+    @router.get("/projects/{project_id}/endpoints")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def list_endpoints(
+        self,
+        project_id: Ulid,
+        wanted: Annotated[EndpointFilter, Depends(endpoint_filter)],
+        page: Annotated[PageRequest, Depends(page_request)],
+    ) -> Envelope[list[EndpointSummary]]:
+        """The inventory of a project, in the order of discovery."""
+        return listed(await self.endpoints.page(project_id, wanted, page))
+
+    @router.get("/projects/{project_id}/endpoints/{endpoint_id}")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def read_endpoint(self, project_id: Ulid, endpoint_id: Ulid) -> Envelope[EndpointRead]:
+        """One endpoint with its parameters, body and answers."""
+        return envelope(await self.endpoints.get(project_id, endpoint_id))

@@ -1,0 +1,1 @@
+"""One sweep over a live target, and what it found."""
