@@ -31,14 +31,14 @@ serve: $(STAMP)
 	$(BIN)/touchstone serve
 
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses logical
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses logical
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
