@@ -13,7 +13,7 @@ class DocumentLimits:
     digits: int = 1_000
     """Characters of one number."""
     operations: int = 10_000
-    expanded_nodes: int = 2_000_000
+    expanded_nodes: int = 1_000_000
     """Values in the description after shared parameters, responses and path items were copied to each operation."""
 
 

@@ -120,15 +120,17 @@ class Reader(ABC):
                         "spec.too_many_operations", f"more than {document.limits.operations} operations", pointer
                     )
                 document.spend(1)
-                operation = item[method]
-                if not isinstance(operation, dict):
+                if not isinstance(item[method], dict):
                     document.fault(below(at, method), "an object is expected here")
                     continue
+                # Operation Objects may not be references, yet documents in the field have them. One that cannot be
+                # followed still says that the operation exists.
+                operation, where = document.resolved(item[method], below(at, method)) or ({}, below(at, method))
                 template = path
                 if not path.startswith("/"):
                     document.fault(pointer, "a path begins with /")
                     template = f"/{path}"
-                yield self._operation(method, template, item, at, operation, default_security, schemes, seen)
+                yield self._operation(method, template, item, at, operation, where, default_security, schemes, seen)
 
     def _path_item(self, node: Json, pointer: str) -> tuple[dict[str, Json], str] | None:
         found = self.document.resolved(node, pointer)
@@ -146,12 +148,12 @@ class Reader(ABC):
         item: dict[str, Json],
         item_at: str,
         node: dict[str, Json],
+        pointer: str,
         default_security: tuple[tuple[str, ...], ...],
         schemes: dict[str, SecurityScheme],
         seen_ids: set[str],
     ) -> Operation:
         document = self.document
-        pointer = below(item_at, method)
         document.web_link(node, pointer)
         operation_id = document.text(node, "operationId", pointer) or None
         if operation_id in seen_ids:
