@@ -26,8 +26,8 @@ def measure(*arguments: str) -> tuple[float, float]:
         before = os.times()
         subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
         after = os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        samples.append((time.perf_counter() - started, cpu))
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        samples.append((time.perf_counter() - started, used))
     wall, cpu = zip(*samples[1:], strict=True)  # the first one compiles and warms the file cache
     return statistics.median(wall), statistics.median(cpu)
 
