@@ -11,7 +11,7 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 Ulid: TypeAlias = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", to_upper=True),
+    StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$", to_upper=True),
 ]
 """A ULID as text; lower case is accepted and stored upper case."""
 

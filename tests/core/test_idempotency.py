@@ -1,0 +1,161 @@
+"""`Idempotency-Key` on both engines: one key, one effect, one answer."""
+
+import asyncio
+from typing import Annotated, Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import func, select
+
+from backend.app.core.context import ServiceContext
+from backend.app.core.errors import Conflict
+from backend.app.core.message_hub import Event
+from backend.app.core.permissions import Permission
+from backend.app.core.responses import Envelope, envelope
+from backend.app.core.runtime import service_context
+from backend.app.core.schema import InputSchema
+from backend.app.core.settings import Settings
+from backend.app.core.views import access_control, view
+from backend.app.db.outbox import EventRecord
+from tests.support.apps import client_of, small_app
+
+
+class Wish(InputSchema):
+    name: str
+    fails: bool = False
+
+
+class WishMade(Event):
+    name = "wish.made"
+    wish_id: str
+
+
+def wishes(failures: list[str]) -> APIRouter:
+    """Each wish is one event row; a name in `failures` fails after it has written."""
+    router = APIRouter()
+
+    @view(router)
+    class WishViews:
+        context: Annotated[ServiceContext, Depends(service_context)]
+
+        @router.post("/wishes", status_code=202)
+        @access_control(Permission.PROJECTS_WRITE)
+        async def make_wish(self, body: Wish) -> Envelope[dict[str, Any]]:
+            row = await self.context.hub.publish(WishMade(wish_id=body.name), self.context)
+            await asyncio.sleep(0.01)
+            if body.name in failures:
+                raise Conflict("not yet")
+            return envelope({"id": row.id}, etag='"1"')
+
+        @router.post("/secrets")
+        @access_control(Permission.PROJECTS_WRITE, replayable=False)
+        async def make_secret(self, body: Wish) -> Envelope[dict[str, Any]]:
+            row = await self.context.hub.publish(WishMade(wish_id=body.name), self.context)
+            return envelope({"id": row.id})
+
+    return router
+
+
+@pytest.fixture
+def failures() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def app(database: Any, settings: Settings, failures: list[str]) -> FastAPI:
+    return small_app(wishes(failures), settings, database)
+
+
+async def effects(database: Any) -> int:
+    async with database.transaction(write=False) as session:
+        return int((await session.execute(select(func.count()).select_from(EventRecord))).scalar_one())
+
+
+async def wish(
+    client: httpx2.AsyncClient, key: str | None, name: str = "rain", path: str = "/wishes"
+) -> httpx2.Response:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return await client.post(path, json={"name": name}, headers=headers)
+
+
+async def test_five_at_once_have_one_effect_and_one_answer(app: FastAPI, database: Any) -> None:
+    client = client_of(app)
+    answers = await asyncio.gather(*(wish(client, "k") for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 1
+    assert {(answer.headers["content-type"], answer.headers["etag"]) for answer in answers} == {
+        ("application/json", '"1"')
+    }
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == 4
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 5
+    assert await effects(database) == 1
+
+
+async def test_without_a_key_each_request_has_its_effect(app: FastAPI, database: Any) -> None:
+    answers = [await wish(client_of(app), None) for _ in range(2)]
+    assert answers[0].json()["data"] != answers[1].json()["data"]
+    assert await effects(database) == 2
+
+
+async def test_a_key_belongs_to_one_request(app: FastAPI, database: Any) -> None:
+    client = client_of(app)
+    await wish(client, "k")
+    for name, path in (("sun", "/wishes"), ("rain", "/wishes?x=1")):
+        answer = await wish(client, "k", name, path)
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "request.idempotency_key_reused"
+    assert await effects(database) == 1
+
+
+async def test_a_key_belongs_to_one_caller(app: FastAPI, database: Any) -> None:
+    first = await wish(client_of(app, "alice"), "k")
+    second = await wish(client_of(app, "bob"), "k", "sun")
+    assert second.status_code == 202
+    assert first.json()["data"] != second.json()["data"]
+    assert await effects(database) == 2
+
+
+async def test_a_failed_request_leaves_the_key_free(app: FastAPI, database: Any, failures: list[str]) -> None:
+    client = client_of(app)
+    failures.append("rain")
+    assert [(await wish(client, "k")).status_code for _ in range(2)] == [409, 409]
+    assert await effects(database) == 0
+    failures.clear()
+    answer = await wish(client, "k")
+    assert answer.status_code == 202
+    assert "idempotency-replayed" not in answer.headers
+    assert await effects(database) == 1
+
+
+async def test_among_requests_at_once_a_failure_leaves_the_key_to_the_next(
+    app: FastAPI, database: Any, failures: list[str]
+) -> None:
+    failures.append("rain")
+    client = client_of(app)
+    answers = [asyncio.ensure_future(wish(client, "k")) for _ in range(4)]
+    await answers[0]
+    failures.clear()
+    statuses = {answer.status_code for answer in await asyncio.gather(*answers)}
+    assert statuses == {202, 409}
+    assert await effects(database) == 1
+
+
+async def test_an_answer_with_a_secret_is_not_kept(app: FastAPI, database: Any) -> None:
+    client = client_of(app)
+    answers = [await wish(client, "k", path="/secrets") for _ in range(2)]
+    assert answers[0].json()["data"] != answers[1].json()["data"]
+    assert await effects(database) == 2
+
+
+@pytest.mark.parametrize(("key", "status"), [("x" * 256, 422), ("", 422), ("x" * 255, 202)])
+async def test_a_key_has_a_length(app: FastAPI, key: str, status: int) -> None:
+    assert (await wish(client_of(app), key)).status_code == status
+
+
+async def test_a_key_may_hold_any_byte_of_a_header(app: FastAPI, database: Any) -> None:
+    client = client_of(app)
+    for _ in range(2):
+        answer = await client.post("/wishes", json={"name": "rain"}, headers=[(b"Idempotency-Key", b"\xe9\xff")])
+        assert answer.status_code == 202
+    assert await effects(database) == 1
