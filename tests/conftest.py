@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from backend.app.core.settings import AuthSettings, DatabaseSettings, Settings, StorageSettings
 from tests.support import databases
@@ -14,6 +15,8 @@ from tests.support.network import close_network
 ENGINES = ("sqlite", "postgresql")
 
 close_network(databases.named_hosts())
+# structlog's default draws a traceback in colour, which takes seconds of CPU for a deep one.
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session", autouse=True)
