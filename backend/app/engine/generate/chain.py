@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeAlias, TypeGuard
 from urllib.parse import unquote, urlsplit
 
@@ -462,9 +463,12 @@ def _field(resource: Resource, name: str) -> Scalar | None:
 
 
 def is_leaving(operation: Operation) -> bool:
-    return operation.method not in READ_METHODS and not LEAVING.isdisjoint(
-        {*words(operation.path), *words(operation.operation_id or ""), "".join(words(_last_static(operation.path)))}
-    )
+    """Whether it may end the session or the target (`POST /logout`)."""
+    if operation.method in READ_METHODS:
+        return False
+    named = words(operation.path), words(operation.operation_id or "")
+    said = {word for parts in named for word in (*parts, *map("".join, pairwise(parts)))}
+    return not LEAVING.isdisjoint(said)
 
 
 def evaluate(expression: Json, inputs: Inputs, answer: Answer, document: Json) -> Json:
