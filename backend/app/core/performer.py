@@ -186,11 +186,9 @@ class _Lane:
 
     def _room(self) -> int:
         free = self._concurrency - len(self.slots)
-        if self._alone and self.slots:
+        if self._waiting or not free or (self._alone and self.slots):
             return 0
-        if self._batch:
-            return self._batch if free and not self._waiting else 0
-        return free - len(self._waiting)
+        return self._batch or free
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
