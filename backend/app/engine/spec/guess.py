@@ -24,9 +24,10 @@ COMMON_PLACES = (
     "q/openapi",
     "openapi",
     "spec.json",
+    "api",
 )
 """FastAPI, connexion, springdoc, springfox, ASP.NET, swag, Litestar, sanic, django-ninja, drf-spectacular, Fastify,
-flasgger, Quarkus, in the order in which they are tried."""
+flasgger, Quarkus, OGC API (OGC 19-072), in the order in which they are tried."""
 
 
 def spec_candidates(base_url: str) -> list[str]:

@@ -48,7 +48,8 @@ async def _search(base_url: str, fetch: Fetch, read: Read) -> Discovered:
         try:
             return await _read(answer.body, _final_url(exchange), read)
         except SpecError as error:
-            refusal = refusal or SpecError(error.code, f"{url}: {error.message}", error.where)
+            if error.code != "spec.not_a_spec":
+                refusal = refusal or SpecError(error.code, f"{url}: {error.message}", error.where)
     if refusal is not None:
         raise refusal
     raise NothingDiscovered(
