@@ -1,6 +1,7 @@
 """Structured logs on stderr, one JSON object a line: `timestamp`, `level`, `event`, `module_id`, `request_id`,
 `user_id`, and whatever the call binds. Standard-library loggers (uvicorn, rq, alembic) go the same way."""
 
+import json
 import logging
 import re
 import sys
@@ -69,7 +70,10 @@ def get_logger(module_id: str) -> structlog.typing.FilteringBoundLogger:
 
 
 def _to_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return json.dumps(event, default=str).encode()
 
 
 def _name_to_module(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -30,7 +30,8 @@ def background_server(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> It
 
     def run() -> None:
         try:
-            server.run()
+            with contextlib.suppress(SystemExit):  # how uvicorn says that it cannot start
+                server.run()
         finally:
             started.set()
 

@@ -1,0 +1,157 @@
+"""What every request gets: an id, a log line, metrics by template, limits, security headers."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, Request
+from structlog.testing import CapturingLogger
+
+from backend.app.core.ids import new_ulid
+from backend.app.core.permissions import Permission
+from backend.app.core.responses import Envelope, envelope
+from backend.app.core.settings import LoggingSettings, Settings, WebSettings
+from backend.app.core.views import access_control, view
+from backend.app.extensions import middleware
+from backend.app.extensions.metrics import exposition
+from tests.support.apps import client_of, small_app
+
+LIMIT = 2_000
+SETTINGS = Settings(web=WebSettings(max_body_bytes=LIMIT), logging=LoggingSettings(slow_request_s=0.5))
+
+
+def things() -> APIRouter:
+    router = APIRouter()
+
+    @view(router)
+    class ThingViews:
+        @router.get("/samples/{sample_id}")
+        @access_control(Permission.EVENTS_READ)
+        async def read_sample(self, sample_id: str) -> Envelope[str]:
+            return envelope(sample_id)
+
+        @router.put("/samples")
+        @access_control(Permission.EVENTS_READ)
+        async def put_sample(self, body: dict[str, str]) -> Envelope[int]:
+            return envelope(len(body))
+
+        @router.delete("/samples")
+        @access_control(Permission.EVENTS_READ)
+        async def count_body(self, request: Request) -> Envelope[int]:
+            return envelope(len(await request.body()))
+
+        @router.get("/broken")
+        @access_control(Permission.EVENTS_READ)
+        async def read_broken(self) -> Envelope[str]:
+            raise RuntimeError("password=hunter2")
+
+    return router
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
+    logger = CapturingLogger()
+    monkeypatch.setattr(middleware, "get_logger", lambda _: logger)
+    return logger
+
+
+@pytest.fixture
+def app(log: CapturingLogger) -> Any:
+    return small_app(things(), SETTINGS)
+
+
+@pytest.fixture
+def slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: Iterator[float] = iter(range(1_000))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+
+
+@pytest.mark.parametrize("given", ["abc-1.2_3", "x" * 64, "0"])
+async def test_a_harmless_request_id_is_taken_over(app: Any, log: CapturingLogger, given: str) -> None:
+    answer = await client_of(app).get("/samples/1", headers={"X-Request-Id": given})
+    assert answer.headers["x-request-id"] == answer.json()["meta"]["request_id"] == given
+
+
+@pytest.mark.parametrize("given", [None, "", "x" * 65, "a b", "<script>", 'a"b', "é"])
+async def test_any_other_is_replaced(app: Any, given: str | None) -> None:
+    headers = [] if given is None else [(b"X-Request-Id", given.encode())]
+    answers = [await client_of(app).get("/samples/1", headers=headers) for _ in range(2)]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert {len(value) for value in ids} == {len(new_ulid())}
+    assert ids[0] != ids[1]
+
+
+async def test_every_answer_has_security_headers_and_an_id(app: Any) -> None:
+    client = client_of(app)
+    for method, path in (("GET", "/samples/1"), ("GET", "/nothing"), ("PATCH", "/samples/1"), ("GET", "/broken")):
+        answer = await client.request(method, path)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-request-id"]
+
+
+async def test_what_is_for_one_caller_is_not_stored_by_others(app: Any) -> None:
+    assert (await client_of(app).get("/samples/1")).headers["cache-control"] == "no-store"
+
+
+async def parts(size: int) -> AsyncIterator[bytes]:
+    for _ in range(size // 100):
+        yield b" " * 100
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_body_over_the_limit_is_a_413(app: Any, method: str) -> None:
+    client = client_of(app)
+    for content in (b"{" + b" " * LIMIT, parts(LIMIT + 100)):
+        answer = await client.request(method, "/samples", content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 413
+        assert answer.json()["code"] == "request.too_large"
+    assert (await client.request("DELETE", "/samples", content=b" " * LIMIT)).json()["data"] == LIMIT
+
+
+async def test_the_log_has_one_line_a_request_and_says_who_and_which_route(app: Any, log: CapturingLogger) -> None:
+    await client_of(app).get("/samples/secret-name?token=hush")
+    (call,) = log.calls
+    assert (call.method_name, call.args) == ("info", ("request",))
+    said = call.kwargs
+    assert said["route"] == "/api/v1/samples/{sample_id}"
+    assert (said["method"], said["status"], said["user_id"]) == ("GET", 200, "alice")
+    assert said["duration_ms"] >= 0
+    assert "hush" not in repr(said)
+
+
+async def test_a_slow_request_is_a_warning(app: Any, log: CapturingLogger, slow_clock: None) -> None:
+    await client_of(app).get("/samples/1")
+    assert [(call.method_name, call.args) for call in log.calls] == [("warning", ("request.slow",))]
+
+
+def counted(route: str) -> list[str]:
+    lines = exposition([], 0).decode().splitlines()
+    return [line for line in lines if line.startswith("touchstone_http_requests_total") and f'route="{route}"' in line]
+
+
+async def test_metrics_go_by_template(app: Any) -> None:
+    client = client_of(app)
+    for number in range(5):
+        await client.get(f"/samples/{number}")
+    (line,) = counted("/api/v1/samples/{sample_id}")
+    assert 'method="GET"' in line
+    assert 'status="200"' in line
+
+
+async def test_unknown_paths_and_methods_make_no_series_of_their_own(app: Any) -> None:
+    client = client_of(app)
+    for number in range(3):
+        await client.get(f"/unknown-{number}")
+        await client.request(f"M{number}", "/samples/1")
+    assert all('method="*"' in line for line in counted("(none)"))
+    assert "unknown-" not in "".join(counted("(none)"))
+    assert len(counted("(none)")) <= 3
+
+
+@pytest.mark.parametrize("target", ["/samples/1?name=a%00b", "/samples/%00"])
+async def test_nul_in_a_url_is_a_422(app: Any, target: str) -> None:
+    answer = await client_of(app).get(target)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"

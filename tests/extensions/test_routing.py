@@ -1,0 +1,120 @@
+"""The route index answers exactly what FastAPI's own router answers."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, FastAPI, Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.types import Message, Scope
+
+from backend.app.extensions.routing import RouteIndex
+
+Answer = tuple[int, dict[str, str], bytes]
+
+SEGMENTS = st.sampled_from(
+    ["a", "b", "c", "x y", "é", "{p}", "{q}", "{n:int}", "{r:path}", "v{s}.json", "a%2Fb", "{u:uuid}"]
+)
+PATHS = st.lists(SEGMENTS, max_size=6, unique_by=lambda s: s if s.startswith("{") else object()).map(
+    lambda parts: "/" + "/".join(parts)
+)
+METHODS = st.sets(st.sampled_from(["GET", "POST", "DELETE"]), min_size=1, max_size=2)
+ROUTES = st.lists(st.tuples(PATHS, METHODS, st.sampled_from(["", "/a", "/a/b"]), st.booleans()), max_size=10)
+ASKED = st.lists(
+    st.tuples(
+        st.sampled_from(["GET", "POST", "PUT", "HEAD"]),
+        st.lists(
+            st.sampled_from(["a", "b", "c", "7", "-7", "x%20y", "%C3%A9", "va.json", "a%2Fb", "a%252Fb", "", "."]),
+            max_size=7,
+        ),
+        st.sampled_from(["", "/"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def answering(number: int) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> dict[str, Any]:
+        return {"route": number, "params": {name: repr(value) for name, value in request.path_params.items()}}
+
+    return endpoint
+
+
+def build(routes: list[tuple[str, set[str], str, bool]], *, indexed: bool) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    for number, (path, methods, prefix, included) in enumerate(routes):
+        if included:
+            router = APIRouter()
+            router.add_api_route(path, answering(number), methods=list(methods))
+            app.include_router(router, prefix=prefix)
+        else:
+            app.add_api_route(prefix + path, answering(number), methods=list(methods))
+    if indexed:
+        app.router.middleware_stack = RouteIndex(app.router)
+    return app
+
+
+async def ask(app: Any, method: str, target: str, root_path: str = "") -> Answer:
+    scope: Scope = {
+        "type": "http",
+        "method": method,
+        "path": root_path + unquote(target),
+        "raw_path": target.encode(),
+        "root_path": root_path,
+        "query_string": b"",
+        "headers": [(b"host", b"test")],
+        "scheme": "http",
+        "server": ("test", 80),
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@settings(deadline=None)
+@given(ROUTES, ASKED, st.sampled_from(["", "/root"]))
+def test_the_same_route_the_same_parameters_the_same_refusal(
+    routes: list[tuple[str, set[str], str, bool]], asked: list[tuple[str, list[str], str]], root_path: str
+) -> None:
+    async def compare() -> None:
+        plain, indexed = build(routes, indexed=False), build(routes, indexed=True)
+        targets = [(method, "/" + "/".join(parts) + slash) for method, parts, slash in asked]
+        targets += [("GET", quote(prefix + path, safe="/%")) for path, _, prefix, _ in routes]
+        for method, target in targets:
+            expected = await ask(plain, method, target, root_path)
+            assert await ask(indexed, method, target, root_path) == expected
+
+    asyncio.run(compare())
+
+
+async def test_the_first_route_wins_though_a_later_one_is_more_literal() -> None:
+    app = build([("/a/{p}", {"GET"}, "", True), ("/a/b", {"GET"}, "", True)], indexed=True)
+    assert b'"route":0' in (await ask(app, "GET", "/a/b"))[2]
+
+
+async def test_a_mount_that_comes_first_keeps_its_paths() -> None:
+    inner = FastAPI()
+    inner.add_api_route("/b", answering(1))
+    app = FastAPI()
+    app.mount("/a", inner)
+    app.add_api_route("/a/b", answering(2))
+    app.router.middleware_stack = RouteIndex(app.router)
+    assert b'"route":1' in (await ask(app, "GET", "/a/b"))[2]
+
+
+async def test_a_route_added_later_is_found() -> None:
+    app = build([("/a", {"GET"}, "", True)], indexed=True)
+    await ask(app, "GET", "/a")
+    app.add_api_route("/b", answering(9))
+    assert (await ask(app, "GET", "/b"))[0] == 200
