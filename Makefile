@@ -1,5 +1,5 @@
 # Every target makes what it needs. PYTHON names the interpreter for .venv, TARGET the spec that `make demo` tests.
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 STAMP := .venv/installed
 UV := $(shell command -v uv)
