@@ -79,7 +79,7 @@ def test_server_errors(status: int, severity: str) -> None:
 
 
 def test_a_wrong_request_is_not_blamed_for_what_valid_ones_meet_too() -> None:
-    wrong = {"expectation": Expectation.REJECTED, "kind": "wrong_type"}
+    wrong: dict[str, Any] = {"expectation": Expectation.REJECTED, "kind": "wrong_type"}
     failure = judge("server_error", 500, **wrong)
     assert failure is not None
     assert failure.subject == "status 500 wrong_type"
@@ -175,7 +175,7 @@ def test_the_first_pointer_is_the_same_whichever_items_are_wrong() -> None:
 
 
 def test_wrong_input_that_is_accepted() -> None:
-    wrong = {"expectation": Expectation.REJECTED, "kind": "wrong_type"}
+    wrong: dict[str, Any] = {"expectation": Expectation.REJECTED, "kind": "wrong_type"}
     in_body = judge("negative_accepted", 201, part="body /age", **wrong)
     in_query = judge("negative_accepted", 200, part="query limit", **wrong)
     assert in_body is not None
@@ -187,7 +187,7 @@ def test_wrong_input_that_is_accepted() -> None:
 
 
 def test_missing_authentication() -> None:
-    without = {"operation": CLOSED, "expectation": Expectation.UNAUTHENTICATED}
+    without: dict[str, Any] = {"operation": CLOSED, "expectation": Expectation.UNAUTHENTICATED}
     failure = judge("missing_auth", 200, **without, baseline=Baseline(succeeded=True))
     assert failure is not None
     assert failure.severity == "critical"
@@ -196,7 +196,7 @@ def test_missing_authentication() -> None:
     assert judge("missing_auth", 200, operation=CLOSED, authenticated=True) is None
     assert judge("missing_auth", 200, operation=CLOSED) is not None
     assert judge("missing_auth", 200, operation=replace(CLOSED, security=((), ("bearer",)))) is None
-    login_page = {**without, "redirects": ("http://h/login",)}
+    login_page: dict[str, Any] = {**without, "redirects": ("http://h/login",)}
     assert judge("missing_auth", 200, **login_page, baseline=Baseline(succeeded=True)) is None
 
 
