@@ -68,10 +68,13 @@ async def read_description(
             await process.wait()
     if status == -signal.SIGXCPU:
         raise _too_slow(seconds)
-    if status != 0:
+    try:
+        result = orjson.loads(answer) if status == 0 else None
+    except orjson.JSONDecodeError:
+        result = None
+    if result is None:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         raise SpecError("spec.parser_died", f"the document ended the process that read it ({how})")
-    result = orjson.loads(answer)
     if "description" not in result:
         raise SpecError(result["code"], result["message"], result["where"])
     return description_from_json(result["description"])
