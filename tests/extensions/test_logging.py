@@ -29,7 +29,7 @@ def configured(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(sys, "stderr", stream)
     configure_logging(LoggingSettings())
     structlog.contextvars.clear_contextvars()
-    yield lambda: [json.loads(line) for line in stream.buffer.getvalue().splitlines()]
+    yield lambda: [json.loads(line) for line in stream.buffer.getvalue().splitlines()]  # type: ignore[attr-defined]
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
     root.handlers[:] = before
