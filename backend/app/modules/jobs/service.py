@@ -1,5 +1,7 @@
 """The rules of handling jobs by hand."""
 
+from collections.abc import Sequence
+
 from backend.app.core.context import ServiceContext
 from backend.app.core.pagination import InvalidCursor, Page, PageRequest
 from backend.app.core.runner import JobStopped
@@ -28,6 +30,10 @@ class JobService:
         if row is None:
             raise jobs.JobNotFound
         return JobRead.model_validate(row)
+
+    async def of_event(self, event_id: str) -> Sequence[JobRead]:
+        """The duties that follow from one event."""
+        return [JobRead.model_validate(row) for row in await self._jobs.page(JobFilter(event_id=event_id), None, 100)]
 
     async def cancel(self, job_id: str) -> JobRead:
         """A pending job is cancelled at once, a running one at its next step.
