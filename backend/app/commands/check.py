@@ -163,6 +163,14 @@ def _print(report: Report, result: ScanResult, code: int, as_json: bool) -> None
     }
     if result.stopped in remarks:
         typer.echo(f"touchstone: {remarks[result.stopped]}", err=True)
+    asked = [operation for operation in result.operations if operation.requests]
+    absent = [operation for operation in asked if set(operation.statuses) <= {"404", "405"}]
+    if len(absent) * 2 > len(asked):
+        typer.echo(
+            f"touchstone: {len(absent)} of {len(asked)} operations seem not to be at {report.target}: "
+            "is it the right address? See --base-url",
+            err=True,
+        )
     if result.unauthorised:
         typer.echo("touchstone: the target accepted no request for want of valid credentials: see --auth", err=True)
     if result.left_behind:
