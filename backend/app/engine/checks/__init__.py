@@ -86,9 +86,15 @@ checks: Registry[Check] = Registry("check", "backend.app.engine.checks")
 
 def documented_response(operation: Operation, status: int) -> ResponseSpec | None:
     """The exact status before the range (`2XX`) before `default` (OpenAPI 3.1, 4.8.16)."""
-    exact, spread = str(status), f"{status // 100}XX"
-    found: dict[str, ResponseSpec] = {response.status: response for response in operation.responses}
-    return found.get(exact) or found.get(spread) or found.get("default")
+    spread = fallback = None
+    for response in operation.responses:
+        if response.status == str(status):
+            return response
+        if response.status == f"{status // 100}XX":
+            spread = response
+        elif response.status == "default":
+            fallback = response
+    return spread or fallback
 
 
 def essence(content_type: str) -> str:

@@ -146,6 +146,7 @@ class Chain:
         self._created: dict[int, Resource] = {}
         self._linked: dict[str, deque[Mapping[tuple[ParameterLocation, str], Json]]] = {}
         self._turn = 0
+        self._deletable = 0
         for operation in description.operations:
             self._learn_needs(operation, generator)
         self._deleters = {
@@ -365,6 +366,7 @@ class Chain:
         alike = [other for other in known if other.created == resource.created]
         if resource.created:
             self._created[id(resource)] = resource
+            self._deletable += self._is_deletable(resource)
             if len(alike) >= KEPT_PER_KIND:
                 known.remove(alike[0])
         elif len(alike) >= KEPT_PER_KIND:
@@ -419,8 +421,12 @@ class Chain:
 
     def forget(self, resource: Resource) -> None:
         """The target has deleted it."""
-        self._created.pop(id(resource), None)
+        if self._created.pop(id(resource), None) is not None:
+            self._deletable -= self._is_deletable(resource)
         self._withdraw(resource)
+
+    def _is_deletable(self, resource: Resource) -> bool:
+        return f"{resource.collection}/{{}}" in self._deleters
 
     def _withdraw(self, resource: Resource) -> None:
         known = self._resources.get(resource.kind)
@@ -452,7 +458,8 @@ class Chain:
         return len(self._created)
 
     def count_leftovers(self) -> int:
-        return sum(f"{resource.collection}/{{}}" in self._deleters for resource in self._created.values())
+        """How many of them there is an operation to delete."""
+        return self._deletable
 
 
 def _field(resource: Resource, name: str) -> Scalar | None:
