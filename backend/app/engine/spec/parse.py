@@ -370,5 +370,7 @@ class _YamlComposer:
                 return kind == "true"
             case "float":
                 return float(text)
+            case _ if wanted == "float":
+                return float(text)
             case _:
                 return _narrow(int(text, {"int": 10, "oct": 8, "hex": 16}[kind]))

@@ -1,0 +1,155 @@
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.app.engine.spec.limits import DocumentLimits
+from backend.app.engine.spec.model import SpecError
+from backend.app.engine.spec.parse import parse_document
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def refusal(data: bytes, limits: DocumentLimits | None = None) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse_document(data, limits or DocumentLimits())
+    return caught.value
+
+
+@given(st.dictionaries(TEXT, JSON_VALUES))
+def test_json_reads_as_the_standard_library_reads_it(document: dict[str, Any]) -> None:
+    assert parse_document(json.dumps(document).encode()) == document
+    assert parse_document(json.dumps(document, ensure_ascii=False, indent=1).encode()) == document
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("NO", "NO"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("16:9", "16:9"),
+        ("2020-01-01", "2020-01-01"),
+        ("0o17", 15),
+        ("017", 17),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("-12", -12),
+        ("1.", 1.0),
+        ("1.2.3", "1.2.3"),
+        ("~", None),
+        ("", None),
+        ("Null", None),
+        ("TRUE", True),
+        ("'true'", "true"),
+        ('"200"', "200"),
+        ("!!str 200", "200"),
+        ("!!int 200", 200),
+        ("!!float 200", 200.0),
+        ("18446744073709551616", 18446744073709551616.0),
+    ],
+)
+def test_yaml_scalars_follow_the_core_schema_of_1_2(written: str, read: Any) -> None:
+    value = parse_document(f"a: {written}".encode())["a"]
+    assert value == read
+    assert type(value) is type(read)
+
+
+def test_yaml_keys_are_text_as_written() -> None:
+    assert list(parse_document(b"200: a\nNO: b\n1.0: c\nnull: d\n0x10: e")) == ["200", "NO", "1.0", "null", "0x10"]
+
+
+def test_aliases_and_merge_keys() -> None:
+    document = parse_document(b"base: &b {a: 1, b: 2}\none: {<<: *b, b: 3}\ntwo:\n  <<: [*b, {c: 4}]\nthree: *b\n")
+    assert document["one"] == {"a": 1, "b": 3}
+    assert document["two"] == {"a": 1, "b": 2, "c": 4}
+    assert document["three"] == document["base"]
+    assert parse_document(b"a: {'<<': 1}") == {"a": {"<<": 1}}
+
+
+@pytest.mark.parametrize(
+    "data", [b'\xef\xbb\xbf{"a": 1}', b"\xef\xbb\xbfa: 1", b"a:\t1", b"{a: 1}", b'{"a": 1,}', b"---\na: 1\n"]
+)
+def test_what_people_write_is_read(data: bytes) -> None:
+    assert parse_document(data) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "where"),
+    [
+        (b"a: 1\nb: 2\na: 3", "spec.duplicate_key", "line 3, column 1"),
+        (b'{"a": 1,\n"b": {"c": 1, "c": 2}}', "spec.duplicate_key", "line 2, column 15"),
+        (b'{"\\u0061": 1, "a": 2}', "spec.duplicate_key", "line 1, column 15"),
+        (b"a:\n\tb: 1", "spec.syntax", "line 2, column 1"),
+        (b'{"a": 1\n "b": 2}', "spec.syntax", "line 2, column 2"),
+        (b'{"a": [1, 2', "spec.syntax", "line 1, column 12"),
+        (b"a: *b", "spec.syntax", "line 1, column 4"),
+        (b"a: !thing 1", "spec.bad_tag", "line 1, column 4"),
+        (b"a: !!timestamp 2020-01-01", "spec.bad_tag", "line 1, column 4"),
+        (b"a: !!int x", "spec.syntax", "line 1, column 4"),
+        (b"a: .nan", "spec.bad_number", "line 1, column 4"),
+        (b"a: -.Inf", "spec.bad_number", "line 1, column 4"),
+        (b'{"a":\n -Infinity}', "spec.bad_number", "line 2"),
+        (b'{"a":\n ' + b"1" * 5_000 + b"}", "spec.bad_number", "line 2"),
+        (b'a: "\\0"', "spec.bad_text", "line 1, column 4"),
+        (b'{"a": "\\u0000"}', "spec.bad_text", "line 1, column 7"),
+        (b"? [a]\n: 1", "spec.bad_key", "line 1, column 3"),
+        (b"a: 1\n---\nb: 2", "spec.several_documents", "line 2, column 1"),
+        (b"a: \xff", "spec.not_utf8", "line 1"),
+        ("a: 1".encode("utf-16"), "spec.not_utf8", ""),
+        (b" \n", "spec.empty", ""),
+        (b"hello", "spec.not_a_mapping", ""),
+        (b"[1, 2]", "spec.not_a_mapping", ""),
+        (b"<!doctype html><title>API</title>", "spec.not_json_or_yaml", ""),
+    ],
+)
+def test_a_refusal_names_the_reason_and_the_place(data: bytes, code: str, where: str) -> None:
+    error = refusal(data)
+    assert (error.code, error.where) == (code, where)
+
+
+@pytest.mark.parametrize("data", [b'{"a": [[[1]]]}', b"a: [[[1]]]", b"a:\n  - - - 1\n", b"x: &x [[[1]]]\na: *x"])
+def test_depth_is_counted(data: bytes) -> None:
+    parse_document(data, DocumentLimits(depth=4))
+    assert refusal(data, DocumentLimits(depth=3)).code == "spec.too_deep"
+
+
+@pytest.mark.parametrize("data", [b'{"a": [1, 2, 3]}', b"a: [1, 2, 3]", b"a: &x [1]\nb: *x"])
+def test_values_are_counted(data: bytes) -> None:
+    parse_document(data, DocumentLimits(nodes=5))
+    assert refusal(data, DocumentLimits(nodes=3)).code == "spec.too_many_nodes"
+
+
+def test_commas_in_texts_are_not_values() -> None:
+    assert parse_document(b'{"a": "' + b"[,{" * 100 + b'"}', DocumentLimits(nodes=5))
+
+
+def test_aliases_are_counted() -> None:
+    data = b"x: &x 1\na: [" + b"*x," * 10 + b"]"
+    parse_document(data, DocumentLimits(aliases=10))
+    assert refusal(data, DocumentLimits(aliases=9)).code == "spec.too_many_aliases"
+
+
+def test_an_alias_that_brings_depth_is_counted() -> None:
+    lines = "\n".join(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 300))
+    assert refusal(f"a0: &a0 [1]\n{lines}".encode()).code == "spec.too_deep"
+
+
+@given(st.binary(max_size=60) | st.text("{}[]:,&*!?-'\"\\ \n\tab01<|>#%@u", max_size=60).map(str.encode))
+def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
+    with contextlib.suppress(SpecError):
+        json.dumps(parse_document(data))
