@@ -1,12 +1,13 @@
 """From an origin to addresses that were checked; nothing else in Touchstone looks up a target's name."""
 
 import asyncio
-import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import TypeAlias
+
+import psutil
 
 from backend.app.engine.http import Outcome
 from backend.app.extensions.http_client.limits import HttpLimits
@@ -82,18 +83,10 @@ class Guard:
 
 
 def own_addresses(host: str, port: int) -> tuple[tuple[str, int], ...]:
-    """Where a server that listens on `host` is reached, for `OutgoingPolicy.own_addresses`. A wildcard stands for the
-    addresses of this machine's name and of its default routes (no packet is sent to learn them)."""
+    """Where a server that listens on `host` is reached, for `OutgoingPolicy.own_addresses`: a wildcard stands for every
+    address of this machine. An address that a router translates to ours cannot be known here."""
     if host not in ("", "0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         return ((host, port),)
-    found = {"127.0.0.1", "::1"}
-    with contextlib.suppress(OSError):
-        found |= {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), port, type=socket.SOCK_STREAM)}
-    for family, outside in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((outside, 9))
-                found.add(probe.getsockname()[0])
-        except OSError:
-            pass
-    return tuple(sorted((address, port) for address in found))
+    internet = (socket.AF_INET, socket.AF_INET6)
+    entries = (entry for interface in psutil.net_if_addrs().values() for entry in interface)
+    return tuple((entry.address.partition("%")[0], port) for entry in entries if entry.family in internet)

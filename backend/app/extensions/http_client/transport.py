@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         if self._field_bytes > self._limits.max_header_bytes:
             self._refuse_head()
         elif self._in_head and self._waiter is not None:
-            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
         if self._waiter is None:

@@ -1,0 +1,108 @@
+import pytest
+
+from backend.app.engine.http import Exchange, Headers, Outcome, Request
+from backend.app.extensions.http_client import HttpClient
+from tests.extensions.http_client.targets import EMBEDDED, QUICK, RawTarget, Visit, answering, ok, raw_target, redirect
+
+CREDENTIALS: Headers = (
+    ("Authorization", "Bearer s3cret"),
+    ("cookie", "session=s3cret"),
+    ("X-API-KEY", "s3cret"),
+    ("X-Token", "s3cret"),
+    ("Proxy-Authorization", "Basic s3cret"),
+)
+
+
+async def follow(target: RawTarget, request: Request) -> Exchange:
+    async with HttpClient(EMBEDDED, limits=QUICK, credential_headers=["x-token"]) as client:
+        return await client.send(request, follow_redirects=True)
+
+
+async def test_credentials_do_not_follow_to_another_origin() -> None:
+    async with raw_target(answering(ok())) as other, raw_target(answering(redirect(f"{other.url}/x"))) as first:
+        exchange = await follow(first, Request("GET", first.url, (*CREDENTIALS, ("Host", "first"), ("X-Trace", "7"))))
+    assert exchange.outcome is Outcome.ANSWERED
+    assert b"s3cret" in first.requests[0]
+    [seen] = other.requests
+    assert b"s3cret" not in seen
+    assert b"X-Trace: 7\r\n" in seen
+    assert f"Host: 127.0.0.1:{other.port}\r\n".encode() in seen
+    assert exchange.redirects == (f"{other.url}/x",)
+
+
+async def test_credentials_stay_on_the_same_origin() -> None:
+    async with raw_target(answering(redirect("/next?a=b"), ok())) as target:
+        exchange = await follow(target, Request("GET", target.url, CREDENTIALS))
+    assert exchange.outcome is Outcome.ANSWERED
+    assert target.requests[1].startswith(b"GET /next?a=b HTTP/1.1\r\n")
+    assert target.requests[1].count(b"s3cret") == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "becomes"),
+    [
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (302, "PUT", "PUT"),
+        (303, "PUT", "GET"),
+        (303, "DELETE", "GET"),
+        (303, "HEAD", "HEAD"),
+        (307, "POST", "POST"),
+        (308, "PATCH", "PATCH"),
+    ],
+)
+async def test_the_method_after_a_redirect(status: int, method: str, becomes: str) -> None:
+    first_answer = redirect("/next", status)
+    async with raw_target(answering(first_answer, ok(b""))) as target:
+        headers = (("Content-Type", "text/plain"),)
+        await follow(target, Request(method, f"{target.url}/first", headers, b"body"))
+    seen = target.requests[1]
+    assert seen.startswith(f"{becomes} /next HTTP/1.1\r\n".encode())
+    assert seen.endswith(b"body") is (becomes == method)
+    assert (b"Content-Type" in seen) is (becomes == method)
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/next", b"/next"),
+        ("next", b"/a/next"),
+        ("../up", b"/up"),
+        ("?q=1", b"/a/b?q=1"),
+        ("//127.0.0.1:{port}/x", b"/x"),
+        ("/with space/\u00fc", b"/with%20space/%C3%BC"),
+        ("/a%2Fb#part", b"/a%2Fb"),
+    ],
+)
+async def test_locations_are_resolved(location: str, path: bytes) -> None:
+    async def relocating(visit: Visit) -> None:
+        await visit.request()
+        await visit.write(redirect(location.format(port=visit.target.port)))
+        await visit.request()
+        await visit.write(ok())
+
+    async with raw_target(relocating) as target:
+        exchange = await follow(target, Request("GET", f"{target.url}/a/b"))
+    assert exchange.outcome is Outcome.ANSWERED
+    assert target.requests[1].split(b" ")[1] == path
+
+
+async def test_a_redirect_is_an_answer_when_it_is_not_followed() -> None:
+    async with raw_target(answering(redirect("http://169.254.169.254/"))) as target, HttpClient(EMBEDDED) as client:
+        exchange = await client.send(Request("GET", target.url))
+    assert exchange.outcome is Outcome.ANSWERED
+    assert exchange.answer is not None
+    assert exchange.answer.header("location") == "http://169.254.169.254/"
+
+
+async def test_a_redirect_without_a_location_is_an_answer() -> None:
+    async with raw_target(answering(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")) as target:
+        exchange = await follow(target, Request("GET", target.url))
+    assert exchange.outcome is Outcome.ANSWERED
+
+
+async def test_a_refused_hop_is_an_outcome_that_repeats_no_secret() -> None:
+    async with raw_target(answering(redirect("http://user:s3cret@127.0.0.1/?token=s3cret"))) as target:
+        exchange = await follow(target, Request("GET", target.url))
+    assert exchange.outcome is Outcome.REFUSED
+    assert "s3cret" not in exchange.error
