@@ -128,7 +128,7 @@ async def test_a_sign_up_that_breaks_a_rule_is_refused(app: FastAPI, change: dic
 @pytest.mark.parametrize("path", ["/auth/me", "/user/api-keys"])
 async def test_without_credentials_a_route_is_closed(app: FastAPI, path: str, headers: dict[str, str]) -> None:
     async with client_of(app) as client:
-        encoded = {name: value.encode() for name, value in headers.items()}
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         answer = await client.get(path, headers=encoded)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")

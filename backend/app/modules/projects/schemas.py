@@ -53,17 +53,24 @@ Environment: TypeAlias = Annotated[Line, Field(min_length=1, max_length=50)]
 Description: TypeAlias = Annotated[Verbatim, Field(max_length=10_000)]
 
 _Secret = Annotated[Verbatim, Field(min_length=1, max_length=8192, repr=False), AfterValidator(_not_masked)]
+_Printable = Annotated[
+    Verbatim,
+    Field(min_length=1, max_length=8192, repr=False, pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$"),
+    AfterValidator(_not_masked),
+]
+"""ASCII without spaces at the ends (RFC 9110, 5.5): nothing that could end a header."""
+_Token = Annotated[
+    Verbatim,
+    Field(min_length=1, max_length=8192, repr=False, pattern=r"^[\x21-\x7e]+$"),
+    AfterValidator(_not_masked),
+]
 HeaderName: TypeAlias = Annotated[str, Field(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 """A token of RFC 9110, 5.6.2."""
-_HeaderSecret = Annotated[_Secret, Field(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$")]
-"""Printable ASCII, no spaces at the ends (RFC 9110, 5.5): nothing that could end a header."""
-
-
 JsonPointer: TypeAlias = Annotated[Verbatim, Field(max_length=500, pattern=r"^(?:/(?:[^/~]|~[01])*)*$")]
 
 
 class BearerConfig(InputSchema):
-    token: Annotated[_Secret, Field(pattern=r"^[\x21-\x7e]+$")]
+    token: _Token
 
 
 class BasicConfig(InputSchema):
@@ -74,7 +81,7 @@ class BasicConfig(InputSchema):
 
 class ApiKeyHeaderConfig(InputSchema):
     name: HeaderName
-    value: _HeaderSecret
+    value: _Printable
 
 
 class ApiKeyQueryConfig(InputSchema):
@@ -97,6 +104,8 @@ class LoginConfig(InputSchema):
     @field_validator("url")
     @classmethod
     def _reachable(cls, value: str) -> str:
+        if value.startswith("//"):
+            raise ValueError("a path begins with one slash")
         _http_url(f"http://target{value}" if value.startswith("/") else value)
         return value
 
