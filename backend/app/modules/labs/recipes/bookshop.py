@@ -444,7 +444,7 @@ bookshop = recipes.register("bookshop")(
             PlantedFault("GET /books", "response_schema", "Old books have a text for the year: `c. 1851`."),
             PlantedFault("POST /books/{book_id}/reviews", "undocumented_status", "Answers 202 in place of 201."),
             PlantedFault("GET /export/books", "content_type", "CSV is sent as text/html."),
-            PlantedFault("POST /orders", "wrong_input_accepted", "A quantity of 0 or less is taken."),
+            PlantedFault("POST /orders", "negative_accepted", "A quantity of 0 or less is taken."),
             PlantedFault("GET /customers", "missing_auth", "Documented as secured, answers everybody."),
             PlantedFault("GET /trending", "", "Reads the whole search log on each call, past its cache one by one."),
         ),

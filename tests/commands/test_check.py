@@ -1,0 +1,157 @@
+"""`touchstone check` as a person runs it: what it prints, what it writes, and how it exits."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.app.extensions.server import background_server
+from backend.app.modules.labs.recipes import Lab, recipes
+from tests.support.network import unused_port
+
+LIMITS = ("--max-requests", "3000", "--max-time", "60")
+
+
+def touchstone(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from backend.app.cli import main; main()", *words]
+    done = subprocess.run(command, input=stdin, capture_output=True, env={"PATH": "", **environment}, check=False)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[tuple[str, Lab]]:
+    lab = recipes.get("bookshop").create(1, True)
+    with background_server(lab) as url:
+        yield url, lab
+
+
+@pytest.fixture(scope="module")
+def correct() -> Iterator[tuple[str, Lab]]:
+    lab = recipes.get("bookshop").create(1, False)
+    with background_server(lab) as url:
+        yield url, lab
+
+
+def key(lab: Lab) -> str:
+    name, value = next(iter(lab.credentials.items()))
+    return f"header:{name}={value}"
+
+
+def test_a_faulty_api_fails_with_reports_for_machines(faulty: tuple[str, Lab], tmp_path: Path) -> None:
+    url, lab = faulty
+    report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
+    done = touchstone(
+        "check", f"{url}/openapi.json", "--auth", "env:KEY", *LIMITS,
+        "--report", f"json={report}", "--report", f"junit={junit}", KEY=key(lab),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("FAIL")
+    content = json.loads(report.read_text())
+    assert content["target"] == url
+    assert content["requests"] > 100
+    planted = {(fault.operation, fault.check) for fault in recipes.get("bookshop").faults if fault.check}
+    found = {(f"{finding['method']} {finding['path']}", finding["check"]) for finding in content["findings"]}
+    assert planted <= found
+    secret = next(iter(lab.credentials.values()))
+    assert secret not in report.read_text() + junit.read_text() + done.stdout + done.stderr
+    assert ElementTree.parse(junit).getroot().iter("failure")  # noqa: S314 - our own file
+
+
+def test_a_correct_api_is_good(correct: tuple[str, Lab]) -> None:
+    url, lab = correct
+    done = touchstone("check", url, "--auth", key(lab), *LIMITS, "-o", "json")
+    assert json.loads(done.stdout)["findings"] == []
+    assert done.returncode == 0
+
+
+def test_the_same_seed_finds_the_same(faulty: tuple[str, Lab]) -> None:
+    url, lab = faulty
+    prints = []
+    for _ in range(2):
+        lab.reset()
+        done = touchstone("check", url, "--auth", key(lab), "--seed", "7", "--workers", "1", *LIMITS, "-o", "json")
+        prints.append({finding["fingerprint"] for finding in json.loads(done.stdout)["findings"]})
+    assert prints[0] == prints[1] != set()
+
+
+def test_a_level_above_all_findings_is_good(correct: tuple[str, Lab]) -> None:
+    url, lab = correct
+    done = touchstone("check", url, "--auth", key(lab), "--fail-on", "critical", "--scan", "quick")
+    assert done.returncode == 0
+
+
+def test_credentials_that_are_refused_everywhere_end_with_4(tmp_path: Path) -> None:
+    async def closed(scope: dict[str, object], receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 401, "headers": []})  # type: ignore[operator]
+            await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
+
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(SPEC))
+    with background_server(closed) as url:
+        done = touchstone("check", str(spec), "--base-url", url, "--auth", "bearer:wrong")
+    assert done.returncode == 4
+    assert "--auth" in done.stderr
+
+
+def test_a_target_that_is_not_there_ends_with_3(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(SPEC))
+    nowhere = f"http://127.0.0.1:{unused_port()}"
+    assert touchstone("check", str(spec), "--base-url", nowhere).returncode == 3
+    assert touchstone("check", f"{nowhere}/openapi.json").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing.yaml"], "missing.yaml"),
+        (["-"], "line 3"),
+        (["-", "--auth", "secret"], "basic:USER:PASSWORD"),
+        (["-", "-H", "no colon"], "Name: value"),
+        (["-", "--report", "pdf=x"], "junit"),
+        (["-", "--report", "json=/no/such/folder/x"], "/no/such/folder"),
+        (["-", "--auth", "env:MISSING"], "MISSING"),
+        (["-", "--max-requests", "0"], "max-requests"),
+        ([], "SPEC_OR_URL"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(words: list[str], said: str) -> None:
+    done = touchstone("check", *words, stdin=b"openapi: 3.1.0\npaths: [\n")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_document_cannot_send_the_scan_elsewhere() -> None:
+    spec = json.dumps({**SPEC, "servers": [{"url": "https://elsewhere.example/v1"}]}).encode()
+
+    async def served(scope: dict[str, object], receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
+            await send({"type": "http.response.body", "body": spec})  # type: ignore[operator]
+
+    with background_server(served) as url:
+        done = touchstone("check", f"{url}/openapi.json")
+    assert done.returncode == 2
+    assert "elsewhere.example" in done.stderr
+    assert "--base-url" in done.stderr
+
+
+def test_progress_is_not_mixed_into_the_result(faulty: tuple[str, Lab]) -> None:
+    url, lab = faulty
+    done = touchstone("check", url, "--auth", key(lab), "--scan", "quick", "-o", "json")
+    json.loads(done.stdout)
+
+
+SPEC = {
+    "openapi": "3.1.0",
+    "info": {"title": "Small", "version": "1"},
+    "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    "security": [{"bearer": []}],
+    "paths": {"/things": {"get": {"responses": {"200": {"description": "Things"}}}}},
+}
