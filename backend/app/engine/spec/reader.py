@@ -104,7 +104,7 @@ class Reader(ABC):
         if self.root.get("paths") is None and not self.modern_schemas:
             document.fault("", "there are no paths")
         default_security = self._security(self.root, "", schemes) or ()
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         count = 0
         for path, node, pointer in document.entries(self.root, "paths", ""):
             found = self._path_item(node, pointer)
@@ -151,15 +151,13 @@ class Reader(ABC):
         pointer: str,
         default_security: tuple[tuple[str, ...], ...],
         schemes: dict[str, SecurityScheme],
-        seen_ids: set[str],
+        seen_ids: dict[str, str],
     ) -> Operation:
         document = self.document
         document.web_link(node, pointer)
         operation_id = document.text(node, "operationId", pointer) or None
-        if operation_id in seen_ids:
+        if operation_id and seen_ids.setdefault(operation_id, pointer) != pointer:
             document.fault(below(pointer, "operationId"), f"the operationId {operation_id!r} is used twice")
-        elif operation_id:
-            seen_ids.add(operation_id)
         security = self._security(node, pointer, schemes)
         shared = [
             found for raw, at in document.items(item, "parameters", item_at) if (found := document.resolved(raw, at))
