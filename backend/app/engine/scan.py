@@ -672,4 +672,6 @@ def _note(summary: OperationSummary) -> str:
         )
     if seen <= {"429"}:
         return "every request met the rate limit"
+    if any(status.startswith("3") for status in seen):
+        return "valid requests were redirected, and redirects are not followed"
     return "no valid request was accepted"

@@ -11,7 +11,7 @@ def undocumented_status(context: CheckContext) -> Failure | None:
         return None
     if not operation.responses or documented_response(operation, answer.status) is not None:
         return None
-    if answer.status == 404 and (context.invented or context.case.kind == "unknown_id"):
+    if answer.status == 404 and context.invented:
         return None
     absent = answer.status in (404, 405) and context.valid
     documented = [response.status for response in operation.responses]

@@ -230,7 +230,7 @@ class Chain:
             return Bound(case.inputs, False)
         values = dict(case.inputs.parameters)
         settled = {key for key in values if parameter_part(key) in case.fixed}
-        given: set[str] = {key[1] for key in settled if key[0] is ParameterLocation.PATH}
+        given: set[str] = set()
         destructive = operation.method == "DELETE"
         resource: Resource | None = None
         target: Resource | None = None

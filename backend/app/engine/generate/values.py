@@ -24,6 +24,9 @@ MOST_DEPTH = 24
 MOST_NODES = 2_000
 LONGEST_STRING = 20_000
 MOST_ITEMS = 1_000
+MOST_UNLIMITED = 20
+NUMBER_NAMES = ("id", "number", "num", "count", "limit", "offset", "page", "size", "bytes", "delay", "seconds", "index")
+"""Ends of names that most likely stand for integers where no type is given."""
 
 INTEGER_FORMATS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 TYPE_HINTS = (
@@ -155,13 +158,15 @@ class ValueGenerator:
                 return candidate
         if flat.get("enum"):
             return flat["enum"][0] if attempt.examples and not attempt.full else attempt.random.choice(flat["enum"])
-        return self._typed(flat, self._type_of(flat, attempt.random), attempt, depth, name)
+        return self._typed(flat, self._type_of(flat, name), attempt, depth, name)
 
-    def _type_of(self, flat: Mapping[str, Any], random: Random) -> str:
+    def _type_of(self, flat: Mapping[str, Any], name: str) -> str:
         types = [name for name in self.types(flat) if name != "null"]
         if types:
             return types[0]
-        return "null" if flat.get("type") in ("null", ["null"]) else "string"
+        if flat.get("type") in ("null", ["null"]):
+            return "null"
+        return "integer" if name.lower().replace("_", "").endswith(NUMBER_NAMES) else "string"
 
     def _alternative(self, flat: Mapping[str, Any], keyword: str, attempt: _Attempt, depth: int, name: str) -> Json:
         branches = self._branches(flat, keyword)
@@ -423,7 +428,8 @@ def _range(flat: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     if low is None:
         low = min(Decimal(1), high) if high is not None else Decimal(1)
     if high is None:
-        high = max(Decimal(1000), low + 1000 * number_step(flat))
+        # Small: an unlimited number may be a page size or a delay in seconds, and the first ids are the likeliest.
+        high = max(Decimal(MOST_UNLIMITED), low + MOST_UNLIMITED * number_step(flat))
     if formats is not None:
         low, high = max(low, Decimal(formats[0])), min(high, Decimal(formats[1]))
     return low, high
