@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias
 import jsonschema_rs
 import orjson
 
-from backend.app.engine.spec.codec import referenced_definitions
 from backend.app.engine.spec.document import below
 from backend.app.engine.spec.model import Json, Schema
 from backend.app.engine.spec.patterns import LINEAR, pattern_fault
+from backend.app.engine.spec.reach import Reach
 
 Direction: TypeAlias = Literal["request", "response"]
 
@@ -42,6 +42,7 @@ class SchemaValidator:
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
+        self._reach = Reach(definitions)
         self._costs = _Costs(definitions)
         self._defined = orjson.dumps(dict(definitions))
         self._compiled: OrderedDict[bytes, _Compiled] = OrderedDict()
@@ -73,19 +74,19 @@ class SchemaValidator:
             mark = "writeOnly" if direction == "response" else "readOnly"
             marked = any(f'"{mark}":true'.encode() in text for text in (key, self._defined))
             adapter = _Adapter(mark if marked else None, self._definitions)
-            compiled = self._compiled[key] = _Compiled(schema, self._definitions, self._costs, adapter)
+            reachable = {name: self._definitions[name] for name in sorted(self._reach.names(schema))}
+            compiled = self._compiled[key] = _Compiled(schema, reachable, self._costs, adapter)
             if len(self._compiled) > _KEPT:
                 self._compiled.popitem(last=False)
         return compiled
 
 
 class _Compiled:
-    def __init__(self, schema: Schema, definitions: Mapping[str, Schema], costs: "_Costs", adapter: "_Adapter") -> None:
+    def __init__(self, schema: Schema, reachable: Mapping[str, Schema], costs: "_Costs", adapter: "_Adapter") -> None:
         self._schema = schema
         self._costs = costs
         self._cost_at: dict[int, int] = {}
         self._validator: jsonschema_rs.Draft202012Validator | None = None
-        reachable = referenced_definitions([schema], definitions)
         root = adapter.schema(schema)
         if isinstance(root, dict) and reachable:
             root = root | {"$defs": {name: adapter.schema(each) for name, each in reachable.items()}}

@@ -3,7 +3,6 @@
 `operation_from_json(operation_to_json(operation)) == operation`, likewise for descriptions."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import orjson
 
@@ -22,6 +21,7 @@ from backend.app.engine.spec.model import (
     SecurityScheme,
     SpecError,
 )
+from backend.app.engine.spec.reach import Reach
 
 _ALWAYS = frozenset({"method", "path", "name", "status"})
 
@@ -142,31 +142,12 @@ def description_from_bytes(data: bytes) -> ApiDescription:
 
 def reachable_definitions(operation: Operation, definitions: Mapping[str, Schema]) -> dict[str, Schema]:
     """The definitions that the schemas of an operation refer to, directly or not."""
-    schemas: list[Schema] = [parameter.schema for parameter in operation.parameters]
+    schemas = [parameter.schema for parameter in operation.parameters]
     contents = [response.content for response in operation.responses]
     if operation.body is not None:
         contents.append(operation.body.content)
     schemas.extend(media.schema for content in contents for media in content)
-    return referenced_definitions(schemas, definitions)
-
-
-def referenced_definitions(schemas: Iterable[Schema], definitions: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The transitive closure of `#/$defs/<name>` from `schemas`."""
-    found: dict[str, Schema] = {}
-    pending: list[Any] = list(schemas)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Mapping):
-            ref = node.get("$ref")
-            if isinstance(ref, str):
-                name = ref.removeprefix("#/$defs/")
-                if name in definitions and name not in found:
-                    found[name] = definitions[name]
-                    pending.append(definitions[name])
-            pending.extend(value for value in node.values() if isinstance(value, Mapping | list))
-        elif isinstance(node, list):
-            pending.extend(value for value in node if isinstance(value, Mapping | list))
-    return found
+    return {name: definitions[name] for name in sorted(Reach(definitions).names(schemas))}
 
 
 def _without_empty(members: dict[str, Json]) -> dict[str, Json]:
