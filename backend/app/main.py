@@ -13,6 +13,7 @@ from backend.app.core.message_hub import hub
 from backend.app.core.responses import Problem
 from backend.app.core.runner import Runner
 from backend.app.core.runtime import Runtime
+from backend.app.core.secrets import secret_key
 from backend.app.core.settings import Settings, load_settings
 from backend.app.db import migrate
 from backend.app.db.engine import create_engine
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        secret_key(settings)  # no start without one
         database = Database(create_engine(settings.database))
         if settings.auto_migrate:
             await asyncio.to_thread(migrate.upgrade, settings.database.url)

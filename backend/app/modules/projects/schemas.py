@@ -136,16 +136,18 @@ class _AuthInput(InputSchema):
     @classmethod
     def _of_its_type(cls, value: Any, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         """Judges the value by the model of its type alone, so that faults name fields and not alternatives."""
-        kind = info.data.get("auth_type")
-        if value is None or kind is None or (kind is AuthType.NONE and value == {}):
+        if value is None or "auth_type" not in info.data:
             return None
-        if kind is AuthType.NONE:
+        kind = info.data["auth_type"]
+        if kind is AuthType.NONE and value == {}:
+            return None
+        if kind not in _CONFIGS:
             raise ValueError("needs an auth_type other than none")
         return _CONFIGS[kind].model_validate(value)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if self.auth_type is not AuthType.NONE and self.auth_config is None:
+        if self.auth_type in _CONFIGS and self.auth_config is None:
             raise ValueError(f"the auth_type {self.auth_type} needs an auth_config")
         return self
 
@@ -167,6 +169,7 @@ _UNSENT: Any = Field(default=None)
 class ProjectUpdate(_AuthInput):
     """Only the fields that are sent change. `auth_type` replaces the credentials as a whole."""
 
+    auth_type: AuthType = _UNSENT
     name: Name = _UNSENT
     description: Description = _UNSENT
     base_url: BaseUrl | None = None
