@@ -375,6 +375,8 @@ class _Scan:
             summary.skipped = "a quick scan only reads"
         elif self._builder.is_elsewhere(operation):
             summary.skipped = f"it is served by {operation.server}, which is not the target"
+        else:
+            summary.skipped = self._chain.why_spared(operation)
         return not summary.skipped
 
     async def _perform_all(self, cases: Iterable[Case]) -> None:

@@ -152,6 +152,14 @@ def test_what_another_place_answers_is_not_ours_to_delete(path: str) -> None:
     assert path_values(linked, DELETE) == {"petId": 999}
 
 
+@pytest.mark.parametrize(
+    ("path", "spared"), [("/pets", True), ("/users/me", True), ("/cart", False), ("/pets/{id}", False)]
+)
+def test_what_a_delete_without_an_id_would_hit_is_spared(path: str, spared: bool) -> None:
+    target = operation("DELETE", path)
+    assert bool(chain(CREATE, READ, target).why_spared(target)) is spared
+
+
 def test_what_was_created_is_deleted_in_the_end() -> None:
     make = operation("POST", "/pets/{petId}/visits")
     drop = operation("DELETE", "/pets/{petId}/visits/{visitId}")

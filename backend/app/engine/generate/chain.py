@@ -42,6 +42,9 @@ FALLBACKS = {
 }
 """Fields that may serve where another one is asked for."""
 
+OWN_ACCOUNT = frozenset({"me", "self", "account", "profile", "current"})
+"""Last segments of paths that stand for whoever asks."""
+
 METHOD_ORDER = {"POST": 0, "PUT": 1, "GET": 2, "HEAD": 2, "OPTIONS": 2, "PATCH": 3}
 
 
@@ -217,6 +220,16 @@ class Chain:
             if need is not None and (parameter.required or parameter.location is ParameterLocation.PATH):
                 yield need
         yield from self._body_needs[operation.key].values()
+
+    def why_spared(self, operation: Operation) -> str:
+        """Why a DELETE must not be sent, because it may hit what the scan did not create; empty when it may be."""
+        if operation.method != "DELETE" or path_parameters(operation.path):
+            return ""
+        if f"{collection_of(operation.path)}/{{}}" in self._item_paths:
+            return "it deletes a whole collection, and so things that the scan did not create"
+        if kind_of(_last_static(operation.path)) in OWN_ACCOUNT:
+            return "it may delete the account that the scan uses"
+        return ""
 
     def bind(self, case: Case) -> Bound:
         """The case's inputs with generated ids replaced by ones that exist, where some are known.

@@ -30,6 +30,11 @@ NO_BODY: Json = object()
 HEADERS_WE_SET = frozenset({"accept", "authorization", "content-type", "content-length", "host", "connection"})
 """The first three are ignored as parameters by the standard itself (OpenAPI 3.1, 4.8.12.1)."""
 
+CONDITIONAL_HEADERS = frozenset(
+    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
+)
+"""RFC 9110, 13.1 and 14.2: with a made-up value they turn a good answer into 304, 412 or 416."""
+
 ParameterKey = tuple[ParameterLocation, str]
 
 
@@ -86,7 +91,7 @@ class RequestBuilder:
             parameter
             for parameter in operation.parameters
             if (parameter.location, parameter.name.lower()) not in self._ours
-            and not (parameter.location is ParameterLocation.HEADER and parameter.name.lower() in HEADERS_WE_SET)
+            and not (parameter.location is ParameterLocation.HEADER and _is_left_out(parameter))
         )
 
     def build(self, operation: Operation, inputs: Inputs, *, credentials: bool = True) -> Request:
@@ -165,6 +170,11 @@ def _credential_parameters(description: ApiDescription, credentials: Credentials
     keys |= {(str(ParameterLocation.QUERY), name.lower()) for name, _ in credentials.query}
     keys |= {(str(ParameterLocation.COOKIE), name.lower()) for name, _ in credentials.cookies}
     return frozenset(keys)
+
+
+def _is_left_out(header: Parameter) -> bool:
+    name = header.name.lower()
+    return name in HEADERS_WE_SET or (name in CONDITIONAL_HEADERS and not header.required)
 
 
 def _origin(url: str) -> str:
