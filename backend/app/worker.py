@@ -44,14 +44,23 @@ _ECHO_S = 1.0
 """A second signal so soon after the first is the same one, sent by a process group as well."""
 
 
-def run_worker(settings: Settings, queues: Sequence[str] = QUEUES, burst: bool = False, name: str | None = None) -> int:
+def run_worker(
+    settings: Settings,
+    queues: Sequence[str] = QUEUES,
+    burst: bool = False,
+    name: str | None = None,
+    *,
+    handlers: MessageHub | None = None,
+) -> int:
     """Perform jobs until SIGTERM or SIGINT, or, with `burst`, until none is due. Answers the exit status.
 
     Without `redis.url` the table is looked at every `poll_s`. After a signal the jobs in progress have `shutdown_s` to
-    end; what then still runs is handed back, and so it is after a second signal.
+    end; what then still runs is handed back, and so it is after a second signal. `handlers` stand in for those of the
+    modules.
     """
-    load_handlers()
-    with StopSignal() as stop, JobLoop(settings, queues, hub, name) as jobs:
+    if handlers is None:
+        load_handlers()
+    with StopSignal() as stop, JobLoop(settings, queues, handlers or hub, name) as jobs:
         stop.attach(jobs)
         log.info("worker.started", worker=jobs.name, queues=list(queues))
         if settings.redis.url is not None:
@@ -67,9 +76,9 @@ def run_worker(settings: Settings, queues: Sequence[str] = QUEUES, burst: bool =
 def load_handlers() -> None:
     """Import each module's handlers, so that they register with the hub."""
     for module in MODULES:
-        handlers = f"backend.app.modules.{module}.handlers"
-        if importlib.util.find_spec(handlers):
-            importlib.import_module(handlers)
+        name = f"backend.app.modules.{module}.handlers"
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
 
 
 def perform(queue: str, ids: list[str]) -> None:

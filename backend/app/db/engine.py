@@ -44,7 +44,7 @@ def create_engine(settings: DatabaseSettings) -> AsyncEngine:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITE, True)
     driver = cast("sqlite.Connection", connection.connection.driver_connection)
-    driver.begin("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver.begin(write=writes)
 
 
 def _dumps(value: Any) -> str:

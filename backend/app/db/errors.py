@@ -6,14 +6,25 @@
 Everything else, `IntegrityError` included, is for the service that knows the rule behind it.
 """
 
+import sqlite3
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+import orjson
+from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.app.core.errors import InvalidInput, TouchstoneError, Unavailable
 
-_SQLITE_UNAVAILABLE = ("database is locked", "table is locked", "disk is full", "disk i/o error", "unable to open")
+UNREACHABLE = "database.unreachable"
+_DRIVER_UNAVAILABLE = (
+    "disk is full",
+    "disk i/o error",
+    "unable to open",
+    "connection is closed",
+    "connection was closed",
+    "cannot switch to state",
+)
+_DRIVER_INVALID = ("value out of int", "too large to convert", "surrogates not allowed")
 _UNAVAILABLE = ("08", "40", "53", "57P", "58")
 """SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system."""
 _INVALID = ("22021", "22P05", "22003", "22001")
@@ -22,16 +33,19 @@ _INVALID = ("22021", "22P05", "22003", "22001")
 
 def translate(error: BaseException) -> TouchstoneError | None:
     """The error to raise instead, or `None` when `error` is no fault of the database's state or of the input."""
-    if isinstance(error, DBAPIError):
-        return _translate_driver(error)
+    driver_error = (isinstance(error, StatementError) and error.orig) or error
+    if isinstance(driver_error, sqlite3.Error) or hasattr(driver_error, "sqlstate"):
+        return _translate_driver(driver_error)
     if isinstance(error, PoolTimeout):
         return Unavailable("The database has no free connection", code="database.busy")
-    if isinstance(error, OverflowError) and "SQLite" in str(error):
+    if isinstance(error, StatementError) and isinstance(driver_error, orjson.JSONEncodeError):
+        return InvalidInput("A value holds characters or numbers that cannot be stored")
+    if isinstance(driver_error, OverflowError) and "SQLite" in str(driver_error):
         return InvalidInput("A number is too large")
-    if isinstance(error, UnicodeEncodeError):
+    if isinstance(driver_error, UnicodeEncodeError):
         return InvalidInput("A text holds characters that cannot be stored")
     if isinstance(error, OSError) and _from_asyncpg(error):
-        return Unavailable("The database cannot be reached", code="database.unreachable")
+        return Unavailable("The database cannot be reached", code=UNREACHABLE)
     return None
 
 
@@ -40,21 +54,19 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, Unavailable) or isinstance(translate(error), Unavailable)
 
 
-def _translate_driver(error: DBAPIError) -> TouchstoneError | None:
-    text = str(error.orig).lower()
-    state: str = getattr(error.orig, "sqlstate", None) or ""
-    if state in _INVALID or "value out of int" in text or "too large to convert" in text:
+def _translate_driver(error: BaseException) -> TouchstoneError | None:
+    text = str(error).lower()
+    state: str = getattr(error, "sqlstate", None) or ""
+    if state in _INVALID or any(t in text for t in _DRIVER_INVALID):
         return InvalidInput("A value holds characters or numbers that cannot be stored")
-    if isinstance(error.orig, UnicodeEncodeError) or "surrogates not allowed" in text or "codec can't encode" in text:
-        return InvalidInput("A text holds characters that cannot be stored")
     if state.startswith("40"):
         return Unavailable(
             "The request met another one on the same rows; send it again", code="database.conflict", headers=_soon()
         )
     if "locked" in text:
         return Unavailable("The database is busy", code="database.busy", headers=_soon())
-    if error.connection_invalidated or state.startswith(_UNAVAILABLE) or any(t in text for t in _SQLITE_UNAVAILABLE):
-        return Unavailable("The database cannot be used at the moment", code="database.unreachable")
+    if state.startswith(_UNAVAILABLE) or any(t in text for t in _DRIVER_UNAVAILABLE):
+        return Unavailable("The database cannot be used at the moment", code=UNREACHABLE)
     return None
 
 

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.engine.interfaces import AdaptedConnection
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.app.db import sqlite
 from backend.app.db.base import Base
@@ -162,32 +164,35 @@ _POSTGRESQL_EVENT_AND_JOBS = (
 
 
 async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequence[JobRow]) -> int:
-    """Store one event and its jobs in the transaction of `session`, in one round trip, past the ORM.
+    """Store one event and its jobs in the transaction of `session`, in one round trip.
 
-    `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text. Answers the position.
+    It stands on the path of every write, so it goes past the ORM and the statement machinery: that would cost more than
+    the round trip. `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text. Answers the
+    position.
     """
-    connection = await session.connection()
-    driver = (await connection.get_raw_connection()).driver_connection
-    if isinstance(driver, sqlite.Connection):
-        *values, occurred_at = event
-        values.append(occurred_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds"))
-        rows = [(job.id, job.handler, job.queue, job.max_attempts, event[0], event[7]) for job in jobs]
+    return await session.run_sync(_insert, event, jobs)
 
-        def insert(database: SqliteConnection) -> int:
-            position = cast("int", database.execute(_SQLITE_EVENT, values).lastrowid)
-            if rows:
-                database.executemany(_SQLITE_JOB, rows)
-            return position
 
-        return await driver.run(insert)
+def _insert(session: Session, event: tuple[Any, ...], jobs: Sequence[JobRow]) -> int:
+    pooled = session.connection().connection
+    if isinstance(pooled.driver_connection, sqlite.Connection):
+        insert = partial(_insert_sqlite, event, jobs)
+        adapted = cast("AdaptedConnection", pooled.dbapi_connection)
+        return cast("int", adapted.run_async(lambda driver: driver.run(insert, brief=True)))
+    cursor = pooled.cursor()
     if jobs:
-        columns = (
-            [j.id for j in jobs],
-            [j.handler for j in jobs],
-            [j.queue for j in jobs],
-            [j.max_attempts for j in jobs],
-        )
-        result = await connection.exec_driver_sql(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))
+        columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
+        cursor.execute(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))
     else:
-        result = await connection.exec_driver_sql(_POSTGRESQL_EVENT, event)
-    return int(result.scalar_one())
+        cursor.execute(_POSTGRESQL_EVENT, event)
+    row: Any = cursor.fetchone()
+    return int(row[0])
+
+
+def _insert_sqlite(event: tuple[Any, ...], jobs: Sequence[JobRow], database: SqliteConnection) -> int:
+    occurred_at = event[-1].astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    position = database.execute(_SQLITE_EVENT, (*event[:-1], occurred_at)).lastrowid
+    for job in jobs:
+        values = (job.id, job.handler, job.queue, job.max_attempts, event[0], event[7])
+        database.execute(_SQLITE_JOB, values)
+    return cast("int", position)

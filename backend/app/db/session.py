@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.app.core.errors import Unavailable
 from backend.app.db.engine import WRITE
-from backend.app.db.errors import translate
+from backend.app.db.errors import UNREACHABLE, translate
 
 log = structlog.get_logger(module_id="db")
 
@@ -46,13 +46,16 @@ class Database:
             await self._wait_for(turn)
         try:
             async with AsyncSession(self.engine if write else self._reader, expire_on_commit=False) as session:
-                yield session
-                await session.commit()
-        except Exception as error:
-            translated = translate(error)
-            if translated is None:
-                raise
-            raise translated from error
+                try:
+                    yield session
+                    await session.commit()
+                except Exception as error:
+                    translated = translate(error)
+                    if translated is None:
+                        raise
+                    if translated.error_code == UNREACHABLE:
+                        await session.invalidate()
+                    raise translated from error
         finally:
             if turn:
                 turn.release()

@@ -16,13 +16,21 @@ T = TypeVar("T")
 
 class Connection(aiosqlite.Connection):
     _begin = ""
+    _writes = False
 
-    def begin(self, statement: str) -> None:
+    def begin(self, *, write: bool) -> None:
         """The transaction opens together with its first statement, in the same crossing."""
-        self._begin = statement
+        self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+        self._writes = write
 
-    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `function` on the connection's thread, inside the open transaction."""
+    async def run(self, function: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
+        """Call `function` on the connection's thread, inside the transaction.
+
+        A `brief` one stays on this thread when the transaction holds the write lock already: it has nobody to wait for,
+        and WAL syncs nothing before the commit.
+        """
+        if brief and self._writes and not self._begin:
+            return function(self._conn)
         begin, self._begin = self._begin, ""
 
         def call() -> T:
