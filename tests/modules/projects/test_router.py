@@ -241,7 +241,9 @@ async def test_a_project_that_breaks_a_rule_is_refused(app: FastAPI, change: dic
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("change", [{"name": None}, {"environment": None}, {"status": None}, {"base_url": None}])
+@pytest.mark.parametrize(
+    "change", [{"name": None}, {"environment": None}, {"status": None}, {"base_url": None}, {"auth_type": None}]
+)
 async def test_an_edit_cannot_take_away_what_is_needed(app: FastAPI, change: dict[str, Any]) -> None:
     async with await sign_up(app) as client:
         project = (await client.post("/projects", json=SHOP)).json()["data"]
