@@ -32,13 +32,16 @@ def run_server(host: str | None, port: int | None) -> int:
 
 
 def run_jobs(queues: tuple[str, ...], burst: bool, name: str | None) -> int:
+    from backend.app.core.runner import QUEUES
     from backend.app.extensions.logging import configure_logging
     from backend.app.worker import run_worker
 
+    if unknown := [queue for queue in queues if queue not in QUEUES]:
+        fail(f"there is no queue {unknown[0]!r}; there are: {', '.join(QUEUES)}", USAGE)
     settings = load_settings()
     _require_schema(settings)
     configure_logging(settings.logging)
-    return run_worker(settings, queues, burst, name)
+    return run_worker(settings, queues or QUEUES, burst, name)
 
 
 def run_migrate(revision: str) -> int:
