@@ -111,8 +111,8 @@ class TestRunRead(BaseSchema):
 
 
 class OperationResultRead(BaseSchema):
-    """What a scan's requests to one operation come to. `samples` counts the reliable, successful requests of the kind
-    `valid` behind the medians; `errors` are 5xx and requests without an answer."""
+    """What a scan's requests to one operation come to. The medians are of `samples` requests of the kind
+    `valid` that were answered with 2xx and reliably timed; `errors` are 5xx and requests without an answer."""
 
     endpoint_id: Ulid
     method: str

@@ -117,7 +117,7 @@ class Tally:
         if run.case_kind != BASELINE:
             return
         samples.latest = run
-        if run.success and run.reliable:
+        if run.reliable and 200 <= (run.status_code or 0) < 300:
             samples.latencies.append(run.latency_ms)
             samples.sizes.append(run.response_size_bytes)
 
@@ -138,8 +138,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class EndpointPoint:
-    """One endpoint in one scan. `latency_samples` reliable, successful requests of the kind `valid` are behind the
-    medians; `error_rate` is the share of `requests` that met 5xx or no answer."""
+    """One endpoint in one scan. The medians are of `latency_samples` requests of the kind `valid` that were answered
+    with 2xx and reliably timed; `error_rate` is the share of `requests` that met 5xx or no answer."""
 
     scan_id: str
     finished_at: datetime

@@ -1,0 +1,297 @@
+"""Discoveries from request to inventory, against descriptions on loopback."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from backend.app.db.outbox import JobRecord
+from backend.app.modules.endpoints.models import DescriptionRecord, DiscoveryRecord, EndpointRecord
+from backend.app.modules.endpoints.service import MAX_EVENTS, DiscoveryService
+from tests.support.bench import Bench, document, operation
+from tests.support.target import Asked, Says, target
+
+BASE = "http://127.0.0.1:9/api"
+
+
+def things(**members: Any) -> dict[str, Any]:
+    limit = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
+    thing = {"type": "object", "properties": {"id": {"type": "integer"}, "part": {"$ref": "#/components/schemas/Part"}}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}, "required": True}
+    paths = {
+        "/things": {**operation(parameters=[limit], tags=["read"]), **operation("post", requestBody=body)},
+        "/things/{id}": operation("delete", security=[{"key": []}], operationId="drop", deprecated=True),
+    }
+    schemas = {"Thing": thing, "Part": {"type": "string"}, "Other": {"type": "null"}}
+    key = {"type": "apiKey", "in": "header", "name": "X-Key"}
+    return document(paths, components={"schemas": schemas, "securitySchemes": {"key": key}}, **members)
+
+
+async def inventory(bench: Bench, project_id: str, query: str = "") -> dict[str, Any]:
+    rows = await bench.call("GET", f"/projects/{project_id}/endpoints?limit=200{query}")
+    return {f"{row['method']} {row['path']}": row for row in rows}
+
+
+async def test_operations_of_a_document_become_the_inventory(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    discovery = await bench.discover(project, {"document": things()})
+    assert discovery["status"] == "completed"
+    assert (discovery["source"], discovery["location"]) == ("openapi-3.1", "request")
+    assert [discovery[name] for name in ("added", "changed", "gone", "unchanged")] == [3, 0, 0, 0]
+    found = await inventory(bench, project)
+    assert list(found) == ["GET /things", "POST /things", "DELETE /things/{id}"]
+    gone = found["DELETE /things/{id}"]
+    assert (gone["requires_auth"], gone["deprecated"], gone["operation_id"]) == (True, True, "drop")
+    assert found["GET /things"]["tags"] == ["read"]
+    assert found["GET /things"]["status"] == "active"
+    assert (await bench.call("GET", f"/projects/{project}"))["statistics"]["endpoints"] == 3
+    assert await bench.events(project) == ["discovery.requested", *["endpoint.discovered"] * 3, "discovery.completed"]
+
+
+async def test_an_endpoint_shows_its_parts_and_the_definitions_they_lead_to(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    found = await inventory(bench, project)
+    post = await bench.call("GET", f"/projects/{project}/endpoints/{found['POST /things']['id']}")
+    assert post["body_schema"] == {"$ref": "#/$defs/Thing"}
+    assert (post["body_required"], post["body_content_types"]) == (True, ["application/json"])
+    assert post["response_schemas"] == {"200": None}
+    assert set(post["definitions"]) == {"Thing", "Part"}
+    assert list(post["definitions"]["Thing"]["properties"]) == ["id", "part"]
+    get = await bench.call("GET", f"/projects/{project}/endpoints/{found['GET /things']['id']}")
+    assert [(one["name"], one["location"], one["schema"]) for one in get["parameters"]] == [
+        ("limit", "query", {"type": "integer"})
+    ]
+    assert get["definitions"] == {}
+
+
+async def test_a_second_discovery_reports_and_never_duplicates(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    before = await inventory(bench, project)
+    again = await bench.discover(project, {"document": things()})
+    assert [again[name] for name in ("added", "changed", "gone", "unchanged")] == [0, 0, 0, 3]
+
+    other = things()
+    other["paths"]["/things"]["get"]["parameters"][0]["required"] = True
+    other["paths"]["/things"]["post"]["summary"] = "Make a thing"
+    other["paths"]["/parts"] = other["paths"].pop("/things/{id}")
+    third = await bench.discover(project, {"document": other})
+    assert [third[name] for name in ("added", "changed", "gone", "unchanged")] == [1, 1, 1, 1]
+    after = await inventory(bench, project)
+    assert {key: row["status"] for key, row in after.items()} == {
+        "GET /things": "active",
+        "POST /things": "active",
+        "DELETE /things/{id}": "gone",
+        "DELETE /parts": "active",
+    }
+    assert after["GET /things"]["id"] == before["GET /things"]["id"]
+    assert after["GET /things"]["first_seen_at"] == before["GET /things"]["first_seen_at"]
+    assert after["GET /things"]["last_seen_at"] > before["GET /things"]["last_seen_at"]
+    assert after["DELETE /things/{id}"]["last_seen_at"] < after["GET /things"]["last_seen_at"]
+    assert after["POST /things"]["summary"] == "Make a thing"
+    changes = await bench.call("GET", f"/endpoints/{after['GET /things']['id']}/events?name=endpoint.changed")
+    assert changes[0]["payload"]["changes"] == ["parameter limit became required"]
+    assert (await bench.call("GET", f"/projects/{project}"))["statistics"]["endpoints"] == 3
+
+    fourth = await bench.discover(project, {"document": things()})
+    assert [fourth[name] for name in ("added", "changed", "gone")] == [1, 1, 1]
+    assert (await inventory(bench, project))["DELETE /things/{id}"]["id"] == before["DELETE /things/{id}"]["id"]
+
+
+async def test_a_change_deep_in_a_shared_schema_is_a_change_of_those_that_reach_it(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    other = things()
+    other["components"]["schemas"]["Part"] = {"type": "integer"}
+    other["components"]["schemas"]["Other"] = {"type": "boolean"}
+    discovery = await bench.discover(project, {"document": other})
+    assert [discovery[name] for name in ("added", "changed", "gone", "unchanged")] == [0, 1, 0, 2]
+    row = (await inventory(bench, project))["POST /things"]
+    changed = await bench.call("GET", f"/endpoints/{row['id']}/events?name=endpoint.changed")
+    assert changed[0]["payload"]["changes"] == ["schema Part has changed"]
+
+
+async def test_many_changes_are_told_in_one_event(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    many = document({f"/things{number:03}": operation() for number in range(MAX_EVENTS + 1)})
+    discovery = await bench.discover(project, {"document": many})
+    assert discovery["added"] == MAX_EVENTS + 1
+    assert await bench.events(project) == ["discovery.requested", "discovery.summarised", "discovery.completed"]
+    (told,) = await bench.call("GET", f"/discoveries/{discovery['id']}/events?name=discovery.summarised")
+    assert (told["payload"]["change"], told["payload"]["count"]) == ("discovered", MAX_EVENTS + 1)
+    assert told["payload"]["first"][0] == "GET /things000"
+
+
+@pytest.mark.parametrize("place", ["spec_url of the project", "spec_url of the request", "usual place"])
+async def test_a_description_is_found_on_the_network(bench: Bench, place: str) -> None:
+    async with target({"GET /docs/openapi.json": Says(body=things())}) as api:
+        url = f"{api.url}/docs/openapi.json"
+        project = await bench.project(
+            base_url=api.url if place != "spec_url of the project" else None,
+            spec_url=url if place == "spec_url of the project" else None,
+        )
+        discovery = await bench.discover(project, {"spec_url": url} if place == "spec_url of the request" else None)
+    assert (discovery["status"], discovery["location"], discovery["added"]) == ("completed", url, 3)
+
+
+async def test_yaml_text_and_swagger_are_read(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    swagger = "swagger: '2.0'\ninfo: {title: t, version: v}\npaths: {/a: {get: {responses: {200: {description: ok}}}}}"
+    discovery = await bench.discover(project, {"document": swagger})
+    assert (discovery["status"], discovery["source"]) == ("completed", "swagger-2.0")
+    assert list(await inventory(bench, project, "&source=swagger-2.0")) == ["GET /a"]
+
+
+async def test_credentials_go_to_the_target_and_nowhere_else(bench: Bench) -> None:
+    async with target({"GET /spec": Says(body=things())}) as api, target({"GET /spec": Says(body=things())}) as other:
+        auth = {"auth_type": "api_key_header", "auth_config": {"name": "X-Key", "value": "opensesame"}}
+        project = await bench.project(base_url=f"{api.url}/v1", **auth)
+        assert (await bench.discover(project, {"spec_url": f"{api.url}/spec"}))["status"] == "completed"
+        assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
+        api.answers["GET /spec"] = Says(302, headers={"Location": f"{other.url}/spec"})
+        assert (await bench.discover(project, {"spec_url": f"{api.url}/spec"}))["location"] == f"{other.url}/spec"
+    assert [asked.headers.get("x-key") for asked in api.asked] == ["opensesame", "opensesame"]
+    assert [asked.headers.get("x-key") for asked in other.asked] == [None, None]
+
+
+HTML = Says(body=b"<html>log in</html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Says(body=b'{"openapi": "3.1.0", "paths": '), "spec.syntax"),
+        (Says(body=b"a: [1\nb: 2"), "spec.syntax"),
+        (HTML, "spec.not_json_or_yaml"),
+        (Says(body={"hello": "world"}), "spec.not_a_spec"),
+        (Says(body=b"[" * 100_000), "spec.too_deep"),
+        (Says(403, {"no": "entry"}), "discovery.bad_status"),
+        (b"HTTP/1.1 nonsense\r\n\r\n", "discovery.protocol_error"),
+        (Says(302, headers={"Location": "/spec"}), "discovery.too_many_redirects"),
+    ],
+)
+async def test_a_description_that_cannot_be_read_fails_the_discovery_and_keeps_the_inventory(
+    bench: Bench, answer: Any, code: str
+) -> None:
+    async with target({"GET /spec": answer}) as api:
+        project = await bench.project(base_url=api.url)
+        await bench.discover(project, {"document": things()})
+        discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec"})
+    assert (discovery["status"], discovery["error"]["code"]) == ("failed", code)
+    assert discovery["error"]["message"]
+    if code.startswith("spec.s"):
+        assert discovery["error"]["where"].startswith("line")
+    assert set(await inventory(bench, project, "&status=active")) == {
+        "GET /things",
+        "POST /things",
+        "DELETE /things/{id}",
+    }
+    assert (await bench.events(project))[-1] == "discovery.failed"
+    (job,) = await bench.call("GET", f"/jobs?event_id={discovery['event_id']}")
+    assert job["status"] == "done"
+
+
+async def test_faults_of_a_readable_document_are_reported(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    paths = {"/a": operation(parameters=[{"$ref": "#/nowhere"}]), f"/{'long' * 200}": operation()}
+    discovery = await bench.discover(project, {"document": document(paths)})
+    assert (discovery["status"], discovery["added"]) == ("completed", 1)
+    messages = [fault["message"] for fault in discovery["report"]]
+    assert any("names nothing" in message for message in messages)
+    assert any("500 characters" in message for message in messages)
+
+
+async def test_one_discovery_runs_at_a_time(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    first = await bench.call("POST", f"/projects/{project}/endpoints/scan", {"document": things()}, status=202)
+    refused = await bench.call("POST", f"/projects/{project}/endpoints/scan", {"document": things()}, status=409)
+    assert refused["code"] == "discovery.already_running"
+    await bench.drain()
+    assert (await bench.call("GET", f"/discoveries/{first['id']}"))["status"] == "completed"
+    assert [one["id"] for one in await bench.call("GET", f"/projects/{project}/discoveries")] == [first["id"]]
+    assert (await bench.discover(project, {"document": things()}))["status"] == "completed"
+
+
+async def test_the_same_job_performed_twice_has_one_effect(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    discovery = await bench.discover(project, {"document": things()})
+    events = await bench.events(project)
+    await due_again(bench)
+    await bench.drain()
+    assert await bench.call("GET", f"/discoveries/{discovery['id']}") == discovery
+    assert await bench.events(project) == events
+
+
+async def test_a_job_that_fails_for_good_fails_its_discovery_and_can_be_retried(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await bench.project(base_url=BASE)
+
+    async def fail(*arguments: Any) -> None:
+        raise RuntimeError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DiscoveryService, "complete", fail)
+        discovery = await bench.discover(project, {"document": things()})
+        for _ in range(3):
+            await due_again(bench, "pending")
+            await bench.drain()
+    discovery = await bench.call("GET", f"/discoveries/{discovery['id']}")
+    assert (discovery["status"], discovery["error"]["code"]) == ("failed", "discovery.job_dead")
+    (job,) = await bench.call("GET", f"/jobs?event_id={discovery['event_id']}")
+    assert job["status"] == "dead"
+    await bench.call("POST", f"/jobs/{job['id']}/retry", status=202)
+    await bench.drain()
+    discovery = await bench.call("GET", f"/discoveries/{discovery['id']}")
+    assert (discovery["status"], discovery["added"], discovery["error"]) == ("completed", 3, None)
+
+
+async def test_a_cancelled_job_cancels_its_discovery(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    started = await bench.call("POST", f"/projects/{project}/endpoints/scan", {"document": things()}, status=202)
+    (job,) = await bench.call("GET", f"/jobs?event_id={started['event_id']}")
+    await bench.call("POST", f"/jobs/{job['id']}/cancel", status=202)
+    await bench.drain()
+    assert (await bench.call("GET", f"/discoveries/{started['id']}"))["status"] == "cancelled"
+    assert "discovery.cancelled" in await bench.events(project)
+    assert (await bench.discover(project, {"document": things()}))["status"] == "completed"
+
+
+async def test_a_deleted_project_takes_its_inventory_with_it(bench: Bench) -> None:
+    project, other = await bench.project(base_url=BASE), await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    await bench.discover(other, {"document": things()})
+    await bench.call("DELETE", f"/projects/{project}")
+    await bench.drain()
+    async with bench.database.transaction(write=False) as session:
+        for record in (EndpointRecord, DiscoveryRecord, DescriptionRecord):
+            owners = await session.scalars(select(record.project_id).distinct())
+            assert set(owners) == {other}
+
+
+async def test_a_project_deleted_while_its_target_is_asked_leaves_nothing(bench: Bench) -> None:
+    async def answer(asked: Asked) -> Says:
+        await bench.call("DELETE", f"/projects/{project}")
+        async with bench.database.transaction() as session:
+            await session.execute(text("DELETE FROM discoveries"))
+        return Says(body=things())
+
+    async with target({"GET /spec": answer}) as api:
+        project = await bench.project(base_url=api.url)
+        await bench.call("POST", f"/projects/{project}/endpoints/scan", {"spec_url": f"{api.url}/spec"}, status=202)
+        await bench.drain()
+    async with bench.database.transaction(write=False) as session:
+        assert await session.scalar(select(func.count()).select_from(EndpointRecord)) == 0
+
+
+async def due_again(bench: Bench, *statuses: str) -> None:
+    """Makes jobs of the queue `long` due at once."""
+    async with bench.database.transaction() as session:
+        mine = JobRecord.queue == "long"
+        if statuses:
+            mine &= JobRecord.status.in_(statuses)
+        long_ago = text("'2020-01-01 00:00:00.000000'")
+        if not bench.database.is_sqlite:
+            long_ago = text("'2020-01-01 00:00:00+00'::timestamptz")
+        await session.execute(update(JobRecord).where(mine).values(status="pending", available_at=long_ago))

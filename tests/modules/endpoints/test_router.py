@@ -1,0 +1,137 @@
+"""Discovery and the inventory, as a client sees them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from backend.app.core.ids import new_ulid
+from tests.support.bench import BOB, Bench, document, operation
+
+PATHS = {
+    "/things": {**operation(tags=["read", 'a "quoted" 100%_tag']), **operation("post", security=[{"key": []}])},
+    "/Things_and/parts": operation("put", tags=["write"]),
+}
+KEY = {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
+
+
+@pytest.fixture
+async def project(bench: Bench) -> str:
+    project_id = await bench.project(base_url="http://127.0.0.1:9")
+    await bench.discover(project_id, {"document": document(PATHS, components=KEY)})
+    return project_id
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["GET /things", "POST /things", "PUT /Things_and/parts"]),
+        ("method=get", ["GET /things"]),
+        ("requires_auth=true", ["POST /things"]),
+        ("requires_auth=false&method=PUT", ["PUT /Things_and/parts"]),
+        ("tag=read", ["GET /things"]),
+        ("tag=rea", []),
+        ('tag=a "quoted" 100%25_tag', ["GET /things"]),
+        ("path=THINGS_", ["PUT /Things_and/parts"]),
+        ("path=%25", []),
+        ("status=active", ["GET /things", "POST /things", "PUT /Things_and/parts"]),
+        ("status=gone", []),
+        ("source=openapi-3.1&limit=1", ["GET /things"]),
+        ("source=other", []),
+    ],
+)
+async def test_the_inventory_is_filtered(bench: Bench, project: str, query: str, expected: list[str]) -> None:
+    rows = await bench.call("GET", f"/projects/{project}/endpoints?{query}")
+    assert [f"{row['method']} {row['path']}" for row in rows] == expected
+
+
+async def test_lists_go_on_where_the_page_ended(bench: Bench, project: str) -> None:
+    seen, url = [], f"/projects/{project}/endpoints?limit=1"
+    while url:
+        answer = await bench.client.get(url)
+        seen += [row["path"] for row in answer.json()["data"]]
+        url = answer.links.get("next", {}).get("url", "")
+    assert seen == ["/things", "/things", "/Things_and/parts"]
+
+
+def routes(project: str, endpoint: str, discovery: str) -> list[tuple[str, str]]:
+    return [
+        ("POST", f"/projects/{project}/endpoints/scan"),
+        ("GET", f"/projects/{project}/discoveries"),
+        ("GET", f"/discoveries/{discovery}"),
+        ("GET", f"/projects/{project}/endpoints"),
+        ("GET", f"/projects/{project}/endpoints/{endpoint}"),
+    ]
+
+
+async def test_another_workspace_finds_nothing(bench: Bench, project: str) -> None:
+    (endpoint, *_) = await bench.call("GET", f"/projects/{project}/endpoints")
+    (discovery,) = await bench.call("GET", f"/projects/{project}/discoveries")
+    async with bench.client_of(BOB) as bob, bench.client_of(None) as nobody:
+        for method, path in routes(project, endpoint["id"], discovery["id"]):
+            assert (await bob.request(method, path)).status_code == 404, path
+            assert (await nobody.request(method, path)).status_code == 401, path
+            assert (await bench.client.request(method, path)).status_code in (200, 202), path
+
+
+async def test_an_endpoint_of_another_project_is_not_found(bench: Bench, project: str) -> None:
+    other = await bench.project(base_url="http://127.0.0.1:9")
+    (endpoint, *_) = await bench.call("GET", f"/projects/{project}/endpoints")
+    refused = await bench.call("GET", f"/projects/{other}/endpoints/{endpoint['id']}", status=404)
+    assert refused["code"] == "endpoint.not_found"
+    refused = await bench.call("GET", f"/discoveries/{new_ulid()}", status=404)
+    assert refused["code"] == "discovery.not_found"
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return {"deep": value}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"spec_url": "ftp://example.com"},
+        {"spec_url": "http://a b"},
+        {"spec_url": "http://example.com/" + "a" * 5000},
+        {"spec_url": "http://example.com", "document": "openapi: 3.1.0"},
+        {"document": 1},
+        {"document": ""},
+        {"document": "nul \x00"},
+        {"document": nested(500)},
+        {"strategy": "magic"},
+        {"strategy": ""},
+        {"unknown": 1},
+        [],
+    ],
+)
+async def test_bad_input_is_refused(bench: Bench, body: Any) -> None:
+    project = await bench.project(base_url="http://127.0.0.1:9")
+    answer = await bench.client.post(
+        f"/projects/{project}/endpoints/scan", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert await bench.events(project) == []
+
+
+@pytest.mark.parametrize("query", ["method=a-b", "status=x", "limit=0", "cursor=x", "cursor=MQ", "path=%00", "tag=%00"])
+async def test_bad_queries_are_refused(bench: Bench, project: str, query: str) -> None:
+    answer = await bench.client.get(f"/projects/{project}/endpoints?{query}")
+    assert answer.status_code == 422, answer.text
+
+
+async def test_an_archived_project_is_not_discovered(bench: Bench, project: str) -> None:
+    await bench.call("PATCH", f"/projects/{project}", {"status": "archived"})
+    refused = await bench.call("POST", f"/projects/{project}/endpoints/scan", status=409)
+    assert refused["code"] == "project.archived"
+    assert len(await bench.call("GET", f"/projects/{project}/endpoints")) == 3
+
+
+async def test_a_repeated_key_starts_one_discovery(bench: Bench, project: str) -> None:
+    path, key = f"/projects/{project}/endpoints/scan", {"Idempotency-Key": "once"}
+    first = await bench.call("POST", path, {}, status=202, headers=key)
+    second = await bench.call("POST", path, {}, status=202, headers=key)
+    assert first == second

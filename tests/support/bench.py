@@ -1,0 +1,118 @@
+"""The application with its modules up to `scans`, people of two workspaces, and jobs that are performed on demand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from backend.app.api import include_modules
+from backend.app.core.clock import utc_now
+from backend.app.core.errors import NotAuthenticated
+from backend.app.core.ids import new_ulid
+from backend.app.core.message_hub import MessageHub
+from backend.app.core.message_hub import hub as module_hub
+from backend.app.core.performer import Performer
+from backend.app.core.permissions import ALL_PERMISSIONS, Principal
+from backend.app.core.runner import QUEUES, Runner
+from backend.app.core.runtime import Runtime
+from backend.app.core.settings import Settings
+from backend.app.db.outbox import EventRecord
+from backend.app.db.session import Database
+from backend.app.extensions.error_handlers import add_error_handlers
+from backend.app.extensions.routing import RouteIndex
+from backend.app.extensions.server import background_server
+
+__all__ = ["ALICE", "BOB", "Bench", "background_server"]
+
+ALICE, BOB = new_ulid(), new_ulid()
+
+
+async def _named_caller(request: Any, runtime: Runtime) -> Principal:
+    name = request.headers.get("who")
+    if name is None:
+        raise NotAuthenticated
+    return Principal(name, name, ALL_PERMISSIONS)
+
+
+@dataclass
+class Bench:
+    app: FastAPI
+    client: httpx2.AsyncClient
+    """Alice's."""
+    database: Database
+    settings: Settings
+    hub: MessageHub
+    performer: Performer
+
+    @classmethod
+    def open(cls, settings: Settings, database: Database) -> "Bench":
+        app = FastAPI()
+        include_modules(app)
+        hub = MessageHub()
+        for handler in module_hub.handlers():
+            hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
+        app.state.runtime = Runtime(settings, database, hub, utc_now, _named_caller)
+        add_error_handlers(app, settings)
+        app.router.middleware_stack = RouteIndex(app.router)
+        performer = Performer(Runner(database, hub, settings), QUEUES)
+        return cls(app, cls._client(app, ALICE), database, settings, hub, performer)
+
+    @staticmethod
+    def _client(app: FastAPI, who: str | None) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(
+            transport=transport, base_url="http://test/api/v1", headers={"who": who} if who else {}
+        )
+
+    def client_of(self, who: str | None) -> httpx2.AsyncClient:
+        return self._client(self.app, who)
+
+    async def drain(self) -> None:
+        """Performs every due job, and those that follow from them."""
+        await self.performer.drain()
+
+    async def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any) -> Any:
+        """The data of an answer that has the status."""
+        if body is not None:
+            options["json"] = body
+        answer = await self.client.request(method, path, **options)
+        assert answer.status_code == status, answer.text
+        return answer.json().get("data", answer.json())
+
+    async def project(self, **fields: Any) -> str:
+        """The id of a project of Alice's."""
+        created = await self.call("POST", "/projects", {"name": f"Project {new_ulid()}", **fields}, status=201)
+        return str(created["id"])
+
+    async def discover(self, project_id: str, body: Mapping[str, Any] | None = None) -> Any:
+        """A discovery that has ended."""
+        started = await self.call("POST", f"/projects/{project_id}/endpoints/scan", body, status=202)
+        await self.drain()
+        return await self.call("GET", f"/discoveries/{started['id']}")
+
+    async def scan(self, project_id: str, **fields: Any) -> Any:
+        """A scan that has ended."""
+        started = await self.call("POST", f"/projects/{project_id}/scans", fields, status=202)
+        await self.drain()
+        return await self.call("GET", f"/scans/{started['id']}")
+
+    async def events(self, project_id: str) -> list[str]:
+        """Names, oldest first, without those of the project itself."""
+        async with self.database.transaction(write=False) as session:
+            mine = EventRecord.project_id == project_id
+            names = await session.scalars(select(EventRecord.name).where(mine).order_by(EventRecord.position))
+            return [name for name in names if not name.startswith("project.")]
+
+    def with_settings(self, **changes: Any) -> "Bench":
+        return Bench.open(self.settings.model_copy(update=changes), self.database)
+
+
+def operation(method: str = "get", **members: Any) -> dict[str, Any]:
+    return {method: {"responses": {"200": {"description": "ok"}}, **members}}
+
+
+def document(paths: Mapping[str, Any], **members: Any) -> dict[str, Any]:
+    return {"openapi": "3.1.0", "info": {"title": "Things", "version": "1"}, "paths": paths, **members}
