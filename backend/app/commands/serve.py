@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from backend.app.cli import USAGE, fail
+from backend.app.core.secrets import secret_key
 from backend.app.core.settings import Settings, load_settings
 from backend.app.db import migrate
 
@@ -17,7 +18,7 @@ def run_server(host: str | None, port: int | None) -> int:
     settings = load_settings()
     web = settings.web.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
     settings = settings.model_copy(update={"web": web})
-    _require_schema(settings)
+    _require_ready(settings)
     typer.echo(f"Touchstone listens on http://{web.host}:{web.port}/api/v1 (documents: /api/v1/docs)", err=True)
     uvicorn.run(
         create_app(settings),
@@ -39,7 +40,7 @@ def run_jobs(queues: tuple[str, ...], burst: bool, name: str | None) -> int:
     if unknown := [queue for queue in queues if queue not in QUEUES]:
         fail(f"there is no queue {unknown[0]!r}; there are: {', '.join(QUEUES)}", USAGE)
     settings = load_settings()
-    _require_schema(settings)
+    _require_ready(settings)
     configure_logging(settings.logging)
     return run_worker(settings, queues or QUEUES, burst, name)
 
@@ -68,8 +69,9 @@ def print_openapi(path: Path | None) -> int:
     return 0
 
 
-def _require_schema(settings: Settings) -> None:
-    """An unmigrated database is refused with the command to type; the embedded mode migrates by itself."""
+def _require_ready(settings: Settings) -> None:
+    """A missing key and an unmigrated database are refused with what to do; the embedded mode helps itself."""
+    secret_key(settings)
     if settings.auto_migrate:
         migrate.upgrade(settings.database.url)
     elif migrate.current(settings.database.url) != migrate.head():
