@@ -184,6 +184,7 @@ _PLAIN = re.compile(
     r"|(?P<nan>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
 _PLAIN_START = frozenset("nN~tTfF+-.0123456789")
+_MERGE = "\0<<"
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_TAG}{name}": name for name in ("int", "float", "bool", "null")}
 _KINDS = {"true": "bool", "false": "bool", "oct": "int", "hex": "int"}
@@ -297,14 +298,17 @@ class _YamlComposer:
             self._place_value(value, height, event)
 
     def _scalar(self, event: Any) -> None:
-        if self._stack and self._awaits_key(self._stack[-1]):
+        node = self._stack[-1] if self._stack else None
+        if node is not None and node.key is None and type(node.container) is dict:
             if event.tag is not None and event.tag not in _SCALAR_TAGS and event.tag not in ("!", f"{_TAG}str"):
                 self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
             if event.anchor is not None:
                 self._anchors[event.anchor] = event.value, 1, 0
-            self._key(self._stack[-1], event.value, event, plain=event.implicit[0])
+            self._key(node, event.value, event)
             return
-        self._count(event, 1, 0)
+        self._nodes += 1
+        if self._nodes > self._limits.nodes:
+            self._count(event, 0, 0)
         value = self._value(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = value, 1, 0
@@ -314,14 +318,17 @@ class _YamlComposer:
     def _awaits_key(node: _Open) -> bool:
         return node.key is None and type(node.container) is dict
 
-    def _key(self, node: _Open, key: str, event: Any, *, plain: bool = False) -> None:
+    def _key(self, node: _Open, key: str, event: Any) -> None:
         if "\0" in key:
             self._refuse(event, "bad_text", "a key holds the character U+0000")
-        line = event.start_mark.line + 1
-        first = node.key_lines.setdefault(key, line)
-        if key in node.container or (first != line and not (plain and key == "<<")):
+        if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
+            node.key = _MERGE
+            return
+        if key in node.container:
+            first = node.key_lines[key]
             self._refuse(event, "duplicate_key", f"the key {key[:80]!r} stands on line {first} already")
-        node.key = "\0<<" if plain and key == "<<" else key
+        node.key_lines[key] = event.start_mark.line + 1
+        node.key = key
 
     def _place_value(self, value: Json, height: int, event: Any = None) -> None:
         if not self._stack:
@@ -333,7 +340,7 @@ class _YamlComposer:
             node.container.append(value)
             return
         key, node.key = node.key, None
-        if key == "\0<<":
+        if key == _MERGE:
             merged = value if isinstance(value, list) else [value]
             if not all(isinstance(item, dict) for item in merged):
                 raise SpecError("spec.syntax", "a merge key << that names no mapping", f"line {node.line}")
