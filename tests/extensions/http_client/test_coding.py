@@ -58,7 +58,14 @@ def test_the_limit_is_of_the_decoded_body(coding: str) -> None:
 
 
 def test_members_of_a_gzip_file_are_joined() -> None:
-    assert decode(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10) == b"ab"
+    assert decode(gzip.compress(b"a") + gzip.compress(b"b") + b"\0\0", "gzip", 10) == b"ab"
+
+
+def test_a_body_that_keeps_the_decoder_busy_is_given_up() -> None:
+    with pytest.raises(BadCoding):
+        decode(gzip.compress(b"") * 200_000, "gzip", 100)
+    with pytest.raises(BadCoding):
+        decode(gzip.compress(b""), ",".join(["gzip"] * 5), 100)
 
 
 @pytest.mark.parametrize("coding", ["zstd", "identity", "utf-8", ""])

@@ -116,6 +116,16 @@ async def reset_in_stream(visit: Visit) -> None:
     visit.reset()  # unread bytes of the request make it a RST
 
 
+async def close_at_once(visit: Visit) -> None:
+    """Closes before it has read anything."""
+
+
+async def tiny_chunks(visit: Visit) -> None:
+    await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await visit.write(b"2\r\nyy\r\n" * 1000)
+
+
 async def large_fields(visit: Visit) -> None:
     await visit.request()
     await visit.write(ok(b"", "X-Large: " + "y" * 9000))
@@ -134,6 +144,8 @@ async def large_fields(visit: Visit) -> None:
         (endless_interim_answers, Outcome.TOO_LARGE),
         (endless_stream, Outcome.TOO_LARGE),
         (endless_chunks, Outcome.TOO_LARGE),
+        (tiny_chunks, Outcome.TOO_LARGE),
+        (close_at_once, Outcome.RESET),
         (endless_chunk_extension, Outcome.TIMEOUT),
         (endless_trailers, Outcome.TOO_LARGE),
         (large_fields, Outcome.TOO_LARGE),

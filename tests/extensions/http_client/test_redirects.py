@@ -1,7 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.app.engine.http import Exchange, Headers, Outcome, Request
-from backend.app.extensions.http_client import HttpClient
+from backend.app.extensions.http_client import HttpClient, RequestRefused
+from backend.app.extensions.http_client.policy import parse_url
 from tests.extensions.http_client.targets import EMBEDDED, QUICK, RawTarget, Visit, answering, ok, raw_target, redirect
 
 CREDENTIALS: Headers = (
@@ -106,3 +109,18 @@ async def test_a_refused_hop_is_an_outcome_that_repeats_no_secret() -> None:
         exchange = await follow(target, Request("GET", target.url))
     assert exchange.outcome is Outcome.REFUSED
     assert "s3cret" not in exchange.error
+
+
+@given(
+    st.binary(max_size=30)
+    | st.sampled_from([b"//[", b"//[::1", b"http://[v1.x]/", b"//\xff", b"/\\x", b":", b"http:x"])
+)
+def test_every_location_is_a_url_that_the_guard_reads_or_is_refused(location: bytes) -> None:
+    request = Request("GET", "http://api.example/a/b?c", CREDENTIALS)
+    target = parse_url(request.url)
+    try:
+        following = HttpClient(EMBEDDED)._redirected(request, target, 302, location.decode("latin-1"))
+    except RequestRefused:
+        return
+    if parse_url(following.url).origin != target.origin:
+        assert not {"authorization", "cookie", "x-api-key"} & {name.lower() for name, _ in following.headers}

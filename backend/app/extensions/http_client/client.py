@@ -200,7 +200,10 @@ def _resolve(base: str, location: str) -> str:
     if "\\" in location:
         raise RequestRefused("outgoing.redirect", "the redirect holds a backslash")
     location = quote(location.encode("latin-1"), safe=_URL_CHARACTERS)
-    return location if _SCHEME.match(location) else urljoin(base, location)
+    try:
+        return location if _SCHEME.match(location) else urljoin(base, location)
+    except ValueError:
+        raise RequestRefused("outgoing.redirect", "the redirect is no URL") from None
 
 
 def _without(headers: Headers, names: frozenset[str]) -> Headers:

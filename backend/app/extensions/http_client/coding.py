@@ -8,6 +8,8 @@ import brotli
 
 ACCEPTED = "gzip, deflate, br"
 STEP = 64 * 1024
+MAX_CODINGS = 4
+MAX_MEMBERS = 1000
 
 Decoder: TypeAlias = Callable[[bytes], Iterator[bytes]]
 
@@ -23,7 +25,10 @@ class BadCoding(Exception):
 def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
     """The body without its codings, the last one applied removed first. An unknown coding ends the work: what lies
     beneath cannot be read, and the bytes as received say more than an error. Raises `BodyTooLarge`, `BadCoding`."""
-    for coding in reversed(content_encoding.lower().split(",")):
+    codings = content_encoding.lower().split(",")
+    if len(codings) > MAX_CODINGS:
+        raise BadCoding(f"the body has {len(codings)} content codings, one in the other")
+    for coding in reversed(codings):
         decoder = DECODERS.get(coding.strip())
         if decoder is None or not body:
             break
@@ -42,16 +47,26 @@ def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, window: int) -> Iterator[bytes]:
+    """gzip may hold several members, one after the other (RFC 1952, 2.2); other bytes at the end are ignored."""
     decompressor = zlib.decompressobj(window)
-    pending = body
+    members = 1
+    for start in range(0, len(body), STEP):
+        pending = body[start : start + STEP]
+        while pending:
+            if decompressor.eof:
+                if window != GZIP or not pending.startswith(b"\x1f"):
+                    return
+                members += 1
+                if members > MAX_MEMBERS:
+                    raise EOFError
+                decompressor = zlib.decompressobj(window)
+            yield decompressor.decompress(pending, STEP)
+            pending = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
     while not decompressor.eof:
-        piece = decompressor.decompress(pending, STEP)
-        if not piece and not decompressor.eof:
+        piece = decompressor.decompress(b"", STEP)
+        if not piece:
             raise EOFError
         yield piece
-        pending = decompressor.unconsumed_tail
-    if window == GZIP and decompressor.unused_data.startswith(b"\x1f\x8b"):
-        yield from _inflate(decompressor.unused_data, window)
 
 
 def _gzip(body: bytes) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ versions of Python.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TypeAlias
@@ -31,7 +31,7 @@ class Origin:
     scheme: str
     host: str
     port: int
-    address: Address | None = None
+    address: Address | None = field(default=None, compare=False)
     """The host as an address, when the URL names one."""
 
     @property

@@ -60,8 +60,8 @@ class Connection(asyncio.Protocol):
 
     def _expect(self, *, bodiless: bool) -> None:
         self._bodiless = bodiless
-        self._head_bytes = self._field_bytes = self._body_bytes = 0
-        self._chunks: list[bytes] = []
+        self._head_bytes = self._field_bytes = 0
+        self._body = bytearray()
         self._kept_alive = False
         self._expect_head()
 
@@ -74,6 +74,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, head: bytes, body: bytes, *, bodiless: bool, deadline: float) -> Received:
         """Write one request and wait for its answer until `deadline` (`perf_counter`). `bodiless` says that the answer
         has no body whatever its headers say (HEAD). Raises `TargetFault`; the connection is then closed."""
+        if self.closed:
+            raise TargetFault(Outcome.RESET, "the connection was closed without an answer")
         self._exchanges += 1
         self._expect(bodiless=bodiless)
         waiter: asyncio.Future[Received] = self._loop.create_future()
@@ -107,7 +109,7 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         self._kept_alive = kept_alive
         if waiter is not None and not waiter.done():
-            body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            body, self._body = bytes(self._body), bytearray()
             first, last = self._first_byte_at or self._received_at, self._received_at
             waiter.set_result(Received(self._status, tuple(self._headers), body, first, last))
 
@@ -150,6 +152,9 @@ class Connection(asyncio.Protocol):
             self._fail(TargetFault(Outcome.PROTOCOL_ERROR, "the answer is not valid HTTP/1.1"))
         if self._in_head and self._head_bytes > self._limits.max_header_bytes:
             self._refuse_head()
+
+    def eof_received(self) -> None:
+        self.closed = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -194,17 +199,15 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self._spoiled = True
             return
-        self._body_bytes += len(data)
-        if self._body_bytes > self._limits.max_body_bytes:
+        self._body += data
+        if len(self._body) > self._limits.max_body_bytes:
             limit = self._limits.max_body_bytes
             self._fail(TargetFault(Outcome.TOO_LARGE, f"the body of the answer is over {limit} bytes"))
-        else:
-            self._chunks.append(data)
 
     def on_message_complete(self) -> None:
         if self._waiter is None:
             return
-        if self._status < 200 and self._status != 101:
+        if 100 <= self._status < 200 and self._status != 101:
             self._expect_head()
         else:
             self._finish(kept_alive=self._parser.should_keep_alive())
