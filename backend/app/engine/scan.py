@@ -6,7 +6,7 @@ the way. A full scan goes through these phases, with a barrier between them:
 1. valid requests, creators before readers before changes (`Chain.stages`);
 2. requests without credentials, then wrong ones, one of each operation in turn, so that a limit on requests is
    shared out fairly;
-3. DELETE in the same order, the deepest paths first;
+3. DELETE in the same order, the deepest paths first, of things that were created for it;
 4. clean-up: what the scan created and has not deleted yet;
 5. operations such as `logout`, after which nothing else may work.
 
@@ -15,7 +15,7 @@ Clean-up also happens when the scan is stopped, unless the target cannot be reac
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -347,11 +347,21 @@ class _Scan:
             ]
             return protected + [case for case in negatives if case.operation.key in keys]
 
+        spares = [case for operation in deletes for case in self._spares(operation, valid, randoms)]
         by_depth: dict[int, list[Case]] = {}
         for operation in sorted(deletes, key=lambda operation: -operation.path.count("/")):
             by_depth.setdefault(operation.path.count("/"), []).extend(valid[operation.key])
         last = [case for operation in leaving for case in valid[operation.key]]
-        return [*stages, wrong(lasting), *by_depth.values(), wrong(deletes)], [last, wrong(leaving)]
+        return [*stages, wrong(lasting), spares, *by_depth.values(), wrong(deletes)], [last, wrong(leaving)]
+
+    def _spares(self, operation: Operation, valid: dict[str, list[Case]], randoms: dict[str, Random]) -> Iterator[Case]:
+        """Something for each request that deletes successfully: with credentials, and perhaps without."""
+        creator = self._chain.creator_of(operation)
+        if creator is None or creator.key not in valid:
+            return
+        for _ in range(len(valid[operation.key]) + (operation.requires_auth and self._has_credentials)):
+            with suppress(NoValueError):
+                yield self._positive.spare(creator, randoms[creator.key])
 
     async def _planned_negatives(
         self, operations: Sequence[Operation], baselines: dict[str, Case], randoms: dict[str, Random], budget: int
@@ -379,11 +389,11 @@ class _Scan:
             summary.skipped = self._chain.why_spared(operation)
         return not summary.skipped
 
-    async def _perform_all(self, cases: Iterable[Case]) -> None:
+    async def _perform_all(self, cases: Sequence[Case]) -> None:
         if self._stopped is None:
             queue = iter(cases)
             async with asyncio.TaskGroup() as group:
-                count = max(1, self._plan.limits.concurrency)
+                count = min(max(1, self._plan.limits.concurrency), len(cases))
                 self._workers = [group.create_task(self._work(queue)) for _ in range(count)]
 
     async def _work(self, queue: Iterator[Case]) -> None:

@@ -143,6 +143,15 @@ def test_delete_takes_only_what_was_created() -> None:
     assert path_values(linked, DELETE) == {"petId": 999}
 
 
+def test_emptying_a_thing_does_not_use_it_up() -> None:
+    empty = operation("DELETE", "/pets/{petId}/visits")
+    linked = chain(CREATE, READ, DELETE, empty)
+    linked.observe(CREATE, Inputs(), Answer(201, ()), {"id": 7})
+    assert linked.bind(case(empty)).resource is None
+    assert path_values(linked, empty) == {"petId": 7}
+    assert path_values(linked, DELETE) == {"petId": 7}
+
+
 @pytest.mark.parametrize("path", ["/pets/search", "/users/{id}/follow", "/admin/pets"])
 def test_what_another_place_answers_is_not_ours_to_delete(path: str) -> None:
     other = operation("POST", path)

@@ -68,12 +68,14 @@ class Resource:
     parents: Mapping[str, Json] = field(default_factory=dict)
     """Path parameters of the request that brought it, by name."""
     created: bool = False
+    uses: int = 0
+    """Requests that were given it, other than to delete it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A case's inputs with the ids that the target gave. `invented` when a path holds an id that nobody gave us;
-    `resource` is what the last path parameter names."""
+    `resource` is the thing that the whole path names."""
 
     inputs: Inputs
     invented: bool
@@ -267,9 +269,10 @@ class Chain:
             if chosen is None:
                 continue
             candidate, values[key] = chosen
+            candidate.uses += not destructive
             given.add(name)
             resource = resource or candidate
-            if name == names[-1]:
+            if operation.path.rstrip("/").endswith(f"{{{name}}}"):
                 target = candidate
                 if destructive and case.expectation in (Expectation.ACCEPTED, Expectation.UNAUTHENTICATED):
                     # Another request must not be given what this one is about to delete.
@@ -297,6 +300,7 @@ class Chain:
                 # The whole body is not validated again: the kind of value has to stay the same.
                 if value is not None and type(value) is type(body[name]):
                     changed[name] = value
+                    resource.uses += 1
                     break
         return {**body, **changed} if changed else body
 
@@ -314,15 +318,13 @@ class Chain:
         return None
 
     def _candidates(self, need: Need, created_only: bool) -> Iterator[Resource]:
-        matching = [resource for kind in need.kinds for resource in self._resources.get(kind, ())]
+        matching = [resource for kind in need.kinds for resource in reversed(self._resources.get(kind, ()))]
         if created_only:
             matching = [item for item in matching if item.created and item.collection == need.collection]
+            # What other things hang on may not be deletable.
+            return iter(sorted(matching, key=lambda item: item.uses))
         # Things of the same collection first, then what we made ourselves, then the youngest.
-        order = sorted(
-            range(len(matching)),
-            key=lambda at: (matching[at].collection != need.collection, not matching[at].created, -at),
-        )
-        return (matching[at] for at in order)
+        return iter(sorted(matching, key=lambda item: (item.collection != need.collection, not item.created)))
 
     def observe(self, operation: Operation, inputs: Inputs, answer: Answer, document: Json) -> None:
         """Remembers what a 2xx answer shows. `document` is the parsed JSON body, None when there is none."""
@@ -459,6 +461,18 @@ class Chain:
                 continue
             values = {(ParameterLocation.PATH, name): resource.parents[name] for name in names[:-1]}
             yield operation, {**values, (ParameterLocation.PATH, names[-1]): value}, resource
+
+    def creator_of(self, operation: Operation) -> Operation | None:
+        """The POST that brings into being what a DELETE takes away."""
+        collection = collection_of(operation.path).removesuffix("/{}")
+        return next(
+            (
+                other
+                for other in self._operations.values()
+                if other.method == "POST" and collection_of(other.path) == collection
+            ),
+            None,
+        )
 
     def may_create(self, operation: Operation) -> bool:
         """Whether it may bring something into being that there is an operation to delete."""

@@ -27,6 +27,11 @@ class PositiveCases:
         inputs = self._inputs(operation, random, full=False, examples=True)
         return Case("valid", "smallest valid request", operation, inputs, Expectation.ACCEPTED)
 
+    def spare(self, operation: Operation, random: Random) -> Case:
+        """A request for something that nothing else will hang on, to be deleted. Raises like `minimal`."""
+        inputs = self._inputs(operation, random, full=False, examples=False)
+        return Case("valid", "valid request, for something to delete", operation, inputs, Expectation.ACCEPTED)
+
     def others(self, operation: Operation, random: Random, baseline: Case) -> list[Case]:
         """The full request and the documented examples, as far as they differ from what is there already."""
         found: list[Case] = []
