@@ -161,10 +161,13 @@ async def test_credentials_stay_out_of_everything_that_is_kept() -> None:
         return Exchange(request, Outcome.ANSWERED, timing, Answer(500, (("Content-Type", "application/json"),), body))
 
     recorder = Recorder()
-    result = await run_scan(plan(), echo, observer=recorder, clock=VirtualClock())
+    own = (("X-Session", "of-the-user"), ("X-Trace", "visible"))
+    result = await run_scan(plan(headers=own), echo, observer=recorder, clock=VirtualClock())
     assert result.findings
-    assert TOKEN not in repr(result)
-    assert TOKEN not in repr(recorder.runs)
+    for secret in (TOKEN, "of-the-user"):
+        assert secret not in repr(result)
+        assert secret not in repr(recorder.runs)
+    assert "X-Trace: visible" in result.findings[0].curl
     assert "***" in str(result.findings[0].evidence["body"])
     assert '"$TOKEN"' in result.findings[0].curl
 

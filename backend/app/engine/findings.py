@@ -17,6 +17,9 @@ LONGEST_SHOWN_BODY = 4_000
 SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
 """Headers that are masked whether or not they are known to carry the scan's credentials."""
 
+SECRET_LIKE = re.compile("auth|token|key|secret|cookie|session|passw|credential", re.IGNORECASE)
+"""What the name of a header of the user's own holds when its value is most likely a secret."""
+
 SHORTEST_SECRET = 4
 
 

@@ -33,7 +33,7 @@ from backend.app.engine.checks import (
     checks,
     documented_response,
 )
-from backend.app.engine.findings import Finding, Redactor, curl_line, excerpt, finding_of, fingerprint
+from backend.app.engine.findings import SECRET_LIKE, Finding, Redactor, curl_line, excerpt, finding_of, fingerprint
 from backend.app.engine.generate.case import Case, Expectation
 from backend.app.engine.generate.chain import READ_METHODS, Bound, Chain, Resource, is_leaving
 from backend.app.engine.generate.negative import MOST_PER_OPERATION, NegativeCases
@@ -651,7 +651,8 @@ def _innermost(errors: ExceptionGroup[Exception]) -> Exception:
 
 def _redactor(plan: ScanPlan) -> Redactor:
     credentials = plan.credentials or Credentials()
-    pairs = [*credentials.headers, *credentials.query, *credentials.cookies]
+    own = [(name, value) for name, value in plan.headers if SECRET_LIKE.search(name)]
+    pairs = [*credentials.headers, *credentials.query, *credentials.cookies, *own]
     schemes = plan.description.security_schemes.values()
     names = [*(name for name, _ in pairs), *(scheme.parameter for scheme in schemes if scheme.parameter)]
     return Redactor(names, [value for _, value in pairs])

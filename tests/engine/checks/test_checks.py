@@ -194,7 +194,9 @@ def test_missing_authentication() -> None:
     assert judge("missing_auth", 200, **without) is None
     assert judge("missing_auth", 401, **without, baseline=Baseline(succeeded=True)) is None
     assert judge("missing_auth", 200, operation=CLOSED, authenticated=True) is None
-    assert judge("missing_auth", 200, operation=CLOSED) is not None
+    alone = judge("missing_auth", 200, operation=CLOSED)
+    assert alone is not None
+    assert alone.severity == "high"
     assert judge("missing_auth", 200, operation=replace(CLOSED, security=((), ("bearer",)))) is None
     login_page: dict[str, Any] = {**without, "redirects": ("http://h/login",)}
     assert judge("missing_auth", 200, **login_page, baseline=Baseline(succeeded=True)) is None

@@ -19,7 +19,8 @@ def missing_auth(context: CheckContext) -> Failure | None:
     detail = f"The description requires credentials; without any the server answered {answer.status}"
     return Failure(
         "missing_auth",
-        Severity.CRITICAL,
+        # Without credentials of our own we cannot tell a hole from a description that asks for too much.
+        Severity.CRITICAL if compared else Severity.HIGH,
         "Answers without credentials",
         f"{detail}, as it does with them." if compared else f"{detail}.",
         "credentials",

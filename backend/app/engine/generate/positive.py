@@ -91,13 +91,10 @@ class PositiveCases:
     ) -> Json:
         if parameter.location is ParameterLocation.PATH and operation.method == "DELETE":
             # An example may be the id of something that matters to somebody.
-            examples = False
-        if examples:
-            for example in parameter.examples:
-                if _sendable(parameter, example) and self._validator.is_valid(parameter.schema, example):
-                    return example
-        if parameter.location is ParameterLocation.PATH and operation.method == "DELETE":
             return self.unlikely_id(parameter.schema, random)
+        for example in parameter.examples if examples else ():
+            if _sendable(parameter, example) and self._validator.is_valid(parameter.schema, example):
+                return example
         for attempt in range(ATTEMPTS):
             value = self._generator.generate(
                 parameter.schema, random, full=full, examples=examples and attempt == 0, name=parameter.name
@@ -107,12 +104,8 @@ class PositiveCases:
         raise NoValueError("no value was found that can be sent in this place")
 
     def _body(self, media: MediaType, random: Random, full: bool, examples: bool) -> Json:
-        if examples and not full:
-            for example in media.examples:
-                if media.schema is True and self._validator.is_valid(media.schema, example):
-                    return example
         if media.schema is True or media.schema == {}:
-            return {}
+            return media.examples[0] if media.examples else {}
         return self._generator.generate(media.schema, random, full=full, examples=examples)
 
     def _examples(self, operation: Operation, baseline: Inputs) -> list[Inputs]:
