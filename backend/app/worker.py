@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
@@ -225,22 +225,37 @@ class TouchstoneWorker(SimpleWorker):
         """`StopSignal` has them."""
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            super().heartbeat(*args, **kwargs)
-        except (RedisError, OSError):
-            self._jobs.listen(False)
-            raise
-        self._jobs.listen(True)
+        self._jobs.listen(self._try(super().heartbeat, *args, **kwargs))
+
+    def set_state(self, *args: Any, **kwargs: Any) -> None:
+        self._try(super().set_state, *args, **kwargs)
+
+    def check_for_suspension(self, *args: Any, **kwargs: Any) -> None:
+        self._try(super().check_for_suspension, *args, **kwargs)
+
+    def run_maintenance_tasks(self) -> None:
+        self._try(super().run_maintenance_tasks)
 
     def execute_job(self, job: Job, queue: RedisQueue) -> None:
         if job.func_name == PERFORM:
             perform(*job.args)
         else:
             log.warning("worker.foreign_job", function=job.func_name)
+        self._try(self._forget, job, queue)
+
+    def _forget(self, job: Job, queue: RedisQueue) -> None:
         with self.connection.pipeline() as pipeline:
             pipeline.delete(job.key)
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.execute()
+
+    def _try(self, call: Callable[..., object], *args: Any, **kwargs: Any) -> bool:
+        """Whether Redis was there. RQ waits for it where it takes a job, and gives up when it is away elsewhere."""
+        try:
+            call(*args, **kwargs)
+        except (RedisError, OSError):
+            return False
+        return True
 
 
 def _answer_the_bell(settings: Settings, queues: Sequence[str], burst: bool, jobs: JobLoop, stop: StopSignal) -> None:
