@@ -2,6 +2,7 @@
 
     TouchstoneError
     ├── InvalidInput          422
+    │   └── MalformedBody
     ├── NotAuthenticated      401
     ├── PermissionDenied      403
     ├── NotFound              404   also what another tenant's object answers
@@ -45,6 +46,11 @@ class InvalidInput(TouchstoneError):
     status = 422
     code = "request.invalid"
     title = "The request is not valid"
+
+
+class MalformedBody(InvalidInput):
+    code = "request.malformed"
+    title = "The request body is not valid JSON"
 
 
 class NotAuthenticated(TouchstoneError):

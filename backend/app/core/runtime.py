@@ -32,22 +32,23 @@ def runtime_of(request: Request) -> Runtime:
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction a request. Must be used with `scope="function"`: the commit comes before the answer is sent."""
+    """One transaction a request; the commit comes before the answer is sent."""
     async with runtime_of(request).database.transaction(write=request.method not in _READS) as session:
         yield session
 
 
 async def current_principal(request: Request) -> Principal:
-    runtime = runtime_of(request)
-    principal = await runtime.authenticate(request, runtime)
-    request.state.principal = principal
-    return principal
+    state = request.scope["state"]
+    if "principal" not in state:
+        runtime = runtime_of(request)
+        state["principal"] = await runtime.authenticate(request, runtime)
+    return cast(Principal, state["principal"])
 
 
 async def service_context(
     request: Request,
     principal: Annotated[Principal, Depends(current_principal)],
-    session: Annotated[AsyncSession, Depends(get_session, scope="function")],
+    session: Annotated[AsyncSession, Depends(get_session)],
 ) -> ServiceContext:
     runtime = runtime_of(request)
     return ServiceContext(runtime.settings, session, runtime.hub, principal, runtime.clock, request.state.request_id)
@@ -58,7 +59,7 @@ NOBODY = Principal(None, "", frozenset[Permission](), label="nobody")
 
 async def public_context(
     request: Request,
-    session: Annotated[AsyncSession, Depends(get_session, scope="function")],
+    session: Annotated[AsyncSession, Depends(get_session)],
 ) -> ServiceContext:
     """The context of a route that is open to everyone (sign-up, login)."""
     runtime = runtime_of(request)

@@ -4,31 +4,32 @@ It exists because cbv silently drops `Annotated[..., Depends()]` from class attr
 attribute from the *request*: a forged JSON body could pass for the signed-in user. `view` moves the dependency where
 cbv looks for it and refuses every other kind of attribute. It also
 
-- turns the `access_control` mark into a route dependency, so that 401 and 403 come before 422, and refuses a class
-  with an unmarked route;
-- hands FastAPI an async factory instead of the class (FastAPI runs a class in the thread pool);
-- renders the `Envelope` that a method answers, and keeps the answer for a repeated `Idempotency-Key`.
+- asks who calls as the `access_control` mark says before anything of the request is read, so that 401 and 403 come
+  before 422, and refuses a class with an unmarked route;
+- resolves what the class depends on by itself (`core.injection`); one transaction holds for the whole method;
+- reads JSON strictly, renders the `Envelope` that a method answers, and keeps the answer for a repeated
+  `Idempotency-Key`.
 
 Rules that come with cbv: one view class a router, full paths on the methods, no WebSocket routes, no subclasses.
 """
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin, get_type_hints
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Request
-from fastapi.params import Depends as DependsParam
 from fastapi.routing import APIRoute
 from fastapi_utils.cbv import cbv
 from starlette.responses import Response
 
 from backend.app.core import idempotency
-from backend.app.core.body import read_strictly
-from backend.app.core.context import ServiceContext
 from backend.app.core.errors import PermissionDenied
-from backend.app.core.permissions import Permission, Principal
+from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_of, is_plain
+from backend.app.core.permissions import Permission
 from backend.app.core.responses import PROBLEM_RESPONSES, Envelope, render
 from backend.app.core.runtime import current_principal, service_context
 
@@ -73,121 +74,134 @@ def view(router: APIRouter) -> Callable[[C], C]:
     """Makes a class the view of `router`. Raises `ViewError` for a class that breaks the rules above."""
 
     def decorate(cls: C) -> C:
-        _move_dependencies(cls)
+        attributes = _move_dependencies(cls)
         methods = {method for _, method in inspect.getmembers(cls, inspect.isfunction)}
         routes = [route for route in router.routes if isinstance(route, APIRoute) and route.endpoint in methods]
         if not routes or len(routes) != len(router.routes):
             raise ViewError(f"{cls.__name__}: one view class a router, with at least one route and nothing else on it")
         for route in routes:
-            _guard(cls, route)
-            read_strictly(route)
+            _describe(cls, route)
         cbv(router)(cls)
-        factory = _async_factory(cls)
         for route in routes:
-            route.endpoint = _door(route, factory)
+            _open(route, cls, attributes)
         return cls
 
     return decorate
 
 
-def _move_dependencies(cls: type) -> None:
+def _move_dependencies(cls: type) -> dict[str, Dependency]:
+    attributes = {}
     for name, hint in get_type_hints(cls, include_extras=True).items():
         if get_origin(hint) is ClassVar or hint is ClassVar:
             continue
-        markers = [part for part in get_args(hint)[1:] if isinstance(part, DependsParam)]
-        if get_origin(hint) is not Annotated or len(markers) != 1 or hasattr(cls, name):
+        dependency = dependency_in(hint)
+        if dependency is None or hasattr(cls, name):
             raise ViewError(f"{cls.__name__}.{name}: a view's attribute must be Annotated[..., Depends(...)]")
-        dependency = markers[0].dependency
-        if not (inspect.iscoroutinefunction(dependency) or inspect.isasyncgenfunction(dependency)):
-            raise ViewError(f"{cls.__name__}.{name}: the dependency must be an async function")
+        if not is_plain(dependency):
+            raise ViewError(
+                f"{cls.__name__}.{name}: the dependency must be an async function of the Request and of others alike"
+            )
+        attributes[name] = dependency
         cls.__annotations__[name] = get_args(hint)[0]
-        setattr(cls, name, markers[0])
+        setattr(cls, name, Depends(dependency))
+    return attributes
 
 
-def _guard(cls: type, route: APIRoute) -> None:
+def _describe(cls: type, route: APIRoute) -> None:
     access: Access | None = getattr(route.endpoint, _MARK, None)
-    if access is None:
-        raise ViewError(f"{cls.__name__}.{route.endpoint.__name__}: no @access_control mark (PUBLIC must be said)")
-    if not inspect.iscoroutinefunction(route.endpoint):
-        raise ViewError(f"{cls.__name__}.{route.endpoint.__name__}: must be an async method")
     name = route.endpoint.__name__
+    if access is None:
+        raise ViewError(f"{cls.__name__}.{name}: no @access_control mark (PUBLIC must be said)")
+    if not inspect.iscoroutinefunction(route.endpoint):
+        raise ViewError(f"{cls.__name__}.{name}: must be an async method")
     route.operation_id = route.operation_id or name
     route.summary = route.summary or name.replace("_", " ").capitalize()
     route.responses = {**PROBLEM_RESPONSES, **route.responses}
-    extra = {"x-permission": access.permission.value if access.permission else "public"}
+    extra: dict[str, Any] = {"x-permission": access.permission.value if access.permission else "public"}
     if access.permission is not None:
-        extra["security"] = [{"bearer": []}, {"api_key": []}]  # type: ignore[assignment]
-        route.dependencies.insert(0, Depends(_requires(access.permission)))
+        extra["security"] = [{"bearer": []}, {"api_key": []}]
     route.openapi_extra = {**(route.openapi_extra or {}), **extra}
 
 
-@functools.cache
-def _requires(permission: Permission) -> Callable[..., Any]:
-    async def require(principal: Annotated[Principal, Depends(current_principal)]) -> None:
-        if not principal.may(permission):
-            raise PermissionDenied(f"this needs the permission {permission.value}")
-
-    return require
-
-
-def _async_factory(cls: type) -> Callable[..., Any]:
-    async def build(**dependencies: Any) -> Any:
-        return cls(**dependencies)
-
-    build.__signature__ = inspect.signature(cls)  # type: ignore[attr-defined]
-    return build
-
-
-def _door(route: APIRoute, factory: Callable[..., Any]) -> Callable[..., Any]:
+def _open(route: APIRoute, cls: type, attributes: dict[str, Dependency]) -> None:
+    """Gives the route an endpoint that FastAPI calls with what it read from the request, and a handler that asks first
+    who calls."""
     method = route.endpoint
     access: Access = getattr(method, _MARK)
     status = route.status_code or 200
     replays = access.replayable and "POST" in (route.methods or ())
+    (_, *parameters) = inspect.signature(method, eval_str=True).parameters.values()
 
-    parameters = list(inspect.signature(method).parameters.values())
-    parameters[0] = parameters[0].replace(
-        kind=inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty,
-        annotation=Annotated[Any, Depends(factory)],
-    )
-    own_request = any(parameter.annotation is Request for parameter in parameters)
-    if not own_request:
-        parameters.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request))
-    if replays:
-        parameters.append(
-            inspect.Parameter(
-                "context_",
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=Annotated[ServiceContext, Depends(service_context)],
-            )
-        )
-        parameters.append(
-            inspect.Parameter("idempotency_key", inspect.Parameter.KEYWORD_ONLY, annotation=_KEY, default=None)
-        )
-    name = parameters[0].name
-
-    async def answer(request: Request, arguments: dict[str, Any]) -> Response:
-        if own_request:
-            arguments["request"] = request
-        result = await method(arguments.pop(name), **arguments)
-        return render(result, request, status) if isinstance(result, Envelope) else result
+    own = {
+        p.name: dependency for p in parameters if (dependency := dependency_in(p.annotation)) and is_plain(dependency)
+    }
+    plan = Plan({**attributes, **own, **({_CONTEXT: service_context} if replays else {})})
+    from_request = [
+        p.replace(kind=p.KEYWORD_ONLY) for p in parameters if p.name not in own and p.annotation is not Request
+    ]
+    for parameter in from_request:
+        if (dependency := dependency_in(parameter.annotation)) and any(inputs_of(dependency).values()):
+            raise ViewError(f"{cls.__name__}.{method.__name__}: {parameter.name} must depend on the request alone")
+    requests = [p.name for p in parameters if p.annotation is Request]
 
     async def endpoint(*, request: Request, **arguments: Any) -> Response:
-        if not replays:
-            return await answer(request, arguments)
-        context = arguments.pop("context_")
-        key = arguments.pop("idempotency_key")
-        if key is None:
-            return await answer(request, arguments)
-        return await idempotency.once(context, key, request, lambda: answer(request, arguments))
+        async def answer() -> Response:
+            result = await method(instance, **arguments)
+            return render(result, request, status) if isinstance(result, Envelope) else result
+
+        key = arguments.pop(_KEY, None)
+        arguments.update(dict.fromkeys(requests, request))
+        async with AsyncExitStack() as stack:
+            values = await plan.resolve(request, stack)
+            instance = cls(**{name: values[name] for name in attributes})
+            arguments.update({name: values[name] for name in own})
+            if key is None:
+                return await answer()
+            return await idempotency.once(values[_CONTEXT], key, request, answer)
 
     functools.update_wrapper(endpoint, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     del endpoint.__wrapped__  # type: ignore[attr-defined]
-    endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return endpoint
+    if replays:
+        from_request.append(
+            inspect.Parameter(_KEY, inspect.Parameter.KEYWORD_ONLY, annotation=_KEY_HEADER, default=None)
+        )
+    itself = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    endpoint.__signature__ = inspect.Signature([itself, *from_request])  # type: ignore[attr-defined]
+    route.endpoint = endpoint
+    _ask_first(route, access.permission, simple=not from_request)
 
 
-_KEY = Annotated[
+def _ask_first(route: APIRoute, permission: Permission | None, *, simple: bool) -> None:
+    """Who calls is asked before FastAPI reads the body. A `simple` route reads nothing from the request: FastAPI has
+    nothing to do for it."""
+    build = route.get_route_handler
+
+    def get_route_handler() -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = build()
+
+        async def handler(request: Request) -> Response:
+            if permission is not None and not (await current_principal(request)).may(permission):
+                raise PermissionDenied(f"this needs the permission {permission.value}")
+            if simple:
+                return await route.endpoint(request=request)  # type: ignore[no-any-return]
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return handler
+
+    route.get_route_handler = get_route_handler  # type: ignore[method-assign]
+
+
+class JsonRequest(Request):
+    """Parses by RFC 8259 to the letter: no NaN or Infinity, UTF-8 without lone surrogates, limited nesting. The last of
+    equal names wins; integers beyond 64 bits become floats, as everywhere in the web."""
+
+    async def json(self) -> Any:
+        return orjson.loads(await self.body())
+
+
+_CONTEXT: Final = "idempotency_context"
+_KEY: Final = "idempotency_key"
+_KEY_HEADER = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",

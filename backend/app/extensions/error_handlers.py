@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from backend.app.core.errors import InvalidInput, PayloadTooLarge, TouchstoneError
+from backend.app.core.errors import InvalidInput, MalformedBody, PayloadTooLarge, TouchstoneError
 from backend.app.core.responses import problem, problem_response
 from backend.app.core.settings import Settings
 from backend.app.db.errors import translate
@@ -34,6 +34,9 @@ async def _touchstone_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     faults = error.errors()
+    if faults and faults[0]["type"] == "json_invalid":
+        said = f"{faults[0]['ctx']['error']} at character {faults[0]['loc'][-1]}"
+        return problem(request, MalformedBody(said))
     detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:1])
     errors = [{**_place(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in faults]
     return problem(request, InvalidInput(detail, errors=errors))
