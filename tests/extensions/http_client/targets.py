@@ -1,6 +1,8 @@
 """Targets on loopback that answer byte for byte what a test says, and a loop whose dials a test can see."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,6 +43,9 @@ class Visit:
         await self.reader.read()
 
     def reset(self) -> None:
+        """Ends the connection by RST, not FIN."""
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 

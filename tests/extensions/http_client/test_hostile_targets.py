@@ -1,7 +1,6 @@
 """Whatever a target does, a request ends in time with an outcome that names it."""
 
 import asyncio
-import time
 from itertools import count
 
 import pytest
@@ -10,16 +9,15 @@ from backend.app.engine.http import Exchange, Outcome, Request
 from backend.app.extensions.http_client import HttpClient, HttpLimits
 from tests.extensions.http_client.targets import EMBEDDED, Script, Visit, ok, once, raw_target, redirect
 
-LIMITS = HttpLimits(deadline_s=0.3, connect_s=0.2, max_body_bytes=100_000, max_header_bytes=8_000)
+LIMITS = HttpLimits(max_body_bytes=100_000, max_header_bytes=8_000)
+DEADLINE_S = 0.3
+"""For targets that must run into it; the others get `LIMITS`, so that a busy machine does not change their outcome."""
 
 
-async def answered_by(script: Script, *, method: str = "GET", follow_redirects: bool = False) -> Exchange:
-    started = time.perf_counter()
+async def answered_by(script: Script, *, deadline_s: float | None = None, follow_redirects: bool = False) -> Exchange:
     async with raw_target(script) as target, HttpClient(EMBEDDED, limits=LIMITS) as client:
-        exchange = await client.send(
-            Request(method, target.url, (("Authorization", "Bearer s3cret"),)), follow_redirects=follow_redirects
-        )
-    assert time.perf_counter() - started < LIMITS.deadline_s + 0.5
+        request = Request("GET", target.url, (("Authorization", "Bearer s3cret"),))
+        exchange = await client.send(request, follow_redirects=follow_redirects, deadline_s=deadline_s)
     assert "s3cret" not in exchange.error
     if exchange.outcome is Outcome.ANSWERED:
         assert exchange.answer is not None
@@ -35,11 +33,13 @@ async def hang(visit: Visit) -> None:
 
 
 async def hang_in_body(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
     await visit.until_gone()
 
 
 async def drip_body(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
         await visit.write(b"x")
@@ -47,47 +47,55 @@ async def drip_body(visit: Visit) -> None:
 
 
 async def drip_head(visit: Visit) -> None:
+    await visit.request()
     for byte in b"HTTP/1.1 200 OK\r\n" + b"X" * 1000:
         await visit.write(bytes([byte]))
         await asyncio.sleep(0.02)
 
 
 async def endless_header_lines(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\n")
     for number in count():
         await visit.write(b"X-%d: y\r\n" % number * 10)
 
 
 async def endless_header_line(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while True:
         await visit.write(b"y" * 1000)
 
 
 async def endless_reason(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 ")
     while True:
         await visit.write(b"y" * 1000)
 
 
 async def endless_interim_answers(visit: Visit) -> None:
+    await visit.request()
     while True:
         await visit.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 20)
 
 
 async def endless_stream(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
         await visit.write(b"y" * 10_000)
 
 
 async def endless_chunks(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
         await visit.write(b"3e8\r\n" + b"y" * 1000 + b"\r\n")
 
 
 async def endless_chunk_extension(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
     while True:
         await visit.write(b"y" * 1000)
@@ -95,6 +103,7 @@ async def endless_chunk_extension(visit: Visit) -> None:
 
 
 async def endless_trailers(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
     while True:
         await visit.write(b"X-Trailer: y\r\n" * 10)
@@ -112,15 +121,22 @@ async def reset_in_body(visit: Visit) -> None:
 
 
 async def reset_in_stream(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\n\r\nabc")
-    visit.reset()  # unread bytes of the request make it a RST
+    visit.reset()
 
 
 async def close_at_once(visit: Visit) -> None:
     """Closes before it has read anything."""
 
 
+async def greet(visit: Visit) -> None:
+    await visit.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+    await visit.until_gone()
+
+
 async def tiny_chunks(visit: Visit) -> None:
+    await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
         await visit.write(b"2\r\nyy\r\n" * 1000)
@@ -145,6 +161,7 @@ async def large_fields(visit: Visit) -> None:
         (endless_stream, Outcome.TOO_LARGE),
         (endless_chunks, Outcome.TOO_LARGE),
         (tiny_chunks, Outcome.TOO_LARGE),
+        (greet, Outcome.PROTOCOL_ERROR),
         (close_at_once, Outcome.RESET),
         (endless_chunk_extension, Outcome.TIMEOUT),
         (endless_trailers, Outcome.TOO_LARGE),
@@ -174,7 +191,9 @@ async def large_fields(visit: Visit) -> None:
     ],
 )
 async def test_each_fault_of_a_target_has_its_outcome(script: Script, outcome: Outcome) -> None:
-    assert (await answered_by(script)).outcome is outcome
+    exchange = await answered_by(script, deadline_s=DEADLINE_S if outcome is Outcome.TIMEOUT else None)
+    assert exchange.outcome is outcome
+    assert exchange.timing.total_ms < 1000 * (DEADLINE_S + 0.5)
 
 
 async def test_a_stream_that_ends_by_a_reset_is_not_taken_for_complete() -> None:
@@ -204,9 +223,9 @@ async def test_slow_redirects_share_one_deadline() -> None:
             await asyncio.sleep(0.1)
             await visit.write(redirect("/again"))
 
-    exchange = await answered_by(slow, follow_redirects=True)
+    exchange = await answered_by(slow, follow_redirects=True, deadline_s=DEADLINE_S)
     assert exchange.outcome is Outcome.TIMEOUT
-    assert exchange.timing.total_ms < 600
+    assert exchange.timing.total_ms < 1000 * (DEADLINE_S + 0.5)
 
 
 async def test_a_closed_port_is_no_connection() -> None:
@@ -222,10 +241,10 @@ async def test_the_deadline_covers_the_wait_for_a_free_connection() -> None:
     async with raw_target(hang) as target, HttpClient(EMBEDDED, limits=LIMITS, max_connections=1) as client:
         first = asyncio.create_task(client.send(Request("GET", target.url), deadline_s=5))
         await asyncio.sleep(0)
-        second = await client.send(Request("GET", target.url))
+        second = await client.send(Request("GET", target.url), deadline_s=DEADLINE_S)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        third = await client.send(Request("GET", target.url))
+        third = await client.send(Request("GET", target.url), deadline_s=DEADLINE_S)
     assert second.outcome is third.outcome is Outcome.TIMEOUT
     assert "no connection was free" in second.error
     assert "no answer" in third.error
@@ -239,5 +258,6 @@ async def test_a_hostile_exchange_leaves_the_next_one_untouched() -> None:
         await next(scripts)(visit)
 
     async with raw_target(changing) as target, HttpClient(EMBEDDED, limits=LIMITS) as client:
-        outcomes = [(await client.send(Request("POST", target.url))).outcome for _ in range(4)]
+        request = Request("POST", target.url)
+        outcomes = [(await client.send(request, deadline_s=deadline_s)).outcome for deadline_s in (5, 5, DEADLINE_S, 5)]
     assert outcomes == [Outcome.PROTOCOL_ERROR, Outcome.RESET, Outcome.TIMEOUT, Outcome.ANSWERED]

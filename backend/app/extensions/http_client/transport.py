@@ -74,6 +74,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, head: bytes, body: bytes, *, bodiless: bool, deadline: float) -> Received:
         """Write one request and wait for its answer until `deadline` (`perf_counter`). `bodiless` says that the answer
         has no body whatever its headers say (HEAD). Raises `TargetFault`; the connection is then closed."""
+        if self._spoiled:
+            raise TargetFault(Outcome.PROTOCOL_ERROR, "the server spoke before it was asked")
         if self.closed:
             raise TargetFault(Outcome.RESET, "the connection was closed without an answer")
         self._exchanges += 1
@@ -138,6 +140,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received_at = perf_counter()
         if self._waiter is None:
+            self._spoiled = True
             self.abort()
             return
         if self._first_byte_at is None:
