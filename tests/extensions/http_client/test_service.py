@@ -8,7 +8,7 @@ from backend.app.engine.http import Outcome
 from backend.app.extensions.http_client import FetchFailed, HttpClient, HttpLimits, fetch
 from backend.app.extensions.http_client.configure import http_limits, outgoing_policy
 from backend.app.extensions.http_client.service import service_client
-from tests.extensions.http_client.targets import EMBEDDED, PRODUCTION, QUICK, Visit, answering, ok, raw_target, redirect
+from tests.extensions.http_client.targets import EMBEDDED, PRODUCTION, Visit, answering, ok, raw_target, redirect
 
 
 async def test_fetch_follows_redirects_to_a_document() -> None:
@@ -65,7 +65,8 @@ async def test_faults_of_a_service_are_errors_of_httpx2() -> None:
     async def hang(visit: Visit) -> None:
         await visit.until_gone()
 
-    async with raw_target(hang) as target, service_client(HttpClient(EMBEDDED, limits=QUICK)) as client:
+    impatient = HttpClient(EMBEDDED, limits=HttpLimits(deadline_s=0.2))
+    async with raw_target(hang) as target, service_client(impatient) as client:
         with pytest.raises(httpx2.TimeoutException, match="deadline"):
             await client.get(target.url)
     async with service_client(HttpClient(EMBEDDED)) as client:
