@@ -1,11 +1,12 @@
 """The envelope of every successful answer, and problem+json (RFC 9457) for every other."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,16 +28,20 @@ class Meta(BaseModel):
 class Envelope(BaseModel, Generic[T]):
     """`{"data": ..., "meta": ..., "errors": []}`.
 
-    Built by `envelope()` or `listed()`. The class describes the answer in OpenAPI; what is sent is rendered by
-    `render` without a second validation.
+    Describes the answer to type checkers and in OpenAPI. What `envelope()` and `listed()` really make is a `Reply`,
+    which is sent without a second validation.
     """
 
     data: T
     meta: Meta
     errors: list[Any] = []
 
-    _headers: dict[str, str] = PrivateAttr(default_factory=dict)
-    _meta: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    data: Any
+    headers: dict[str, str]
+    meta: dict[str, Any]
 
 
 class DefaultResponse(BaseModel):
@@ -47,31 +52,27 @@ class DefaultResponse(BaseModel):
 
 def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | None = None, **meta: Any) -> Envelope[D]:
     """An answer with one object; `meta` adds fields to the envelope's `meta`."""
-    answer: Envelope[D] = Envelope.model_construct(data=data)  # type: ignore[call-arg]
-    answer._headers = dict(headers or {})
+    sent = dict(headers or {})
     if etag is not None:
-        answer._headers["ETag"] = etag
-    answer._meta = meta
-    return answer
+        sent["ETag"] = etag
+    return cast(Envelope[D], Reply(data, sent, meta))
 
 
 def listed(page: Page[D], **meta: Any) -> Envelope[list[D]]:
     """An answer with one page of a list."""
-    answer: Envelope[list[D]] = Envelope.model_construct(data=page.rows)  # type: ignore[call-arg, arg-type]
-    answer._headers = {}
-    answer._meta = {"next_cursor": page.next_cursor, "count": len(page.rows), **meta}
-    return answer
+    return cast(
+        Envelope[list[D]], Reply(page.rows, {}, {"next_cursor": page.next_cursor, "count": len(page.rows), **meta})
+    )
 
 
-def render(answer: Envelope[Any], request: Request, status: int) -> Response:
+def render(reply: Reply, request: Request, status: int) -> Response:
     """The answer as bytes; a page with a successor gets a `Link` header (RFC 8288)."""
-    headers = answer._headers
-    meta = answer._meta
-    if (cursor := meta.get("next_cursor")) is not None:
+    headers = reply.headers
+    if (cursor := reply.meta.get("next_cursor")) is not None:
         headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
     body = {
-        "data": answer.data,
-        "meta": {"request_id": request.state.request_id, "timestamp": datetime.now(UTC), **meta},
+        "data": reply.data,
+        "meta": {"request_id": request.scope["state"]["request_id"], "timestamp": datetime.now(UTC), **reply.meta},
         "errors": [],
     }
     return Response(dump_json(body), status, headers, "application/json")

@@ -30,7 +30,7 @@ from backend.app.core import idempotency
 from backend.app.core.errors import PermissionDenied
 from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_of, is_plain
 from backend.app.core.permissions import Permission
-from backend.app.core.responses import PROBLEM_RESPONSES, Envelope, render
+from backend.app.core.responses import PROBLEM_RESPONSES, Reply, render
 from backend.app.core.runtime import current_principal, service_context
 
 C = TypeVar("C", bound=type)
@@ -147,7 +147,7 @@ def _open(route: APIRoute, cls: type, attributes: dict[str, Dependency]) -> None
     async def endpoint(*, request: Request, **arguments: Any) -> Response:
         async def answer() -> Response:
             result = await method(instance, **arguments)
-            return render(result, request, status) if isinstance(result, Envelope) else result
+            return render(result, request, status) if isinstance(result, Reply) else result
 
         key = arguments.pop(_KEY, None)
         arguments.update(dict.fromkeys(requests, request))

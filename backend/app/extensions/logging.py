@@ -1,6 +1,7 @@
 """Structured logs on stderr, one JSON object a line: `timestamp`, `level`, `event`, `module_id`, `request_id`,
 `user_id`, and whatever the call binds. Standard-library loggers (uvicorn, rq, alembic) go the same way."""
 
+import functools
 import json
 import logging
 import re
@@ -20,16 +21,21 @@ _MASK = "***"
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """By the name of the field, at any depth."""
     for key, value in event.items():
-        if _SECRET.search(key) and value is not None:
+        if _is_secret(key) and value is not None:
             event[key] = _MASK
         elif isinstance(value, dict | list | tuple):
             event[key] = _masked(value)
     return event
 
 
+@functools.lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return _SECRET.search(key) is not None
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _MASK if _SECRET.search(str(k)) and v is not None else _masked(v) for k, v in value.items()}
+        return {k: _MASK if _is_secret(str(k)) and v is not None else _masked(v) for k, v in value.items()}
     return [_masked(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -1,13 +1,30 @@
 """An index in front of FastAPI's router, which tries every route in turn (0.9 ms for the last of 480)."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.routing import APIRouter, iter_route_contexts
 from starlette._utils import get_route_path
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    literal: tuple[str, ...]
+    """The segments before the first parameter."""
+    regex: re.Pattern[str]
+    convertors: dict[str, Any]
+    template: str
+    methods: frozenset[str]
+    endpoint: Any
+    original: Any
+    app: ASGIApp | None
+    """None for a mount, which the router answers."""
 
 
 class RouteIndex:
@@ -19,30 +36,30 @@ class RouteIndex:
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
-        self._routes: dict[tuple[str, ...], list[Any]] | None = None
+        self._routes: dict[tuple[str, ...], list[_Route]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = get_route_path(scope)
             for route in self._candidates(path):
-                match = route.path_regex.match(path)
+                match = route.regex.match(path)
                 if match is None:
                     continue
-                if route.methods is None:
+                if route.app is None:
                     break
                 if scope["method"] in route.methods:
                     scope["path_params"] = {
-                        name: route.param_convertors[name].convert(value) for name, value in match.groupdict().items()
+                        name: route.convertors[name].convert(value) for name, value in match.groupdict().items()
                     }
                     scope["endpoint"] = route.endpoint
-                    scope["route"] = route.original_route
-                    scope["touchstone.route"] = route.path_format
+                    scope["route"] = route.original
+                    scope["touchstone.route"] = route.template
                     scope["router"] = self._router
                     await route.app(scope, receive, send)
                     return
         await self._router.app(scope, receive, send)
 
-    def _candidates(self, path: str) -> Sequence[Any]:
+    def _candidates(self, path: str) -> Sequence[_Route]:
         if self._routes is None:
             self._routes = _index(self._router.routes)
         segments = tuple(path.split("/", _DEPTH + 1)[1 : _DEPTH + 1])
@@ -52,25 +69,25 @@ class RouteIndex:
         return ()
 
 
-def _index(routes: Sequence[Any]) -> dict[tuple[str, ...], list[Any]]:
+def _index(routes: Sequence[Any]) -> dict[tuple[str, ...], list[_Route]]:
     """By literal prefix, the routes that a path with this prefix can match, in the order of their registration: the
     first one wins, as in FastAPI."""
-    known = [
-        (_literal_prefix(route.path_format), route)
-        for route in iter_route_contexts(routes)
-        if getattr(route, "path_regex", None) is not None
-    ]
-    index: dict[tuple[str, ...], list[Any]] = {prefix: [] for prefix, _ in known}
-    for prefix, routes_below in index.items():
-        routes_below += [route for literal, route in known if prefix[: len(literal)] == literal]
+    known = [_read(route) for route in iter_route_contexts(routes) if getattr(route, "path_regex", None) is not None]
+    index: dict[tuple[str, ...], list[_Route]] = {route.literal: [] for route in known}
+    for prefix, below in index.items():
+        below += [route for route in known if prefix[: len(route.literal)] == route.literal]
     return index
 
 
-def _literal_prefix(path: Any) -> tuple[str, ...]:
-    def literals() -> Iterator[str]:
-        for segment in path.split("/")[1 : _DEPTH + 1]:
-            if "{" in segment:
-                return
-            yield segment
-
-    return tuple(literals())
+def _read(route: Any) -> _Route:
+    template: str = route.path_format
+    return _Route(
+        tuple(itertools.takewhile(lambda segment: "{" not in segment, template.split("/")[1 : _DEPTH + 1])),
+        route.path_regex,
+        route.param_convertors,
+        template,
+        frozenset(route.methods or ()),
+        route.endpoint,
+        route.original_route,
+        route.app if route.methods else None,
+    )
