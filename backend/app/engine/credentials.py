@@ -13,7 +13,7 @@ from backend.app.engine.spec.model import Json
 LOGIN = "login"
 
 
-class LoginFailed(Exception):  # noqa: N818 - what the target did, not a fault of ours
+class LoginFailed(Exception):
     """The target gave no token; the message holds no secret."""
 
 

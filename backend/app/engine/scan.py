@@ -234,12 +234,15 @@ class _Limiter:
         self._clock = clock
         self._next = 0.0
 
-    async def wait(self) -> None:
+    async def wait(self) -> float:
+        """Waits for the next start; answers by how many milliseconds it was missed, because our own loop was late."""
         present = self._clock.monotonic()
         start = max(present, self._next)
         self._next = start + self._interval if self._interval else self._next
-        if start > present:
-            await self._clock.sleep(start - present)
+        if start <= present:
+            return 0.0
+        await self._clock.sleep(start - present)
+        return max(0.0, 1000 * (self._clock.monotonic() - start))
 
     def pause(self, seconds: float) -> None:
         self._next = max(self._next, self._clock.monotonic() + seconds)
@@ -461,9 +464,9 @@ class _Scan:
     async def _exchanged(self, request: Request) -> Exchange:
         """Sends, and sends again after 429 when the target says when (RFC 6585, 4)."""
         for attempt in range(RETRIES + 1):
-            await self._limiter.wait()
+            late_ms = await self._limiter.wait()
             self._requests += 1
-            exchange = await self._send(request)
+            exchange = _counted_from_the_start(await self._send(request), late_ms)
             answer = exchange.answer
             if answer is None or answer.status != 429 or attempt == RETRIES:
                 break
@@ -647,6 +650,21 @@ class _Scan:
 def _innermost(errors: ExceptionGroup[Exception]) -> Exception:
     first = errors.exceptions[0]
     return _innermost(first) if isinstance(first, ExceptionGroup) else first
+
+
+def _counted_from_the_start(exchange: Exchange, late_ms: float) -> Exchange:
+    """The times as counted from when the request was due (coordinated omission)."""
+    if not late_ms:
+        return exchange
+    timing = exchange.timing
+    first_byte = None if timing.first_byte_ms is None else timing.first_byte_ms + late_ms
+    due = replace(
+        timing,
+        started_at=timing.started_at - late_ms / 1000,
+        first_byte_ms=first_byte,
+        total_ms=timing.total_ms + late_ms,
+    )
+    return replace(exchange, timing=due)
 
 
 def _redactor(plan: ScanPlan) -> Redactor:

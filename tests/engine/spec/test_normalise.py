@@ -307,7 +307,7 @@ def test_documents_without_paths_are_complete_in_31_only() -> None:
 @pytest.mark.parametrize(
     ("schema", "pointer"),
     [
-        ({"type": "int"}, "/type"),
+        ({"type": "number of things"}, "/type"),
         ({"type": []}, "/type"),
         ({"multipleOf": 0}, "/multipleOf"),
         ({"multipleOf": -1}, "/multipleOf"),
@@ -520,3 +520,15 @@ def test_whatever_stands_in_a_document_it_is_described(text: str, data: st.DataO
 DOCUMENTS = {
     text: parse_document(text.encode()) for text in (OPENAPI_30, SWAGGER_20, OPENAPI_30.replace("3.0.3", "3.1.0"))
 }
+
+
+def test_a_type_of_a_programming_language_is_taken_for_what_it_means() -> None:
+    parameter = {"name": "n", "in": "path", "required": True, "type": "int"}
+    document = {
+        "swagger": "2.0",
+        "info": {"title": "t", "version": "1"},
+        "paths": {"/bytes/{n}": {"get": {"parameters": [parameter], "responses": {"200": {"description": "ok"}}}}},
+    }
+    described = describe(document)
+    assert described.operations[0].parameters[0].schema == {"type": "integer"}
+    assert "int" in described.faults[0].message

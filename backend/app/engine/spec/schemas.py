@@ -14,6 +14,19 @@ from backend.app.engine.spec.model import Json, Schema
 from backend.app.engine.spec.patterns import pattern_fault
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
+MISSPELT = {
+    "int": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+    "str": "string",
+    "text": "string",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+    "map": "object",
+}
+"""Types of programming languages that stand in real descriptions."""
 MAX_DESCRIPTION = 1_000
 MAX_SCHEMA_DEPTH = 50
 """Schemas inside one another without a reference between them. JSON writers stop at some 250 levels, and a schema can
@@ -215,13 +228,19 @@ class SchemaTranslator:
 
     def _type(self, out: dict[str, Any], value: Json, at: str) -> None:
         names = value if isinstance(value, list) else [value]
+        if any(isinstance(name, str) and name in MISSPELT for name in names):
+            self._document.fault(
+                at, f"{str(value)[:80]!r} is no type of JSON Schema; taken for what it most likely means"
+            )
+            names = [MISSPELT.get(name, name) if isinstance(name, str) else name for name in names]
         known = [name for name in names if isinstance(name, str) and name in TYPES]
         if value == "file" and not self._modern:
             out |= {"type": "string", "format": "binary"}
         elif not names or len(known) != len(names):
             self._document.fault(at, f"{str(value)[:80]!r} is no type of JSON Schema")
         else:
-            out["type"] = known[0] if len(known) == 1 else list(dict.fromkeys(known))
+            kinds = list(dict.fromkeys(known))
+            out["type"] = kinds[0] if len(kinds) == 1 else kinds
 
     def _pattern(self, pattern: str, at: str) -> bool:
         fault = pattern_fault(pattern)
