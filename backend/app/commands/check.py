@@ -78,7 +78,10 @@ async def _check(
     options: CheckOptions, headers: Headers, credentials: Credentials | None, wanted: list[tuple[str, Path]]
 ) -> int:
     async with HttpClient(
-        OutgoingPolicy(allow_private=True), max_connections=options.workers, verify=options.verify_tls
+        OutgoingPolicy(allow_private=True),
+        max_connections=options.workers,
+        verify=options.verify_tls,
+        resend_stale=True,
     ) as client:
         found = await _discover(options, client, headers, credentials)
         base_url = _base_url(options, found)

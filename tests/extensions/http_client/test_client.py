@@ -200,6 +200,12 @@ async def test_a_stale_connection_is_replaced_once_where_repeating_is_harmless()
     assert [request.partition(b" ")[0] for request in target.requests].count(b"POST") == 1
 
 
+async def test_a_scan_does_not_take_a_stale_connection_for_a_reset() -> None:
+    async with raw_target(close_after_one) as target, HttpClient(EMBEDDED, limits=QUICK, resend_stale=True) as client:
+        outcomes = [(await client.send(Request("POST", target.url))).outcome for _ in range(3)]
+    assert outcomes == [Outcome.ANSWERED] * 3
+
+
 async def test_an_idle_connection_that_the_server_closed_is_not_used() -> None:
     async with raw_target(once(ok())) as target, HttpClient(EMBEDDED, limits=QUICK) as client:
         await client.send(Request("POST", target.url))

@@ -51,8 +51,12 @@ class HttpClient:
         ca_file: str | None = None,
         user_agent: str = "touchstone",
         credential_headers: Iterable[str] = (),
+        resend_stale: bool = False,
     ) -> None:
+        """`resend_stale` sends any request again that met a kept connection which the target had closed. A scan wants
+        it: servers close after many a 5xx, and a reset that never happened is worse than a POST that came twice."""
         self._limits = limits or HttpLimits()
+        self._resend_stale = resend_stale
         self._guard = Guard(policy, self._limits, resolver)
         self._pool = Pool(self._guard, self._limits, max_connections, verify=verify, ca_file=ca_file)
         self._probe = LagProbe()
@@ -121,7 +125,7 @@ class HttpClient:
 
     async def _exchange(self, request: Request, target: Target, deadline: float) -> Received:
         """One request and its answer. A kept connection that turns out closed is replaced once, if sending the request
-        again can do no harm (RFC 9110, 9.2.2)."""
+        again can do no harm (RFC 9110, 9.2.2) or the caller takes that."""
         head, own_framing = self._head(request, target)
         fresh = False
         while True:
@@ -131,7 +135,7 @@ class HttpClient:
                     head, request.body or b"", bodiless=request.method == "HEAD", deadline=deadline
                 )
             except StaleConnection:
-                if fresh or request.method not in IDEMPOTENT:
+                if fresh or not (self._resend_stale or request.method in IDEMPOTENT):
                     raise
                 fresh = True
             finally:

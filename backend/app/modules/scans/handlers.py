@@ -38,6 +38,7 @@ async def run_scan(event: ScanRequested, job: JobContext) -> None:
         outgoing_policy(job.settings),
         limits=http_limits(job.settings),
         max_connections=max(order.limits.concurrency, 1),
+        resend_stale=True,
     )
     async with client:
         auth = order.auth
