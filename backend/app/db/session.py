@@ -25,7 +25,8 @@ class Database:
     def __init__(self, engine: AsyncEngine, *, patience_s: float = 5.0) -> None:
         """`patience_s`: how long a writer waits for its turn on SQLite."""
         self.engine = engine
-        self._reader = engine.execution_options(**{WRITE: False})
+        single = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._reader = engine.execution_options(**{WRITE: False}, **single)
         # SQLite has one writer. Waiting in our own line is fair and costs nothing; its busy handler sleeps and retries.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
         self._patience_s = patience_s
@@ -38,7 +39,8 @@ class Database:
     async def transaction(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises.
 
-        `write=False` says that the block only reads. After the commit the callbacks of `after_commit` run.
+        `write=False` says that the block only reads: each statement sees what was committed before it, as READ
+        COMMITTED does, without the cost of a transaction. After the commit the callbacks of `after_commit` run.
         Raises `Unavailable` or `InvalidInput` in place of the driver's errors (see `db.errors`).
         """
         turn = self._turn if write else None
@@ -48,7 +50,8 @@ class Database:
             async with AsyncSession(self.engine if write else self._reader, expire_on_commit=False) as session:
                 try:
                     yield session
-                    await session.commit()
+                    if write:
+                        await session.commit()
                 except Exception as error:
                     translated = translate(error)
                     if translated is None:

@@ -15,12 +15,13 @@ T = TypeVar("T")
 
 
 class Connection(aiosqlite.Connection):
-    _begin = ""
+    _begin: tuple[str, ...] = ()
     _writes = False
 
     def begin(self, *, write: bool) -> None:
-        """The transaction opens together with its first statement, in the same crossing."""
-        self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+        """The transaction opens together with its first statement, in the same crossing. One that only reads is none:
+        each statement sees what was committed before it, as on PostgreSQL, and a write fails."""
+        self._begin = ("PRAGMA query_only = OFF", "BEGIN IMMEDIATE") if write else ("PRAGMA query_only = ON",)
         self._writes = write
 
     async def run(self, function: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
@@ -31,12 +32,12 @@ class Connection(aiosqlite.Connection):
         """
         if brief and self._writes and not self._begin:
             return function(self._conn)
-        begin, self._begin = self._begin, ""
+        begin, self._begin = self._begin, ()
 
         def call() -> T:
             connection = self._conn
-            if begin:
-                connection.execute(begin)
+            for statement in begin:
+                connection.execute(statement)
             return function(connection)
 
         result: T = await self._execute(call)  # type: ignore[no-untyped-call]
@@ -46,15 +47,13 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
     async def commit(self) -> None:
-        if self._begin:
-            self._begin = ""
-        else:
+        self._begin = ()
+        if self.in_transaction:
             await super().commit()
 
     async def rollback(self) -> None:
-        if self._begin:
-            self._begin = ""
-        else:
+        self._begin = ()
+        if self.in_transaction:
             await super().rollback()
 
 

@@ -1,17 +1,21 @@
 """All SQL of timelines."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, String, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.outbox import EventRecord, JobRecord
+from backend.app.db.rows import fetch_rows
 from backend.app.modules.events.schemas import Collection, EventRead, Order
 
-_COLUMNS = [getattr(EventRecord, name).label(name) for name in EventRead.model_fields]
+_EVENTS = EventRecord.__table__.c
+_COLUMNS = [_EVENTS[name] for name in EventRead.model_fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +24,6 @@ class Subject:
 
     collection: Collection
     id: str
-
-    def condition(self) -> ColumnElement[bool]:
-        own = (EventRecord.entity_type == self.collection.entity_type) & (EventRecord.entity_id == self.id)
-        if self.collection is Collection.PROJECTS:
-            return EventRecord.project_id == self.id
-        if self.collection is Collection.JOBS:
-            cause = select(JobRecord.event_id).where(JobRecord.id == self.id).scalar_subquery()
-            return or_(own, EventRecord.id == cause)
-        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +39,56 @@ class Filter:
 class EventRepository:
     def __init__(self, session: AsyncSession, workspace_id: str) -> None:
         self._session = session
-        self._mine = EventRecord.workspace_id == workspace_id
+        self._workspace_id = workspace_id
 
     async def page(self, subject: Subject | None, wanted: Filter, after: int | None, limit: int) -> Sequence[Row]:
-        newest = wanted.order is Order.NEWEST
-        position = EventRecord.position
-        query = select(*_COLUMNS).where(self._mine)
-        if subject is not None:
-            query = query.where(subject.condition())
-        if after is not None:
-            query = query.where(position < after if newest else position > after)
-        if wanted.name is not None:
-            query = query.where(
-                EventRecord.name.startswith(wanted.name[:-1], autoescape=True)
-                if wanted.name.endswith(".*")
-                else EventRecord.name == wanted.name
-            )
-        if wanted.since is not None:
-            query = query.where(EventRecord.occurred_at >= wanted.since)
-        if wanted.until is not None:
-            query = query.where(EventRecord.occurred_at < wanted.until)
-        query = query.order_by(position.desc() if newest else position.asc()).limit(limit)
-        return (await self._session.execute(query)).mappings().all()
+        by_family = wanted.name is not None and wanted.name.endswith(".*")
+        values = {
+            "name": None if by_family else wanted.name,
+            "family": wanted.name[:-1].replace("_", "/_") if wanted.name and by_family else None,
+            "since": wanted.since,
+            "until": wanted.until,
+            "after": after,
+            "subject": subject and subject.id,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        query = _page(subject and subject.collection, wanted.order, frozenset(given))
+        return await fetch_rows(self._session, query, {"workspace": self._workspace_id, "limit": limit, **given})
 
     async def exists(self, subject: Subject) -> bool:
-        query = select(EventRecord.position).where(self._mine, subject.condition()).limit(1)
-        return (await self._session.execute(query)).first() is not None
+        query = select(_EVENTS.position).where(_MINE, _belongs_to(subject.collection)).limit(1)
+        values = {"workspace": self._workspace_id, "subject": subject.id}
+        return (await self._session.execute(query, values)).first() is not None
+
+
+_MINE = _EVENTS.workspace_id == bindparam("workspace")
+_CONDITIONS = {
+    "name": _EVENTS.name == bindparam("name"),
+    "family": _EVENTS.name.startswith(bindparam("family", type_=String), escape="/"),
+    "since": _EVENTS.occurred_at >= bindparam("since"),
+    "until": _EVENTS.occurred_at < bindparam("until"),
+}
+
+
+@functools.lru_cache(maxsize=512)
+def _page(collection: Collection | None, order: Order, given: frozenset[str]) -> Select[Any]:
+    """Building a query costs as much as running it, so each shape is built once."""
+    position = _EVENTS.position
+    query = select(*_COLUMNS).where(_MINE, *(_CONDITIONS[name] for name in sorted(given & _CONDITIONS.keys())))
+    if collection is not None:
+        query = query.where(_belongs_to(collection))
+    if "after" in given:
+        after: BindParameter[int] = bindparam("after")
+        query = query.where(position < after if order is Order.NEWEST else position > after)
+    return query.order_by(position.desc() if order is Order.NEWEST else position.asc()).limit(bindparam("limit"))
+
+
+def _belongs_to(collection: Collection) -> ColumnElement[bool]:
+    subject: BindParameter[str] = bindparam("subject")
+    own = (_EVENTS.entity_type == collection.entity_type) & (_EVENTS.entity_id == subject)
+    if collection is Collection.PROJECTS:
+        return _EVENTS.project_id == subject
+    if collection is Collection.JOBS:
+        cause = select(JobRecord.event_id).where(JobRecord.id == subject).scalar_subquery()
+        return or_(own, _EVENTS.id == cause)
+    return own
