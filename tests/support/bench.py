@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.app.api import include_modules
 from backend.app.core.clock import utc_now
@@ -19,8 +19,9 @@ from backend.app.core.permissions import ALL_PERMISSIONS, Principal
 from backend.app.core.runner import QUEUES, Runner
 from backend.app.core.runtime import Runtime
 from backend.app.core.settings import Settings
-from backend.app.db.outbox import EventRecord
+from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
+from backend.app.db.types import db_now
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
 from backend.app.extensions.server import background_server
@@ -105,6 +106,15 @@ class Bench:
             mine = EventRecord.project_id == project_id
             names = await session.scalars(select(EventRecord.name).where(mine).order_by(EventRecord.position))
             return [name for name in names if not name.startswith("project.")]
+
+    async def due_again(self, *statuses: str) -> None:
+        """Makes long jobs due at once, those that have ended too, or only those with one of `statuses`."""
+        async with self.database.transaction() as session:
+            mine = JobRecord.queue == "long"
+            if statuses:
+                mine &= JobRecord.status.in_(statuses)
+            due = {"status": "pending", "available_at": db_now(), "lease_until": None, "worker": None}
+            await session.execute(update(JobRecord).where(mine).values(due))
 
     def with_settings(self, **changes: Any) -> "Bench":
         return Bench.open(self.settings.model_copy(update=changes), self.database)

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 
-from backend.app.db.outbox import JobRecord
 from backend.app.modules.endpoints.models import DescriptionRecord, DiscoveryRecord, EndpointRecord
 from backend.app.modules.endpoints.service import MAX_EVENTS, DiscoveryService
 from tests.support.bench import Bench, document, operation
@@ -217,7 +216,7 @@ async def test_the_same_job_performed_twice_has_one_effect(bench: Bench) -> None
     project = await bench.project(base_url=BASE)
     discovery = await bench.discover(project, {"document": things()})
     events = await bench.events(project)
-    await due_again(bench)
+    await bench.due_again()
     await bench.drain()
     assert await bench.call("GET", f"/discoveries/{discovery['id']}") == discovery
     assert await bench.events(project) == events
@@ -235,7 +234,7 @@ async def test_a_job_that_fails_for_good_fails_its_discovery_and_can_be_retried(
         patch.setattr(DiscoveryService, "complete", fail)
         discovery = await bench.discover(project, {"document": things()})
         for _ in range(3):
-            await due_again(bench, "pending")
+            await bench.due_again("pending")
             await bench.drain()
     discovery = await bench.call("GET", f"/discoveries/{discovery['id']}")
     assert (discovery["status"], discovery["error"]["code"]) == ("failed", "discovery.job_dead")
@@ -283,15 +282,3 @@ async def test_a_project_deleted_while_its_target_is_asked_leaves_nothing(bench:
         await bench.drain()
     async with bench.database.transaction(write=False) as session:
         assert await session.scalar(select(func.count()).select_from(EndpointRecord)) == 0
-
-
-async def due_again(bench: Bench, *statuses: str) -> None:
-    """Makes jobs of the queue `long` due at once."""
-    async with bench.database.transaction() as session:
-        mine = JobRecord.queue == "long"
-        if statuses:
-            mine &= JobRecord.status.in_(statuses)
-        long_ago = text("'2020-01-01 00:00:00.000000'")
-        if not bench.database.is_sqlite:
-            long_ago = text("'2020-01-01 00:00:00+00'::timestamptz")
-        await session.execute(update(JobRecord).where(mine).values(status="pending", available_at=long_ago))

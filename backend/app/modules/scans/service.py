@@ -105,6 +105,7 @@ class Tally:
         self.last: TestRun | None = None
         self._samples: dict[str, _Samples] = {}
         self._tried: set[tuple[str, str]] = set()
+        self._hindered: set[tuple[str, str]] = set()
 
     def add(self, run: TestRun) -> None:
         key = f"{run.method} {run.path}"
@@ -112,8 +113,8 @@ class Tally:
         self.last = run
         answered = run.outcome is Outcome.ANSWERED
         samples.errors += not answered or (run.status_code or 0) >= 500
-        if answered and (run.status_code not in _REFUSED or run.case_kind == _WITHOUT_CREDENTIALS):
-            self._tried.add((key, run.case_kind))
+        telling = answered and (run.status_code not in _REFUSED or run.case_kind == _WITHOUT_CREDENTIALS)
+        (self._tried if telling else self._hindered).add((key, run.case_kind))
         if run.case_kind != BASELINE:
             return
         samples.latest = run
@@ -125,8 +126,8 @@ class Tally:
         return self._samples.get(key) or _Samples()
 
     def tried(self, ids: Mapping[str, str]) -> set[tuple[str, str]]:
-        """Endpoint and kind of the cases that met an answer which can tell whether a fault is still there."""
-        return {(ids[key], kind) for key, kind in self._tried}
+        """Endpoint and kind of the cases that all met an answer which can tell whether a fault is still there."""
+        return {(ids[key], kind) for key, kind in self._tried - self._hindered}
 
     def latest(self, ids: Mapping[str, str]) -> list[EndpointResult]:
         return [
@@ -211,12 +212,12 @@ class ScanService:
         Raises `ScanNotFound`, `ScanEnded`.
         """
         scan = await self.get(scan_id)
-        if not await self.stop(scan_id):
-            raise ScanEnded
         jobs = JobService(self._context)
         for job in await jobs.of_event(scan.event_id):
             with suppress(InvalidTransition):
                 await jobs.cancel(job.id)
+        if not await self.stop(scan_id):
+            raise ScanEnded
         return await self.get(scan_id)
 
     async def stop(self, scan_id: str) -> bool:
@@ -316,7 +317,9 @@ class ScanService:
         """
         scan_id, project_id = order.scan_id, order.project_id
         now = self._context.clock()
-        whole = result.stopped is Stopped.COMPLETED and order.scan_type is ScanType.FULL
+        full = order.scan_type is ScanType.FULL and result.stopped is Stopped.COMPLETED
+        # A plan is cut to the number of requests before it begins.
+        whole = full and result.requests < order.limits.max_requests
         tried = tally.tried(order.inventory.ids) if whole else set()
         status = _STATUSES.get(result.stopped, ScanStatus.COMPLETED)
         # The status that the scan has when somebody cancelled it meanwhile is kept.
