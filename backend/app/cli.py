@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from backend import __version__
+from backend.app.commands.terminal import AUTH_HELP, INTERNAL, USAGE, fail
 
 app = typer.Typer(
     name="touchstone",
@@ -17,12 +18,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from TOUCHSTONE_* variables, .env and touchstone.toml. Documentation: DOCUMENTATION.md.",
 )
-
-AUTH_HELP = """basic:USER:PASSWORD, bearer:TOKEN, header:NAME=VALUE or query:NAME=VALUE. env:VARIABLE reads it from the
-environment, where other users of the machine cannot see it."""
-
-INTERNAL = 5
-USAGE = 2
 
 
 class Output(StrEnum):
@@ -57,11 +52,6 @@ def main() -> None:
         traceback.print_exc()
         typer.echo("touchstone: internal error; please report it with the lines above.", err=True)
         raise SystemExit(INTERNAL) from None
-
-
-def fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"touchstone: {message}", err=True)
-    raise SystemExit(code)
 
 
 def _version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from backend.app.cli import AUTH_HELP, USAGE, fail
+from backend.app.commands.terminal import AUTH_HELP, FOUND, GOOD, INTERRUPTED, NOT_AUTHORISED, UNREACHABLE, USAGE, fail
 from backend.app.engine.checks import Severity
 from backend.app.engine.findings import Finding
 from backend.app.engine.generate.requests import Credentials
@@ -28,8 +28,6 @@ from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovere
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-GOOD, FOUND, UNREACHABLE, NOT_AUTHORISED, INTERRUPTED = 0, 1, 3, 4, 130
 
 _UNREACHABLE = frozenset(
     f"discovery.{outcome}" for outcome in Outcome if outcome not in (Outcome.ANSWERED, Outcome.TOO_LARGE)

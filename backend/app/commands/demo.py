@@ -14,7 +14,7 @@ import orjson
 import typer
 from pydantic import SecretStr
 
-from backend.app.cli import INTERNAL, fail
+from backend.app.commands.terminal import INTERNAL, UNREACHABLE, fail
 from backend.app.core.settings import (
     AuthSettings,
     DatabaseSettings,
@@ -33,7 +33,6 @@ from backend.app.modules.labs.recipes import Lab, Recipe, recipes
 
 SCANS = 5
 EMAIL = "demo@example.com"
-UNREACHABLE = 3
 
 
 class DemoFailed(Exception):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from backend.app.cli import USAGE, fail
+from backend.app.commands.terminal import USAGE, fail
 from backend.app.core.secrets import secret_key
 from backend.app.core.settings import Settings, load_settings
 from backend.app.db import migrate

@@ -1,0 +1,21 @@
+"""What commands share: how they end, and what they say about credentials. Imported by `--help`: keep it light."""
+
+from typing import NoReturn
+
+import typer
+
+GOOD = 0
+FOUND = 1
+USAGE = 2
+UNREACHABLE = 3
+NOT_AUTHORISED = 4
+INTERNAL = 5
+INTERRUPTED = 130
+
+AUTH_HELP = """basic:USER:PASSWORD, bearer:TOKEN, header:NAME=VALUE or query:NAME=VALUE. env:VARIABLE reads it from the
+environment, where other users of the machine cannot see it."""
+
+
+def fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"touchstone: {message}", err=True)
+    raise SystemExit(code)
