@@ -1,5 +1,5 @@
-"""2,000 orders, 40 random `kill -9` of workers and publisher, 5 `SIGSTOP` past the lease, a Redis `FLUSHALL` and a Redis
-outage, on each engine. Prints what was lost or done twice.
+"""2,000 orders of three jobs each, 40 random `kill -9` of workers and publisher, 5 `SIGSTOP` past the lease, a Redis
+`FLUSHALL` and a Redis outage, on each engine. Prints what was lost or done twice.
 
     python -m benchmarks.crash [--orders 2000] [--kills 40] [--stops 5] [--seed N]
 """
@@ -33,9 +33,10 @@ def main() -> int:
             outcome = storm.run(kills=options.kills, stops=options.stops)
             redis.stop()
             print(
-                f"{engine}: {outcome.orders} orders, {outcome.jobs} jobs, {outcome.kills} kills, {outcome.stops} stops: "
+                f"{engine}: {outcome.orders} orders, {outcome.kills} kills, {outcome.stops} stops: "
                 f"{outcome.lost} lost, {outcome.doubled} doubled, {outcome.dead} dead, "
-                f"{outcome.failures} processes failed, {outcome.seconds:.0f} s {' '.join(outcome.notes)}"
+                f"{outcome.failures} processes failed, {outcome.seconds:.0f} s",
+                *outcome.notes,
             )
             good &= not (outcome.lost or outcome.doubled or outcome.failures or outcome.notes)
     return 0 if good else 1

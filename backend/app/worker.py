@@ -40,6 +40,7 @@ log = structlog.get_logger(module_id="jobs")
 
 _RECONNECT_S = 1.0
 _RQ_TTL_S = 20
+_BEAT_S = 1.0
 _ECHO_S = 1.0
 """A second signal so soon after the first is the same one, sent by a process group as well."""
 
@@ -207,6 +208,7 @@ class TouchstoneWorker(SimpleWorker):
 
     def __init__(self, jobs: JobLoop, queues: Sequence[str]) -> None:
         self._jobs = jobs
+        self._beaten_at = self._checked_at = -_BEAT_S
         super().__init__(
             list(queues),
             name=f"{jobs.name}-{new_ulid()[-6:]}",
@@ -225,13 +227,19 @@ class TouchstoneWorker(SimpleWorker):
         """`StopSignal` has them."""
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        self._jobs.listen(self._try(super().heartbeat, *args, **kwargs))
-
-    def set_state(self, *args: Any, **kwargs: Any) -> None:
-        self._try(super().set_state, *args, **kwargs)
+        """RQ beats three times for each job: once a second will do."""
+        if time.monotonic() - self._beaten_at > _BEAT_S:
+            self._beaten_at = time.monotonic()
+            self._jobs.listen(self._try(super().heartbeat, *args, **kwargs))
 
     def check_for_suspension(self, *args: Any, **kwargs: Any) -> None:
-        self._try(super().check_for_suspension, *args, **kwargs)
+        if time.monotonic() - self._checked_at > _BEAT_S:
+            self._checked_at = time.monotonic()
+            self._try(super().check_for_suspension, *args, **kwargs)
+
+    def set_state(self, state: str, *args: Any, **kwargs: Any) -> None:
+        """Known to this process only: telling Redis would cost two round trips a job."""
+        self._state = state
 
     def run_maintenance_tasks(self) -> None:
         self._try(super().run_maintenance_tasks)

@@ -49,7 +49,7 @@ class Performer:
             lane.wake()
 
     async def perform(self, queue: str, ids: Sequence[str]) -> None:
-        """Returns when those of `ids` that are due were taken, which may have to wait for work in progress."""
+        """Returns when the lane has room for more. Those of `ids` that are due are performed, sooner or later."""
         if lane := self._lanes.get(queue):
             await lane.take(ids)
 
@@ -110,7 +110,8 @@ class _Lane:
         self._concurrency = runner.settings.jobs.concurrency
         self._batch = runner.settings.jobs.batch_size if queue == BATCHED else 0
         self._waiting: deque[ClaimedJob] = deque()
-        self._rung: deque[tuple[Sequence[str], asyncio.Future[None]]] = deque()
+        self._rung: deque[str] = deque()
+        self._room_again = asyncio.Condition()
         self._bell = asyncio.Event()
         self._due = False
         self._alone = False
@@ -125,12 +126,10 @@ class _Lane:
         self._bell.set()
 
     async def take(self, ids: Sequence[str]) -> None:
-        if self._closed:
-            return
-        taken = asyncio.get_running_loop().create_future()
-        self._rung.append((ids, taken))
+        self._rung.extend(ids)
         self._bell.set()
-        await taken
+        async with self._room_again:
+            await self._room_again.wait_for(lambda: self._closed or len(self._rung) < max(self._batch, 1))
 
     async def run(self) -> None:
         while True:
@@ -151,10 +150,11 @@ class _Lane:
     async def close(self) -> None:
         self._closed = True
         async with self._turn:
-            while self._rung:
-                self._rung.popleft()[1].set_result(None)
+            self._rung.clear()
             waiting = list(self._waiting)
             self._waiting.clear()
+        async with self._room_again:
+            self._room_again.notify_all()
         if waiting:
             await self._runner.hand_back(waiting)
 
@@ -165,12 +165,10 @@ class _Lane:
             if self._closed or not room or not (self._rung or self._due):
                 return False
             if self._rung:
-                ids, taken = self._rung.popleft()
-                try:
-                    claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots), ids=ids)
-                finally:
-                    if not taken.done():
-                        taken.set_result(None)
+                ids = [self._rung.popleft() for _ in range(min(room, len(self._rung)))]
+                async with self._room_again:
+                    self._room_again.notify_all()
+                claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots), ids=ids)
             else:
                 self._due = False
                 claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots))
@@ -182,7 +180,7 @@ class _Lane:
                 slot = asyncio.create_task(self._work())
                 self.slots.add(slot)
                 slot.add_done_callback(self._close_slot)
-            return bool(claimed)
+            return bool(claimed or self._rung)
 
     def _room(self) -> int:
         free = self._concurrency - len(self.slots)

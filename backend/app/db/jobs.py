@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.errors import InvalidTransition, NotFound
+from backend.app.db.driver import PreparedUpdate
 from backend.app.db.outbox import EventRecord, JobRecord, JobRow, JobStatus
 from backend.app.db.types import db_now
 
@@ -137,7 +138,7 @@ _CLAIM = transition(
     worker=bindparam("worker_name"),
     started_at=db_now(),
 )
-_COMPLETE = transition(JobStatus.DONE, *_MINE, error=null())
+_COMPLETE = PreparedUpdate(transition(JobStatus.DONE, *_MINE, error=null()))
 _CANCEL_RUNNING = transition(JobStatus.CANCELLED, *_MINE, error=null())
 _RETRY_LATER = transition(
     JobStatus.PENDING, *_MINE, available_at=_seconds("delay"), error=bindparam("reason"), lost=bindparam("lost_leases")
@@ -225,7 +226,7 @@ def _due_statement(queues: tuple[str, ...]) -> Any:
 
 
 async def complete(session: AsyncSession, job: ClaimedJob) -> bool:
-    return await _changed(session, _COMPLETE, {"job": job.id, "attempt": job.attempt})
+    return await _COMPLETE.execute(session, job=job.id, attempt=job.attempt) == 1
 
 
 async def finish_cancelled(session: AsyncSession, job: ClaimedJob) -> bool:

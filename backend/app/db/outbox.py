@@ -16,16 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
-from sqlalchemy.engine.interfaces import AdaptedConnection
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.app.db import sqlite
+from backend.app.db import driver
 from backend.app.db.base import Base
 from backend.app.db.types import SQLITE_NOW, JsonValue, UlidColumn, UtcDateTime, ulid_key
 
@@ -164,35 +163,26 @@ _POSTGRESQL_EVENT_AND_JOBS = (
 
 
 async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequence[JobRow]) -> int:
-    """Store one event and its jobs in the transaction of `session`, in one round trip.
+    """Store one event and its jobs in the transaction of `session`, in one round trip. Answers the position.
 
-    It stands on the path of every write, so it goes past the ORM and the statement machinery: that would cost more than
-    the round trip. `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text. Answers the
-    position.
+    `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text.
     """
-    return await session.run_sync(_insert, event, jobs)
 
+    def on_sqlite(connection: SqliteConnection) -> int:
+        occurred_at = event[-1].astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        position = connection.execute(_SQLITE_EVENT, (*event[:-1], occurred_at)).lastrowid
+        for job in jobs:
+            values = (job.id, job.handler, job.queue, job.max_attempts, event[0], event[7])
+            connection.execute(_SQLITE_JOB, values)
+        return cast("int", position)
 
-def _insert(session: Session, event: tuple[Any, ...], jobs: Sequence[JobRow]) -> int:
-    pooled = session.connection().connection
-    if isinstance(pooled.driver_connection, sqlite.Connection):
-        insert = partial(_insert_sqlite, event, jobs)
-        adapted = cast("AdaptedConnection", pooled.dbapi_connection)
-        return cast("int", adapted.run_async(lambda driver: driver.run(insert, brief=True)))
-    cursor = pooled.cursor()
-    if jobs:
-        columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
-        cursor.execute(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))
-    else:
-        cursor.execute(_POSTGRESQL_EVENT, event)
-    row: Any = cursor.fetchone()
-    return int(row[0])
+    def on_postgresql(cursor: DBAPICursor) -> int:
+        if jobs:
+            columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
+            cursor.execute(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))
+        else:
+            cursor.execute(_POSTGRESQL_EVENT, event)
+        row: Any = cursor.fetchone()
+        return int(row[0])
 
-
-def _insert_sqlite(event: tuple[Any, ...], jobs: Sequence[JobRow], database: SqliteConnection) -> int:
-    occurred_at = event[-1].astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    position = database.execute(_SQLITE_EVENT, (*event[:-1], occurred_at)).lastrowid
-    for job in jobs:
-        values = (job.id, job.handler, job.queue, job.max_attempts, event[0], event[7])
-        database.execute(_SQLITE_JOB, values)
-    return cast("int", position)
+    return await driver.run(session, on_sqlite, on_postgresql)

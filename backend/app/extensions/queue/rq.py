@@ -23,12 +23,12 @@ log = structlog.get_logger(module_id="jobs")
 
 PERFORM = "backend.app.worker.perform"
 """The one function that RQ calls."""
-_COALESCE_S = 0.003
+_COALESCE_S = 0.01
 _OPEN_S = 2.0
 
 
 class RqQueue:
-    """Rings for the workers from a thread, so that no request waits for Redis. Rings of a few milliseconds go together.
+    """Rings for the workers from a thread, so that no request waits for Redis. Rings of 10 ms go together.
 
     After a failure the circuit stays open for two seconds: rings are dropped meanwhile, and the workers find the jobs
     in the table.

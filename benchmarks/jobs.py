@@ -1,0 +1,221 @@
+"""No-op jobs from publish to done, and how soon a job starts: after its commit, and after the death of its worker.
+
+CPU is that of our own processes, publisher and worker; PostgreSQL and Redis are not in it.
+"""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from sqlalchemy import text
+
+from backend.app.core.clock import utc_now
+from backend.app.core.context import ServiceContext
+from backend.app.core.ids import new_ulid
+from backend.app.core.message_hub import Event, MessageHub, SilentQueue
+from backend.app.core.permissions import system_principal
+from backend.app.core.runner import JobContext
+from backend.app.core.settings import DatabaseSettings, JobSettings, RedisSettings, Settings
+from backend.app.db.engine import create_engine
+from backend.app.db.session import Database
+from backend.app.extensions.queue.rq import RqQueue
+from benchmarks.support.table import Row
+from tests.support import databases
+from tests.support.servers import RedisServer
+
+JOBS = 3000
+PUBLISHERS = 20
+"""Requests in flight that each publish one event in its own transaction."""
+STARTS = 150
+LEASE_S = 3.0
+
+hub = MessageHub()
+
+
+class NoopAsked(Event):
+    name: ClassVar = "noop.asked"
+
+    noop_id: str
+
+
+@hub.on(NoopAsked)
+async def do_nothing(event: NoopAsked, context: ServiceContext) -> None: ...
+
+
+class StampAsked(Event):
+    name: ClassVar = "stamp.asked"
+
+    stamp_id: str
+    file: str
+
+
+@hub.on(StampAsked)
+async def stamp(event: StampAsked, context: ServiceContext) -> None:
+    with Path(event.file).open("a") as file:
+        file.write(f"{time.monotonic()}\n")
+
+
+@hub.on(StampAsked, queue="long")
+async def hold(event: StampAsked, job: JobContext) -> None:
+    if event.stamp_id == "hold":
+        with Path(event.file).open("a") as file:
+            file.write(f"{time.monotonic()}\n")
+        await asyncio.sleep(3600)
+
+
+def run() -> list[Row]:
+    redis = RedisServer()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return asyncio.run(_run(databases.postgres_database(), redis.url, Path(folder)))
+    finally:
+        redis.stop()
+
+
+async def _run(url: str, redis_url: str, folder: Path) -> list[Row]:
+    with_redis = Settings(database=DatabaseSettings(url=url, pool_size=PUBLISHERS), redis=RedisSettings(url=redis_url))
+    without = with_redis.model_copy(update={"redis": RedisSettings()})
+    short_lease = without.model_copy(update={"jobs": JobSettings(lease_s=LEASE_S, heartbeat_s=1.0, sweep_s=1.0)})
+    rate = await _throughput(with_redis)
+    ring_p99 = await _commit_to_start(with_redis, folder / "ring")
+    poll_p99 = await _commit_to_start(without, folder / "poll")
+    restart = await _restart(short_lease, folder / "restart")
+    return [
+        Row("no-op jobs, publish to done, RQ and PostgreSQL", f"{rate:.0f} a CPU-second", ">= 600", rate >= 600),
+        Row("commit to start of a job, with Redis, p99", f"{ring_p99 * 1000:.0f} ms", "< 200 ms", ring_p99 < 0.2),
+        Row("commit to start of a job, without Redis, p99", f"{poll_p99 * 1000:.0f} ms", "< 1,200 ms", poll_p99 < 1.2),
+        Row(f"restart after the worker's death, lease {LEASE_S:.0f} s", f"{restart:.1f} s", "<= 10 s", restart <= 10),
+    ]
+
+
+async def _throughput(settings: Settings) -> float:
+    """Jobs per CPU-second of publisher and worker, their start-up left out; publishing and performing overlap."""
+    async with _Publisher(settings) as publisher:
+        with _Worker(settings) as worker:
+            await publisher.publish_noops(100)
+            await publisher.drained()
+            before = _own_cpu_s() + worker.cpu_s()
+            await publisher.publish_noops(JOBS)
+            published = _own_cpu_s()
+            await publisher.drained()
+            return JOBS / (published + worker.cpu_s() - before)
+
+
+async def _commit_to_start(settings: Settings, file: Path) -> float:
+    """The 99th percentile of the seconds from commit to handler, of jobs published one at a time."""
+    file.touch()
+    delays = []
+    async with _Publisher(settings) as publisher:
+        with _Worker(settings):
+            for index in range(STARTS):
+                await publisher.publish(StampAsked(stamp_id="start", file=str(file)))
+                committed = time.monotonic()
+                delays.append(await _line(file, index) - committed)
+                await asyncio.sleep(random.uniform(0, 0.05))
+    return sorted(delays)[int(STARTS * 0.99)]
+
+
+async def _restart(settings: Settings, file: Path) -> float:
+    """Seconds from the kill of a worker to the start of its job in another one."""
+    file.touch()
+    async with _Publisher(settings) as publisher:
+        with _Worker(settings) as victim:
+            await publisher.publish(StampAsked(stamp_id="hold", file=str(file)))
+            await _line(file, 0)
+            with _Worker(settings):
+                killed = time.monotonic()
+                victim.kill()
+                return await _line(file, 1) - killed
+
+
+class _Publisher:
+    """This process, in the place of an API process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = Database(create_engine(settings.database))
+        self._principal = system_principal(new_ulid())
+
+    async def __aenter__(self) -> "_Publisher":
+        hub.queue = RqQueue(self._settings) if self._settings.redis.url else SilentQueue()
+        await hub.queue.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await hub.queue.stop()
+        await self._database.close()
+
+    async def publish(self, event: Event) -> None:
+        async with self._database.transaction() as session:
+            context = ServiceContext(self._settings, session, hub, self._principal, utc_now, "benchmark")
+            await hub.publish(event, context)
+
+    async def publish_noops(self, count: int) -> None:
+        numbers = iter(range(count))
+
+        async def publish() -> None:
+            for number in numbers:
+                await self.publish(NoopAsked(noop_id=str(number)))
+
+        await asyncio.gather(*(publish() for _ in range(PUBLISHERS)))
+
+    async def drained(self) -> None:
+        unfinished = text("SELECT 1 FROM jobs WHERE status IN ('pending', 'running') LIMIT 1")
+        while True:
+            async with self._database.transaction(write=False) as session:
+                if await session.scalar(unfinished) is None:
+                    return
+            await asyncio.sleep(0.05)
+
+
+class _Worker:
+    """A `touchstone worker` with the handlers of this file."""
+
+    def __init__(self, settings: Settings) -> None:
+        command = [sys.executable, "-m", "benchmarks.jobs", settings.model_dump_json()]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def __enter__(self) -> "_Worker":
+        assert self._process.stdout
+        while b"worker.started" not in self._process.stdout.readline():
+            assert self._process.poll() is None, "the worker did not start"
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_cpu_s() -> float:
+    return time.process_time()
+
+
+async def _line(file: Path, index: int) -> float:
+    """The time that the handler wrote in line `index`, when it is there."""
+    while True:
+        lines = file.read_text().splitlines()
+        if len(lines) > index:
+            return float(lines[index])
+        await asyncio.sleep(0.002)
+
+
+if __name__ == "__main__":
+    from backend.app.worker import run_worker
+    from benchmarks import jobs  # under its own name, so that handlers are stored as the publisher knows them
+
+    run_worker(Settings.model_validate_json(sys.argv[1]), handlers=jobs.hub)
