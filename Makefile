@@ -12,7 +12,7 @@ else
 INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: install demo serve test check bench lock
+.PHONY: install demo serve test check bench reference lock
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -42,6 +42,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+reference: $(STAMP)
+	$(BIN)/python -m backend.app.reference
 
 # UPGRADE=1 takes the newest versions that pyproject.toml allows.
 lock: $(STAMP)

@@ -8,22 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import fastapi_offline
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from starlette.responses import HTMLResponse, Response
 
 from backend import __version__
-from backend.app.core.responses import dump_json
+from backend.app.core.permissions import Permission
+from backend.app.core.registry import Registry
+from backend.app.core.responses import Envelope, dump_json, envelope
 from backend.app.core.runtime import Runtime, runtime_of
+from backend.app.core.schema import BaseSchema
+from backend.app.core.views import access_control, view
 from backend.app.db import jobs
 from backend.app.db.migrate import is_current
+from backend.app.engine.checks import checks
+from backend.app.engine.reports import reports
 from backend.app.extensions.metrics import JobCount, exposition
 from backend.app.modules import MODULES
+from backend.app.modules.anomalies.detectors import detectors
+from backend.app.modules.endpoints.discovery import strategies
+from backend.app.modules.labs.recipes import recipes
 from backend.app.modules.scans.service import count_requests
 
 API_PREFIX = "/api/v1"
+PLUGINS: tuple[Registry[Any], ...] = (checks, detectors, strategies, recipes, reports)
 _PROBE = text("SELECT 1")
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
@@ -39,6 +49,34 @@ def include_modules(app: FastAPI) -> None:
         module_part(module, "handlers")
         if router := module_part(module, "router"):
             app.include_router(router.router, prefix=API_PREFIX, tags=[module])
+    app.include_router(_plugins, prefix=API_PREFIX, tags=["plugins"])
+
+
+class Plugin(BaseSchema):
+    name: str
+    description: str
+
+
+class PluginFamily(BaseSchema):
+    family: str
+    plugins: list[Plugin]
+
+
+_plugins = APIRouter()
+
+
+@view(_plugins)
+class PluginViews:
+    @_plugins.get("/plugins")
+    @access_control(Permission.PROFILE_READ)
+    async def list_plugins(self) -> Envelope[list[PluginFamily]]:
+        """The plug-ins of this installation by family: checks, detectors, discovery strategies, recipes, reports."""
+        return envelope([_family(registry) for registry in PLUGINS])
+
+
+def _family(registry: Registry[Any]) -> PluginFamily:
+    plugins = [Plugin(name=name, description=registry.describe(name)) for name in registry.names()]
+    return PluginFamily(family=registry.family, plugins=plugins)
 
 
 def include_operations(app: FastAPI) -> None:

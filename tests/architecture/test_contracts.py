@@ -51,7 +51,7 @@ VIOLATIONS = [
     ("core/ids.py", "import backend.app.extensions.logging", "layers"),
     ("db/base.py", "import backend.app.engine.http", "layers"),
     ("extensions/logging.py", "import backend.app.modules.events.service", "layers"),
-    ("modules/anomalies/__init__.py", "import backend.app.api", "layers"),
+    ("modules/anomalies/__init__.py", "import backend.app.commands.terminal", "layers"),
     ("api.py", "import backend.app.main", "layers"),
     ("main.py", "import backend.app.cli", "layers"),
     ("commands/terminal.py", "import backend.app.cli", "layers"),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from backend.app.core import errors
-from backend.app.core.errors import NotAuthenticated, NotFound, TouchstoneError, Unavailable
+from backend.app.core.errors import NotAuthenticated, TouchstoneError, Unavailable
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TouchstoneError)]
 
@@ -14,14 +14,9 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 def test_each_kind_has_a_status_a_code_and_words(kind: type[TouchstoneError]) -> None:
     error = kind()
     assert 400 <= error.status < 600
-    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", error.error_code)
+    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", error.code)
     assert error.detail == error.title
     assert str(kind("said why")) == kind("said why").detail == "said why"
-
-
-def test_one_case_may_have_a_code_of_its_own() -> None:
-    assert NotFound(code="scan.not_found").error_code == "scan.not_found"
-    assert NotFound.code == "resource.not_found"
 
 
 def test_what_a_caller_can_do_stands_in_the_headers() -> None:

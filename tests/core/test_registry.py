@@ -58,3 +58,15 @@ def test_another_distribution_adds_by_entry_point(family: str, monkeypatch: pyte
 
     monkeypatch.setattr(module, "entry_points", installed)
     assert plugins_of(family).get("third") is len
+
+
+def test_a_plugin_is_described_by_what_stands_in_its_file(family: str, tmp_path: Path) -> None:
+    head = "from sample_family import plugins\n"
+    for name, text in {
+        "alpha": f'"""Counts\nletters. Nothing else."""\n{head}@plugins.register("alpha")\ndef f(): "Not this."',
+        "beta": f'{head}@plugins.register("beta")\ndef f(): "Sorts. Slowly."',
+        "gamma": f'"""Not this."""\n{head}class Plan: description = "Waits."\nplugins.register("gamma")(Plan())',
+    }.items():
+        (tmp_path / f"sample_family/{name}.py").write_text(text)
+    plugins = plugins_of(family)
+    assert [plugins.describe(name) for name in plugins.names()] == ["Counts letters.", "Sorts.", "Waits."]

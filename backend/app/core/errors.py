@@ -31,13 +31,11 @@ class TouchstoneError(Exception):
         self,
         detail: str = "",
         *,
-        code: str | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
-        self.error_code = code or self.code
         self.errors = list(errors)
         self.headers = dict(headers or {})
 
@@ -114,7 +112,8 @@ class Unavailable(TouchstoneError):
     status = 503
     code = "service.unavailable"
     title = "A service that this needs is unavailable"
+    retry_after_s: ClassVar[int] = 5
 
     def __init__(self, detail: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault("headers", {"Retry-After": "5"})
+        kwargs.setdefault("headers", {"Retry-After": str(self.retry_after_s)})
         super().__init__(detail, **kwargs)

@@ -5,7 +5,9 @@ other distributions add theirs through an entry point group of the same name.
 """
 
 import importlib
+import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -26,7 +28,8 @@ class Registry(Generic[T]):
 
     def __init__(self, family: str, package: str) -> None:
         self.family = family
-        self._package = package
+        self.package = package
+        self.group = f"touchstone.{family}"
         self._plugins: dict[str, T] = {}
         self._loaded = False
 
@@ -56,14 +59,27 @@ class Registry(Generic[T]):
         self._load()
         return iter(sorted(self._plugins.items()))
 
+    def describe(self, name: str) -> str:
+        """What a person reads about a plug-in: its `description`, or the first sentence of its module's docstring or of
+        its own."""
+        plugin = self.get(name)
+        module = inspect.getmodule(plugin)
+        written = getattr(plugin, "description", None) or (module and module.__doc__) or plugin.__doc__
+        return first_sentence(written or "")
+
     def _load(self) -> None:
         if self._loaded:
             return
-        package = importlib.import_module(self._package)
+        package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
-        for entry_point in entry_points(group=f"touchstone.{self.family}"):
+            importlib.import_module(f"{self.package}.{module.name}")
+        for entry_point in entry_points(group=self.group):
             plugin = entry_point.load()
             if self._plugins.setdefault(entry_point.name, plugin) is not plugin:
                 raise ValueError(f"{self.family}: the name {entry_point.name!r} is taken")
         self._loaded = True
+
+
+def first_sentence(text: str) -> str:
+    """Of a docstring, on one line."""
+    return re.split(r"(?<=\.)\s", " ".join(text.split()), maxsplit=1)[0]

@@ -109,7 +109,7 @@ def problem(request: Request, error: TouchstoneError) -> Response:
     return problem_response(
         request,
         status=error.status,
-        code=error.error_code,
+        code=error.code,
         title=error.title,
         detail=error.detail,
         errors=error.errors,

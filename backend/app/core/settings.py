@@ -37,6 +37,7 @@ class DatabaseSettings(Group):
     url: str = "sqlite+aiosqlite:///touchstone.db"
     """`sqlite+aiosqlite:///file.db` or `postgresql+asyncpg://user:password@host/name`."""
     pool_size: int = Field(10, ge=1)
+    """Connections that one process keeps."""
     busy_timeout_s: float = Field(5.0, gt=0)
     """SQLite: how long a writer waits for the lock."""
     auto_migrate: bool | None = None
@@ -56,6 +57,7 @@ class AuthSettings(Group):
     access_token_minutes: int = Field(24 * 60, ge=1)
     refresh_token_days: int = Field(30, ge=1)
     issuer: str = "touchstone"
+    """`iss` of the access tokens."""
 
 
 class HttpSettings(Group):
@@ -66,19 +68,26 @@ class HttpSettings(Group):
     allow: tuple[str, ...] = ()
     """Exceptions for production: `10.1.0.0/16` or `10.1.2.3/32:8080`."""
     deadline_s: float = Field(10.0, gt=0)
+    """For one request as a whole, redirects included."""
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024)
+    """Of an answer, decoded."""
 
 
 class JobSettings(Group):
     lease_s: float = Field(30.0, gt=0)
+    """A job whose worker is silent for so long goes to another one."""
     heartbeat_s: float = Field(10.0, gt=0)
+    """How often a worker extends the leases of its jobs."""
     sweep_s: float = Field(5.0, gt=0)
+    """How often each worker looks for due jobs that nobody was told of."""
     poll_s: float = Field(1.0, gt=0)
     """How often a process without Redis looks for due jobs."""
     batch_size: int = Field(20, ge=1, le=500)
+    """Short jobs that are claimed together."""
     concurrency: int = Field(4, ge=1)
     """Jobs that one process performs at the same time."""
     shutdown_s: float = Field(20.0, gt=0)
+    """After SIGTERM: jobs that have not ended by then are handed back."""
     max_lost_leases: int = Field(3, ge=1)
     """A job whose worker died this often is dead."""
     in_process: bool | None = None
@@ -94,6 +103,7 @@ class LoggingSettings(Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
     slow_request_s: float = Field(2.0, gt=0)
+    """Requests that take longer are logged as warnings."""
 
 
 class WebSettings(Group):
@@ -102,7 +112,9 @@ class WebSettings(Group):
     docs: bool | None = None
     """Serve Swagger UI. Default: yes in the embedded mode, no in production."""
     max_body_bytes: int = Field(12 * 1024 * 1024, ge=1024)
+    """Of a request."""
     metrics: bool = True
+    """Serve `/metrics`."""
 
 
 class Settings(BaseSettings):
@@ -117,6 +129,7 @@ class Settings(BaseSettings):
     )
 
     mode: Literal["embedded", "production"] = "embedded"
+    """`production` refuses private targets, generated keys and unmigrated databases."""
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()

@@ -15,7 +15,23 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.app.core.errors import InvalidInput, TouchstoneError, Unavailable
 
-UNREACHABLE = "database.unreachable"
+
+class DatabaseBusy(Unavailable):
+    code = "database.busy"
+    title = "The database is busy"
+    retry_after_s = 1
+
+
+class DatabaseConflict(DatabaseBusy):
+    code = "database.conflict"
+    title = "The request met another one on the same rows; send it again"
+
+
+class DatabaseUnreachable(Unavailable):
+    code = "database.unreachable"
+    title = "The database cannot be used at the moment"
+
+
 _DRIVER_UNAVAILABLE = (
     "disk is full",
     "disk i/o error",
@@ -37,7 +53,7 @@ def translate(error: BaseException) -> TouchstoneError | None:
     if isinstance(driver_error, sqlite3.Error) or hasattr(driver_error, "sqlstate"):
         return _translate_driver(driver_error)
     if isinstance(error, PoolTimeout):
-        return Unavailable("The database has no free connection", code="database.busy")
+        return DatabaseBusy("The database has no free connection")
     if isinstance(error, StatementError) and isinstance(driver_error, orjson.JSONEncodeError):
         return InvalidInput("A value holds characters or numbers that cannot be stored")
     if isinstance(driver_error, OverflowError) and "SQLite" in str(driver_error):
@@ -45,7 +61,7 @@ def translate(error: BaseException) -> TouchstoneError | None:
     if isinstance(driver_error, UnicodeEncodeError):
         return InvalidInput("A text holds characters that cannot be stored")
     if isinstance(error, OSError) and _from_asyncpg(error):
-        return Unavailable("The database cannot be reached", code=UNREACHABLE)
+        return DatabaseUnreachable("The database cannot be reached")
     return None
 
 
@@ -60,13 +76,11 @@ def _translate_driver(error: BaseException) -> TouchstoneError | None:
     if state in _INVALID or any(t in text for t in _DRIVER_INVALID):
         return InvalidInput("A value holds characters or numbers that cannot be stored")
     if state.startswith("40"):
-        return Unavailable(
-            "The request met another one on the same rows; send it again", code="database.conflict", headers=_soon()
-        )
+        return DatabaseConflict()
     if "locked" in text:
-        return Unavailable("The database is busy", code="database.busy", headers=_soon())
+        return DatabaseBusy()
     if state.startswith(_UNAVAILABLE) or any(t in text for t in _DRIVER_UNAVAILABLE):
-        return Unavailable("The database cannot be used at the moment", code=UNREACHABLE)
+        return DatabaseUnreachable()
     return None
 
 
@@ -77,7 +91,3 @@ def _from_asyncpg(error: OSError) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def _soon() -> dict[str, str]:
-    return {"Retry-After": "1"}

@@ -9,9 +9,8 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.app.core.errors import Unavailable
 from backend.app.db.engine import WRITE
-from backend.app.db.errors import UNREACHABLE, translate
+from backend.app.db.errors import DatabaseBusy, DatabaseUnreachable, translate
 
 log = structlog.get_logger(module_id="db")
 
@@ -46,19 +45,22 @@ class Database:
         turn = self._turn if write else None
         if turn:
             await self._wait_for(turn)
+        session = AsyncSession(self.engine if write else self._reader, expire_on_commit=False)
         try:
-            async with AsyncSession(self.engine if write else self._reader, expire_on_commit=False) as session:
-                try:
-                    yield session
-                    if write:
-                        await session.commit()
-                except Exception as error:
-                    translated = translate(error)
-                    if translated is None:
-                        raise
-                    if translated.error_code == UNREACHABLE:
-                        await session.invalidate()
-                    raise translated from error
+            yield session
+            if write:
+                await session.commit()
+                session.sync_session.close()  # the connection went back with the commit: nothing to wait for
+            else:
+                await session.close()
+        except BaseException as error:
+            translated = translate(error)
+            if isinstance(translated, DatabaseUnreachable):
+                await session.invalidate()
+            await asyncio.shield(session.close())  # who is cancelled returns its connection too
+            if translated is None:
+                raise
+            raise translated from error
         finally:
             if turn:
                 turn.release()
@@ -70,7 +72,7 @@ class Database:
             async with asyncio.timeout(self._patience_s):
                 await turn.acquire()
         except TimeoutError:
-            raise Unavailable("The database is busy", code="database.busy") from None
+            raise DatabaseBusy from None
 
     async def close(self) -> None:
         await self.engine.dispose()

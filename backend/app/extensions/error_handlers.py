@@ -50,7 +50,8 @@ def _place(location: Sequence[int | str]) -> dict[str, str]:
     return {"parameter": ".".join(path), "in": kind}
 
 
-_HTTP_CODES = {404: "route.not_found", 405: "route.method_not_allowed", 400: "request.malformed"}
+HTTP_CODES = {400: "request.unreadable", 404: "route.not_found", 405: "route.method_not_allowed"}
+OTHER_HTTP_CODE = "request.refused"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -58,7 +59,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem_response(
         request,
         status=error.status_code,
-        code=_HTTP_CODES.get(error.status_code, "request.refused"),
+        code=HTTP_CODES.get(error.status_code, OTHER_HTTP_CODE),
         title=str(error.detail),
         detail=str(error.detail),
         headers=error.headers,

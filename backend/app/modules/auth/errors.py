@@ -1,6 +1,6 @@
 """What can go wrong with identity."""
 
-from backend.app.core.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, PermissionDenied
+from backend.app.core.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, PermissionDenied, Unavailable
 
 
 class EmailTaken(Conflict):
@@ -26,6 +26,11 @@ class InvalidCredential(NotAuthenticated):
 class InvalidRefreshToken(NotAuthenticated):
     code = "auth.invalid_refresh_token"
     title = "The refresh token is not valid"
+
+
+class TooManySignIns(Unavailable):
+    code = "auth.busy"
+    title = "Too many sign-ins at the moment"
 
 
 class ApiKeyNotFound(NotFound):

@@ -9,7 +9,7 @@ from typing import Final
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from backend.app.core.errors import Unavailable
+from backend.app.modules.auth.errors import TooManySignIns
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
 _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
@@ -26,13 +26,13 @@ def normalise(password: str) -> str:
 
 
 async def hash_password(password: str) -> str:
-    """Raises `Unavailable` when too many wait."""
+    """Raises `TooManySignIns`."""
     _refuse_storm()
     return await asyncio.get_running_loop().run_in_executor(_pool, _hasher.hash, normalise(password))
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
-    """`None` stands for an unknown account, and takes the same time. Raises `Unavailable` when too many wait."""
+    """`None` stands for an unknown account, and takes the same time. Raises `TooManySignIns`."""
     _refuse_storm()
     return await asyncio.get_running_loop().run_in_executor(_pool, _verify, password_hash or _NOBODY, password)
 
@@ -46,4 +46,4 @@ def _verify(password_hash: str, password: str) -> bool:
 
 def _refuse_storm() -> None:
     if _pool._work_queue.qsize() >= _MAX_WAITING:
-        raise Unavailable("Too many sign-ins at the moment", code="auth.busy")
+        raise TooManySignIns
