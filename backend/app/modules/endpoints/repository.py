@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, String, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore
+from backend.app.db.rows import ListQuery, part_of
 from backend.app.modules.endpoints.models import (
     DescriptionRecord,
     DiscoveryRecord,
@@ -29,6 +30,34 @@ _DISCOVERIES = select(*(_discoveries.c[name] for name in DiscoveryRead.model_fie
 _ENDPOINTS = select(*(_endpoints.c[name] for name in EndpointSummary.model_fields))
 _KNOWN = select(_endpoints.c.id, _endpoints.c.method, _endpoints.c.path, _endpoints.c.digest, _endpoints.c.status)
 _BATCH = 500
+
+
+def _has_tag(elements: Any, dialect: str) -> ColumnElement[bool]:
+    """`elements` is the dialect's function that makes rows of a JSON array."""
+    tags = elements(_endpoints.c.tags).table_valued("value")
+    return exists(select(tags.c.value).where(tags.c.value == bindparam(f"tag_{dialect}", type_=String)))
+
+
+_DISCOVERY_LIST = ListQuery(
+    _DISCOVERIES.where(
+        _discoveries.c.workspace_id == bindparam("workspace"), _discoveries.c.project_id == bindparam("project")
+    ),
+    {"before": _discoveries.c.id < bindparam("before")},
+    _discoveries.c.id.desc(),
+)
+_ENDPOINT_LIST = ListQuery(
+    _ENDPOINTS.where(
+        _endpoints.c.workspace_id == bindparam("workspace"), _endpoints.c.project_id == bindparam("project")
+    ),
+    {
+        **{name: _endpoints.c[name] == bindparam(name) for name in ("method", "status", "requires_auth", "source")},
+        "path": _endpoints.c.path.icontains(bindparam("path", type_=String), escape="/"),
+        "tag_postgresql": _has_tag(func.jsonb_array_elements_text, "postgresql"),
+        "tag_sqlite": _has_tag(func.json_each, "sqlite"),
+        "after": _endpoints.c.id > bindparam("after"),
+    },
+    _endpoints.c.id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +84,9 @@ class DiscoveryRepository:
 
     async def page(self, project_id: str, before: str | None, limit: int) -> Sequence[Row]:
         """Newest first."""
-        query = _DISCOVERIES.where(self._mine, _discoveries.c.project_id == project_id)
-        if before is not None:
-            query = query.where(_discoveries.c.id < before)
-        return (await self._session.execute(query.order_by(_discoveries.c.id.desc()).limit(limit))).mappings().all()
+        return await _DISCOVERY_LIST.fetch(
+            self._session, limit=limit, workspace=self._workspace_id, project=project_id, before=before
+        )
 
     async def get(self, discovery_id: str) -> Row | None:
         query = _DISCOVERIES.where(self._mine, _discoveries.c.id == discovery_id)
@@ -108,23 +136,17 @@ class EndpointRepository:
 
     async def page(self, project_id: str, wanted: EndpointFilter, after: str | None, limit: int) -> Sequence[Row]:
         """Oldest first, those of one discovery in the order of its document."""
-        query = _ENDPOINTS.where(self._mine, _endpoints.c.project_id == project_id)
-        for name in ("method", "status", "requires_auth", "source"):
-            if (value := getattr(wanted, name)) is not None:
-                query = query.where(_endpoints.c[name] == value)
-        if wanted.path is not None:
-            query = query.where(_endpoints.c.path.icontains(wanted.path, autoescape=True))
-        if wanted.tag is not None:
-            query = query.where(self._has_tag(wanted.tag))
-        if after is not None:
-            query = query.where(_endpoints.c.id > after)
-        return (await self._session.execute(query.order_by(_endpoints.c.id).limit(limit))).mappings().all()
-
-    def _has_tag(self, tag: str) -> ColumnElement[bool]:
-        postgresql = self._session.get_bind().dialect.name == "postgresql"
-        elements = func.jsonb_array_elements_text if postgresql else func.json_each
-        tags = elements(_endpoints.c.tags).table_valued("value")
-        return exists(select(tags.c.value).where(tags.c.value == tag))
+        filters = {name: getattr(wanted, name) for name in ("method", "status", "requires_auth", "source")}
+        return await _ENDPOINT_LIST.fetch(
+            self._session,
+            limit=limit,
+            workspace=self._workspace_id,
+            project=project_id,
+            after=after,
+            path=part_of(wanted.path),
+            **filters,
+            **{f"tag_{self._session.get_bind().dialect.name}": wanted.tag},
+        )
 
     async def get(self, project_id: str, endpoint_id: str) -> Row | None:
         query = _ENDPOINTS.add_columns(_endpoints.c.operation).where(

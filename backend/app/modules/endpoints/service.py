@@ -305,8 +305,9 @@ class EndpointService:
 
     async def page(self, project_id: str, wanted: EndpointFilter, request: PageRequest) -> Page[EndpointSummary]:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
-        await self._projects.get(project_id)
         rows = await self._endpoints.page(project_id, wanted, request.after(), request.limit + 1)
+        if not rows:
+            await self._projects.get(project_id)
         return request.page(rows, "id")
 
     async def get(self, project_id: str, endpoint_id: str) -> EndpointRead:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore
+from backend.app.db.rows import ListQuery
 from backend.app.engine.checks import Severity
 from backend.app.modules.scans.models import (
     EndpointResultRecord,
@@ -38,6 +39,42 @@ _RESULTS = select(*(_results.c[name] for name in OperationResultRead.model_field
 _FINDINGS = select(*(_findings.c[name] for name in FindingRead.model_fields))
 _SCAN_FINDINGS = _FINDINGS.add_columns(_sightings.c.sighting).join(
     _sightings, _sightings.c.finding_id == _findings.c.id
+)
+_SCAN_LIST = ListQuery(
+    _SCANS.where(_scans.c.workspace_id == bindparam("workspace"), _scans.c.project_id == bindparam("project")),
+    {"status": _scans.c.status == bindparam("status"), "before": _scans.c.id < bindparam("before")},
+    _scans.c.id.desc(),
+)
+_RUN_FILTERS = {name: _runs.c[name] == bindparam(name) for name in ("success", "endpoint_id", "case_kind")}
+_RUN_LIST = ListQuery(
+    _RUNS.where(_runs.c.workspace_id == bindparam("workspace"), _runs.c.scan_id == bindparam("scan")),
+    {**_RUN_FILTERS, "after": _runs.c.id > bindparam("after")},
+    _runs.c.id,
+)
+_ENDPOINT_RUN_LIST = ListQuery(
+    _RUNS.where(_runs.c.workspace_id == bindparam("workspace")),
+    {**_RUN_FILTERS, "after": _runs.c.id < bindparam("after")},
+    _runs.c.id.desc(),
+)
+_RESULT_LIST = ListQuery(
+    _RESULTS.where(_results.c.workspace_id == bindparam("workspace"), _results.c.scan_id == bindparam("scan")),
+    {"after": _results.c.endpoint_id > bindparam("after")},
+    _results.c.endpoint_id,
+)
+_FINDING_FILTERS = {
+    "status": _findings.c.status == bindparam("status"),
+    "severity": _findings.c.severity == bindparam("severity"),
+    "before": _findings.c.id < bindparam("before"),
+}
+_FINDING_LIST = ListQuery(
+    _FINDINGS.where(_findings.c.workspace_id == bindparam("workspace"), _findings.c.project_id == bindparam("project")),
+    _FINDING_FILTERS,
+    _findings.c.id.desc(),
+)
+_SCAN_FINDING_LIST = ListQuery(
+    _SCAN_FINDINGS.where(_findings.c.workspace_id == bindparam("workspace"), _sightings.c.scan_id == bindparam("scan")),
+    _FINDING_FILTERS,
+    _findings.c.id.desc(),
 )
 
 
@@ -73,13 +110,15 @@ class ScanRepository:
 
     async def page(self, project_id: str, status: ScanStatus | None, before: str | None, limit: int) -> Sequence[Row]:
         """Newest first."""
-        query = _SCANS.where(self._mine, _scans.c.project_id == project_id)
-        if status is not None:
-            query = query.where(_scans.c.status == status)
-        if before is not None:
-            query = query.where(_scans.c.id < before)
-        rows = await self._session.execute(query.order_by(_scans.c.id.desc()).limit(limit))
-        return [_read(row) for row in rows.mappings()]
+        rows = await _SCAN_LIST.fetch(
+            self._session,
+            limit=limit,
+            workspace=self._workspace_id,
+            project=project_id,
+            status=status,
+            before=before,
+        )
+        return [_read(row) for row in rows]
 
     async def get(self, scan_id: str) -> Row | None:
         row = (await self._session.execute(_SCANS.where(self._mine, _scans.c.id == scan_id))).mappings().first()
@@ -139,19 +178,20 @@ class ScanRepository:
     async def test_runs(
         self, wanted: TestRunFilter, scan_id: str | None, after: int | None, limit: int
     ) -> Sequence[Row]:
-        """Those of a scan in the order of sending, or those of `wanted.endpoint_id`, the latest first."""
-        query = _RUNS.where(_runs.c.workspace_id == self._workspace_id)
-        for name in ("success", "endpoint_id", "case_kind"):
-            if (value := getattr(wanted, name)) is not None:
-                query = query.where(_runs.c[name] == value)
-        if scan_id is not None:
-            query = query.where(_runs.c.scan_id == scan_id).order_by(_runs.c.id)
-            query = query if after is None else query.where(_runs.c.id > after)
-        else:
-            query = query.order_by(_runs.c.id.desc())
-            query = query if after is None else query.where(_runs.c.id < after)
-        rows = (await self._session.execute(query.limit(limit))).mappings().all()
-        return [{**row, "validation_errors": row["validation_errors"] or []} for row in rows]
+        """Those of a scan in the order of their answers, or those of `wanted.endpoint_id`, the latest first."""
+        rows = await (_RUN_LIST if scan_id else _ENDPOINT_RUN_LIST).fetch(
+            self._session,
+            limit=limit,
+            workspace=self._workspace_id,
+            scan=scan_id,
+            after=after,
+            success=wanted.success,
+            endpoint_id=wanted.endpoint_id,
+            case_kind=wanted.case_kind,
+        )
+        for row in rows:
+            row["validation_errors"] = row["validation_errors"] or []
+        return rows
 
     async def add_results(self, rows: Sequence[Row]) -> None:
         if rows:
@@ -159,10 +199,9 @@ class ScanRepository:
 
     async def results(self, scan_id: str, after: str | None, limit: int) -> Sequence[Row]:
         """Those of a scan, by endpoint."""
-        query = _RESULTS.where(_results.c.workspace_id == self._workspace_id, _results.c.scan_id == scan_id)
-        if after is not None:
-            query = query.where(_results.c.endpoint_id > after)
-        return (await self._session.execute(query.order_by(_results.c.endpoint_id).limit(limit))).mappings().all()
+        return await _RESULT_LIST.fetch(
+            self._session, limit=limit, workspace=self._workspace_id, scan=scan_id, after=after
+        )
 
     async def results_of(self, scan_ids: Sequence[str]) -> Sequence[Row]:
         """Of operations that got at least one request."""
@@ -195,23 +234,20 @@ class FindingRepository:
 
     async def page(self, project_id: str, wanted: FindingFilter, before: str | None, limit: int) -> Sequence[Row]:
         """Newest first."""
-        return await self._page(_FINDINGS.where(_findings.c.project_id == project_id), wanted, before, limit)
+        return await _FINDING_LIST.fetch(self._session, project=project_id, **self._filters(wanted, before, limit))
 
     async def page_of_scan(self, scan_id: str, wanted: FindingFilter, before: str | None, limit: int) -> Sequence[Row]:
         """With what the scan meant for them; newest first."""
-        return await self._page(_SCAN_FINDINGS.where(_sightings.c.scan_id == scan_id), wanted, before, limit)
+        return await _SCAN_FINDING_LIST.fetch(self._session, scan=scan_id, **self._filters(wanted, before, limit))
 
-    async def _page(self, query: Any, wanted: FindingFilter, before: str | None, limit: int) -> Sequence[Row]:
-        query = query.where(self._mine)
-        for name in ("status", "severity"):
-            if (value := getattr(wanted, name)) is not None:
-                query = query.where(_findings.c[name] == value)
-        if before is not None:
-            query = query.where(_findings.c.id < before)
-        rows: Sequence[Row] = (
-            (await self._session.execute(query.order_by(_findings.c.id.desc()).limit(limit))).mappings().all()
-        )
-        return rows
+    def _filters(self, wanted: FindingFilter, before: str | None, limit: int) -> dict[str, Any]:
+        return {
+            "workspace": self._workspace_id,
+            "status": wanted.status,
+            "severity": wanted.severity,
+            "before": before,
+            "limit": limit,
+        }
 
     async def get(self, finding_id: str, *, lock: bool = False) -> Row | None:
         query = _FINDINGS.where(self._mine, _findings.c.id == finding_id)

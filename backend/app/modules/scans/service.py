@@ -195,8 +195,9 @@ class ScanService:
 
     async def page(self, project_id: str, status: ScanStatus | None, request: PageRequest) -> Page[ScanRead]:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
-        await self._projects.get(project_id)
         rows = await self._scans.page(project_id, status, request.after(), request.limit + 1)
+        if not rows:
+            await self._projects.get(project_id)
         return request.page(rows, "id")
 
     async def get(self, scan_id: str) -> ScanRead:
@@ -230,8 +231,9 @@ class ScanService:
 
     async def test_runs(self, scan_id: str, wanted: TestRunFilter, request: PageRequest) -> Page[TestRunRead]:
         """Raises `ScanNotFound`, `InvalidCursor`."""
-        await self.get(scan_id)
         rows = await self._scans.test_runs(wanted, scan_id, request.after(int), request.limit + 1)
+        if not rows:
+            await self.get(scan_id)
         return request.page(rows, "id")
 
     async def test_runs_of_endpoint(
@@ -244,8 +246,9 @@ class ScanService:
 
     async def operations(self, scan_id: str, request: PageRequest) -> Page[OperationResultRead]:
         """Raises `ScanNotFound`, `InvalidCursor`."""
-        await self.get(scan_id)
         rows = await self._scans.results(scan_id, request.after(), request.limit + 1)
+        if not rows:
+            await self.get(scan_id)
         return request.page(rows, "endpoint_id")
 
     async def endpoint_series(self, project_id: str, *, scans: int = 20) -> list[EndpointSeries]:
@@ -439,14 +442,16 @@ class FindingService:
 
     async def page(self, project_id: str, wanted: FindingFilter, request: PageRequest) -> Page[FindingRead]:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
-        await self._projects.get(project_id)
         rows = await self._findings.page(project_id, wanted, request.after(), request.limit + 1)
+        if not rows:
+            await self._projects.get(project_id)
         return request.page(rows, "id")
 
     async def page_of_scan(self, scan_id: str, wanted: FindingFilter, request: PageRequest) -> Page[ScanFindingRead]:
         """Raises `ScanNotFound`, `InvalidCursor`."""
-        await self._scans.get(scan_id)
         rows = await self._findings.page_of_scan(scan_id, wanted, request.after(), request.limit + 1)
+        if not rows:
+            await self._scans.get(scan_id)
         return request.page(rows, "id")
 
     async def get(self, finding_id: str) -> FindingRead:
