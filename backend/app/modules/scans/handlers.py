@@ -20,7 +20,7 @@ from backend.app.modules.scans.service import ScanOrder, ScanService, Tally
 
 log = structlog.get_logger(module_id="scans")
 
-BATCH = 200
+BATCH = 100
 """Test runs stored at once: converting more would hold the event loop up for longer than latencies may be off."""
 FLUSH_S = 1.0
 
