@@ -50,7 +50,7 @@ def robust_scale(values: Sequence[float], floor: float = 0.0) -> float:
     scale = median_absolute_deviation(values) / MAD_TO_SIGMA
     if scale == 0:
         center = median(values)
-        scale = MEAN_DEVIATION_TO_SIGMA * math.fsum(abs(value - center) for value in values) / len(values)
+        scale = MEAN_DEVIATION_TO_SIGMA * math.fsum(abs(value - center) / len(values) for value in values)
     return max(scale, floor)
 
 

@@ -72,10 +72,12 @@ def _wilson_bounds(series: Series, history: list[float]) -> tuple[float, float]:
     """The upper bound of the usual rate and the lower bound of the present one; earlier scans are taken to have sent
     as many requests as this one."""
     samples = max(series.current_samples, 1)
-    trials = samples * len(history)
-    failures = min(max(math.fsum(history) * samples, 0.0), trials)
-    present = min(max(series.current, 0.0), 1.0) * samples
-    return wilson_interval(failures, trials)[1], wilson_interval(present, samples)[0]
+    failures, present = math.fsum(map(_share, history)) * samples, _share(series.current) * samples
+    return wilson_interval(failures, samples * len(history))[1], wilson_interval(present, samples)[0]
+
+
+def _share(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
 
 
 def _explain(series: Series, history: list[float], score: float, is_anomalous: bool) -> str:
