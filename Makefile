@@ -25,7 +25,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/touchstone demo $(if $(TARGET),--target '$(TARGET)')
+	$(BIN)/touchstone demo $(if $(TARGET),--target '$(TARGET)') $(if $(BASE_URL),--base-url '$(BASE_URL)')
 
 serve: $(STAMP)
 	$(BIN)/touchstone serve

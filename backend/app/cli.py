@@ -124,6 +124,9 @@ def check(
 @app.command()
 def demo(
     target: Annotated[str | None, typer.Option(help="A spec's URL; without it a small faulty API of ours.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where the target runs, when its spec names another host.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where Touchstone listens (0: any free port).")] = 8000,
     stay: Annotated[
         bool | None, typer.Option("--stay/--no-stay", help="Keep serving at the end. Default: on a terminal.")
@@ -132,7 +135,7 @@ def demo(
     """One process, SQLite, no Redis: discover an API, scan it five times, and tell the story."""
     from backend.app.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(target, port, stay))
+    raise typer.Exit(run_demo(target, base_url, port, stay))
 
 
 @app.command()

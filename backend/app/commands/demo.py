@@ -32,6 +32,7 @@ from backend.app.main import create_app
 from backend.app.modules.labs.recipes import Lab, Recipe, recipes
 
 SCANS = 5
+MOST_SHOWN = 20
 EMAIL = "demo@example.com"
 
 
@@ -39,7 +40,7 @@ class DemoFailed(Exception):
     """A step did not end as it should; the message says which and why."""
 
 
-def run_demo(target: str | None, port: int, stay: bool | None) -> int:
+def run_demo(target: str | None, base_url: str | None, port: int, stay: bool | None) -> int:
     settings = _settings(port)
     _forget(settings)
     try:
@@ -51,7 +52,7 @@ def run_demo(target: str | None, port: int, stay: bool | None) -> int:
                 spec_url = stack.enter_context(background_server(lab)) + "/openapi.json"
             address = stack.enter_context(background_server(create_app(settings), port=port))
             password = secrets.token_urlsafe(12)
-            asyncio.run(_Story(address, spec_url, password, recipe, lab).tell())
+            asyncio.run(_Story(address, spec_url, base_url, password, recipe, lab).tell())
             typer.echo(f"\nExplore   {address}/api/v1/docs   sign in as {EMAIL}, password {password}")
             if stay or (stay is None and sys.stdout.isatty()):
                 typer.echo("Ctrl-C ends it.")
@@ -92,9 +93,12 @@ def _forget(settings: Settings) -> None:
 
 
 class _Story:
-    def __init__(self, address: str, spec_url: str, password: str, recipe: Recipe | None, lab: Lab | None) -> None:
+    def __init__(
+        self, address: str, spec_url: str, base_url: str | None, password: str, recipe: Recipe | None, lab: Lab | None
+    ) -> None:
         self._api = f"{address}/api/v1"
         self._spec_url = spec_url
+        self._base_url = base_url
         self._password = password
         self._recipe = recipe
         self._lab = lab
@@ -123,6 +127,8 @@ class _Story:
 
     async def _create_project(self) -> dict[str, Any]:
         body: dict[str, Any] = {"name": self._recipe.title if self._recipe else "Demo", "spec_url": self._spec_url}
+        if self._base_url is not None:
+            body["base_url"] = self._base_url
         if self._lab is not None:
             name, value = next(iter(self._lab.credentials.items()))
             body |= {"auth_type": "api_key_header", "auth_config": {"name": name, "value": value}}
@@ -161,11 +167,14 @@ class _Story:
         self._say(f"Meanwhile {slowdown.times} clients called {slowdown.method} {slowdown.path}")
 
     async def _show_findings(self, project: Mapping[str, Any]) -> None:
-        findings = await self._ask("GET", f"/projects/{project['id']}/findings?status=open&limit=200")
+        findings = await self._list(f"/projects/{project['id']}/findings?status=open&limit=200")
         typer.echo(f"\nFINDINGS ({len(findings)} open)")
-        for finding in sorted(findings, key=lambda one: _SEVERITIES.index(one["severity"])):
+        findings.sort(key=lambda one: _SEVERITIES.index(one["severity"]))
+        for finding in findings[:MOST_SHOWN]:
             typer.echo(f"  {finding['severity']:<8} {finding['method']} {finding['path']}: {finding['title']}")
             typer.echo(f"           {finding['curl']}")
+        if len(findings) > MOST_SHOWN:
+            typer.echo(f"  and {len(findings) - MOST_SHOWN} more: GET /api/v1/projects/{project['id']}/findings")
 
     async def _show_anomalies(self, project: Mapping[str, Any]) -> None:
         await self._settled()
@@ -195,7 +204,20 @@ class _Story:
             while await self._ask("GET", f"/jobs?status={status}&limit=1"):  # noqa: ASYNC110 - asked over HTTP
                 await asyncio.sleep(0.1)
 
+    async def _list(self, path: str) -> list[dict[str, Any]]:
+        """All pages."""
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = await self._answer("GET", f"{path}&cursor={cursor}" if cursor else path)
+            rows += answer["data"]
+            cursor = answer["meta"]["next_cursor"]
+        return rows
+
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return (await self._answer(method, path, body))["data"]
+
+    async def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         headers = {**self._headers, "Accept": "application/json"}
         content = None
         if body is not None:
@@ -204,10 +226,11 @@ class _Story:
         exchange = await self._client.send(Request(method, self._api + path, tuple(headers.items()), content))
         if exchange.outcome is not Outcome.ANSWERED or exchange.answer is None:
             raise DemoFailed(f"{method} {path}: {exchange.error}")
-        answer = orjson.loads(exchange.answer.body)
+        answer: dict[str, Any] = orjson.loads(exchange.answer.body)
         if exchange.answer.status >= 400:
-            raise DemoFailed(f"{method} {path}: {exchange.answer.status} {answer.get('detail')}")
-        return answer["data"]
+            hint = " (give --base-url)" if "base_url" in answer.get("detail", "") else ""
+            raise DemoFailed(f"{method} {path}: {exchange.answer.status} {answer.get('detail')}{hint}")
+        return answer
 
     def _say(self, line: str) -> None:
         typer.echo(f"{time.monotonic() - self._began:6.1f} s  {line}")
