@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Final
 
 from fastapi import Request
 
@@ -9,6 +10,15 @@ from backend.app.core.errors import InvalidInput, PreconditionFailed, Preconditi
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t]*(?:{_TAG.pattern})?)*[ \t]*")
+
+PARAMETER: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The `ETag` of what you read: the edit is refused when it has changed since.",
+    "schema": {"type": "string"},
+    "example": "*",
+}
+"""What OpenAPI says of a route that depends on `if_match`."""
 
 
 class InvalidIfMatch(InvalidInput):

@@ -7,8 +7,8 @@ cbv looks for it and refuses every other kind of attribute. It also
 - asks who calls as the `access_control` mark says before anything of the request is read, so that 401 and 403 come
   before 422, and refuses a class with an unmarked route;
 - resolves what the class depends on by itself (`core.injection`); one transaction holds for the whole method;
-- reads JSON strictly, renders the `Envelope` that a method answers, and keeps the answer for a repeated
-  `Idempotency-Key`.
+- reads path and query at once (`core.reading`) and JSON strictly, renders the `Envelope` that a method answers, and
+  keeps the answer for a repeated `Idempotency-Key`.
 
 Rules that come with cbv: one view class a router, full paths on the methods, no WebSocket routes, no subclasses.
 """
@@ -22,14 +22,16 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origi
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Request
+from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute
 from fastapi_utils.cbv import cbv
 from starlette.responses import Response
 
-from backend.app.core import idempotency
+from backend.app.core import etag, idempotency
 from backend.app.core.errors import PermissionDenied
 from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_of, is_plain
 from backend.app.core.permissions import Permission
+from backend.app.core.reading import reader_of
 from backend.app.core.responses import PROBLEM_RESPONSES, Reply, render
 from backend.app.core.runtime import current_principal, service_context
 
@@ -120,6 +122,10 @@ def _describe(cls: type, route: APIRoute) -> None:
     extra: dict[str, Any] = {"x-permission": access.permission.value if access.permission else "public"}
     if access.permission is not None:
         extra["security"] = [{"bearer": []}, {"api_key": []}]
+    if any(
+        dependency_in(hint) is etag.if_match for hint in get_type_hints(route.endpoint, include_extras=True).values()
+    ):
+        extra["parameters"] = [etag.PARAMETER]
     route.openapi_extra = {**(route.openapi_extra or {}), **extra}
 
 
@@ -168,13 +174,13 @@ def _open(route: APIRoute, cls: type, attributes: dict[str, Dependency]) -> None
     itself = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     endpoint.__signature__ = inspect.Signature([itself, *from_request])  # type: ignore[attr-defined]
     route.endpoint = endpoint
-    _ask_first(route, access.permission, simple=not from_request)
+    _ask_first(route, access.permission)
 
 
-def _ask_first(route: APIRoute, permission: Permission | None, *, simple: bool) -> None:
-    """Who calls is asked before FastAPI reads the body. A `simple` route reads nothing from the request: FastAPI has
-    nothing to do for it."""
+def _ask_first(route: APIRoute, permission: Permission | None) -> None:
+    """Who calls is asked before anything is read. FastAPI itself reads what a `Reader` does not: bodies above all."""
     build = route.get_route_handler
+    reader = reader_of(get_dependant(path=route.path, call=route.endpoint))
 
     def get_route_handler() -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = build()
@@ -182,8 +188,8 @@ def _ask_first(route: APIRoute, permission: Permission | None, *, simple: bool) 
         async def handler(request: Request) -> Response:
             if permission is not None and not (await current_principal(request)).may(permission):
                 raise PermissionDenied(f"this needs the permission {permission.value}")
-            if simple:
-                return await route.endpoint(request=request)  # type: ignore[no-any-return]
+            if reader is not None:
+                return await route.endpoint(request=request, **await reader.read(request))  # type: ignore[no-any-return]
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handler
