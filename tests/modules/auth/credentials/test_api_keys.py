@@ -26,7 +26,11 @@ def test_no_other_text_is_a_key(text: str) -> None:
     assert not is_well_formed(text)
 
 
-@pytest.mark.parametrize("text", ["", "ak_", KEY[:-1], KEY + "0", KEY + "\n", " " + KEY, KEY.replace("ak_", "AK_")])
+@pytest.mark.parametrize(
+    "text",
+    ["", "ak_", KEY[:-1], KEY + "0", KEY + "\n", " " + KEY, KEY.replace("ak_", "AK_")],
+    ids=["empty", "prefix", "short", "long", "newline", "space", "capitals"],
+)
 def test_what_is_nearly_a_key_is_none(text: str) -> None:
     assert not is_well_formed(text)
 
