@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, String, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, String, bindparam, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.rows import fetch_rows
+from backend.app.db.types import RawJson
 from backend.app.modules.events.schemas import Collection, EventRead, Order
 
 _EVENTS = EventRecord.__table__.c
-_COLUMNS = [_EVENTS[name] for name in EventRead.model_fields]
+_COLUMNS = [
+    type_coerce(_EVENTS.payload, RawJson).label(name) if name == "payload" else _EVENTS[name]
+    for name in EventRead.model_fields
+]
 
 
 @dataclass(frozen=True, slots=True)
