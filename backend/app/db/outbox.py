@@ -59,7 +59,6 @@ class EventRecord(Base):
         Index("ix_events_workspace", "workspace_id", "position"),
         Index("ix_events_project", "project_id", "position"),
         Index("ix_events_entity", "entity_type", "entity_id", "position"),
-        {"sqlite_autoincrement": True},
     )
 
 
@@ -106,6 +105,7 @@ class JobRecord(Base):
             postgresql_where=text("status = 'running'"),
             sqlite_where=text("status = 'running'"),
         ),
+        {"sqlite_with_rowid": False},
     )
 
 

@@ -113,7 +113,11 @@ async def connect(database: str | Path, **options: Any) -> Connection:
             database, isolation_level=None, cached_statements=256, **options
         )
         # WAL loses no committed transaction when a process dies; NORMAL may lose the last ones when the power fails.
-        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
+        # A checkpoint writes each page once, however often it changed: rarer ones (every 16 MB) are cheaper.
+        connection.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; "
+            "PRAGMA foreign_keys = ON"
+        )
         return connection
 
     connection: Connection = Connection(open_database, iter_chunk_size=64)

@@ -125,7 +125,6 @@ def upgrade() -> None:
         sa.Column("occurred_at", types.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_events")),
         sa.UniqueConstraint("id", name=op.f("uq_events_id")),
-        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("ix_events_entity", ["entity_type", "entity_id", "position"], unique=False)
@@ -334,6 +333,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_jobs_event_id_events"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("event_id", "handler", name="uq_jobs_event_id_handler"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(
