@@ -55,8 +55,9 @@ class JsonValue(TypeDecorator[Any]):
     def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
         return self.impl_instance.coerce_compared_value(op, value)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return _from_json
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """asyncpg's codec has decoded already."""
+        return _from_json if dialect.name == "sqlite" else None
 
 
 def _from_json(value: str | None) -> Any:
