@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
+from backend.app.core import runner
+from backend.app.core.settings import HttpSettings
 from backend.app.modules.endpoints.models import DescriptionRecord, DiscoveryRecord, EndpointRecord
 from backend.app.modules.endpoints.service import MAX_EVENTS, DiscoveryService
 from tests.support.bench import Bench, document, operation
@@ -255,6 +257,35 @@ async def test_a_cancelled_job_cancels_its_discovery(bench: Bench) -> None:
     assert (await bench.call("GET", f"/discoveries/{started['id']}"))["status"] == "cancelled"
     assert "discovery.cancelled" in await bench.events(project)
     assert (await bench.discover(project, {"document": things()}))["status"] == "completed"
+
+
+async def test_a_job_cancelled_while_its_target_answers_leaves_the_inventory_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_GLANCE_S", 0.0)
+
+    async def answer(asked: Asked) -> Says:
+        (job,) = await bench.call("GET", "/jobs?handler=endpoints.discover")
+        await bench.call("POST", f"/jobs/{job['id']}/cancel", status=202)
+        return Says(body=things())
+
+    async with target({"GET /spec": answer}) as api:
+        project = await bench.project(base_url=api.url)
+        discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec"})
+    assert discovery["status"] == "cancelled"
+    assert await inventory(bench, project) == {}
+
+
+async def test_production_calls_no_private_address(bench: Bench) -> None:
+    careful = bench.with_settings(http=HttpSettings(allow_private=False))
+    async with target({"GET /spec": Says(body=things())}) as api:
+        project = await careful.project(base_url=api.url)
+        discovery = await careful.discover(project, {"spec_url": f"{api.url}/spec"})
+        assert (discovery["status"], discovery["error"]["code"]) == ("failed", "discovery.refused")
+        await careful.discover(project, {"document": things()})
+        scan = await careful.scan(project)
+        assert (scan["status"], scan["error"]["code"]) == ("failed", "scan.target_unreachable")
+        assert api.asked == []
 
 
 async def test_a_deleted_project_takes_its_inventory_with_it(bench: Bench) -> None:

@@ -40,6 +40,7 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         async with job.transaction() as context:
             await DiscoveryService(context).fail(event.discovery_id, error.code, error.message, error.where)
         return
+    await job.raise_if_cancelled()
     async with job.transaction() as context:
         await DiscoveryService(context).complete(event.discovery_id, found)
 

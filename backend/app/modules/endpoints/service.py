@@ -337,16 +337,20 @@ class EndpointService:
         if not await self._endpoints.exists(project_id, endpoint_id):
             raise EndpointNotFound
 
+    async def outline(self, project_id: str) -> Inventory | None:
+        """The inventory without its operations: servers, security schemes, definitions; None before a discovery."""
+        row = await self._endpoints.description(project_id)
+        return None if row is None else Inventory(description_from_json(row["shared"]), {}, row["location"])
+
     async def inventory(self, project_id: str) -> Inventory | None:
         """What a scan exercises; None when no discovery has completed or nothing is left."""
-        shared = await self._endpoints.description(project_id)
+        outline = await self.outline(project_id)
         rows = await self._endpoints.operations(project_id)
-        if shared is None or not rows:
+        if outline is None or not rows:
             return None
         operations = tuple(operation_from_json(row["operation"]) for row in rows)
         ids = {operation.key: row["id"] for operation, row in zip(operations, rows, strict=True)}
-        description = replace(description_from_json(shared["shared"]), operations=operations)
-        return Inventory(description, ids, shared["location"])
+        return Inventory(replace(outline.description, operations=operations), ids, outline.location)
 
     async def has_endpoints(self, project_id: str) -> bool:
         """Whether there is anything to scan."""

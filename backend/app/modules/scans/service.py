@@ -175,8 +175,8 @@ class ScanService:
         if not await self._endpoints.has_endpoints(project_id):
             raise NoEndpoints
         if project.base_url is None:
-            inventory = await self._endpoints.inventory(project_id)
-            if inventory is None or target_url(None, inventory) is None:
+            outline = await self._endpoints.outline(project_id)
+            if outline is None or target_url(None, outline) is None:
                 raise NoBaseUrl
         scan_id = new_ulid()
         event = await self._context.hub.publish(
