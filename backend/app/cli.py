@@ -127,7 +127,9 @@ def demo(
     base_url: Annotated[
         str | None, typer.Option(help="Where the target runs, when its spec names another host.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where Touchstone listens (0: any free port).")] = 8000,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where Touchstone listens. Default: 8000, or a free port.")
+    ] = None,
     stay: Annotated[
         bool | None, typer.Option("--stay/--no-stay", help="Keep serving at the end. Default: on a terminal.")
     ] = None,

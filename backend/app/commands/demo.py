@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from backend.app.main import create_app
 from backend.app.modules.labs.recipes import Lab, Recipe, recipes
 
 SCANS = 5
+USUAL_PORT = 8000
 MOST_SHOWN = 20
 EMAIL = "demo@example.com"
 
@@ -40,7 +42,8 @@ class DemoFailed(Exception):
     """A step did not end as it should; the message says which and why."""
 
 
-def run_demo(target: str | None, base_url: str | None, port: int, stay: bool | None) -> int:
+def run_demo(target: str | None, base_url: str | None, port: int | None, stay: bool | None) -> int:
+    port = _free_port() if port is None else port
     settings = _settings(port)
     _forget(settings)
     try:
@@ -68,6 +71,17 @@ def run_demo(target: str | None, base_url: str | None, port: int, stay: bool | N
     return 0
 
 
+def _free_port() -> int:
+    """The usual one, or 0 for any when something listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", USUAL_PORT))
+        except OSError:
+            return 0
+    return USUAL_PORT
+
+
 def _settings(port: int) -> Settings:
     """The embedded mode, whatever the environment says, with a database of its own."""
     folder = load_settings().storage.data_dir / "demo"
@@ -78,7 +92,7 @@ def _settings(port: int) -> Settings:
         auth=AuthSettings(secret_key=SecretStr(secrets.token_urlsafe(32))),
         storage=StorageSettings(data_dir=folder),
         logging=LoggingSettings(level="error"),
-        web=WebSettings(port=port or 8000, docs=True),
+        web=WebSettings(port=port or USUAL_PORT, docs=True),
     )
 
 
