@@ -38,8 +38,8 @@ class Database:
     async def transaction(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises.
 
-        `write=False` says that the block only reads: each statement sees what was committed before it, as READ
-        COMMITTED does, without the cost of a transaction. After the commit the callbacks of `after_commit` run.
+        `write=False` says that the block only reads: nothing is committed, and on PostgreSQL each statement stands for
+        itself, which READ COMMITTED is without the cost. After the commit the callbacks of `after_commit` run.
         Raises `Unavailable` or `InvalidInput` in place of the driver's errors (see `db.errors`).
         """
         turn = self._turn if write else None

@@ -65,7 +65,7 @@ def _from_json(value: str | None) -> Any:
 
 
 class RawJson(TypeDecorator[orjson.Fragment]):
-    """A JSON column read for an answer, which its text becomes a part of without being decoded."""
+    """The text of a JSON column, cast, read for an answer: it becomes a part of it without being decoded."""
 
     impl = Text
     cache_ok = True

@@ -4,20 +4,19 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, String, bindparam, or_, select, type_coerce
+from sqlalchemy import BindParameter, ColumnElement, String, Text, bindparam, cast, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.outbox import EventRecord, JobRecord
-from backend.app.db.rows import fetch_rows
+from backend.app.db.rows import PreparedSelect
 from backend.app.db.types import RawJson
 from backend.app.modules.events.schemas import Collection, EventRead, Order
 
 _EVENTS = EventRecord.__table__.c
 _COLUMNS = [
-    type_coerce(_EVENTS.payload, RawJson).label(name) if name == "payload" else _EVENTS[name]
+    type_coerce(cast(_EVENTS.payload, Text), RawJson).label(name) if name == "payload" else _EVENTS[name]
     for name in EventRead.model_fields
 ]
 
@@ -57,7 +56,7 @@ class EventRepository:
         }
         given = {name: value for name, value in values.items() if value is not None}
         query = _page(subject and subject.collection, wanted.order, frozenset(given))
-        return await fetch_rows(self._session, query, {"workspace": self._workspace_id, "limit": limit, **given})
+        return await query.fetch(self._session, {"workspace": self._workspace_id, "limit": limit, **given})
 
     async def exists(self, subject: Subject) -> bool:
         query = select(_EVENTS.position).where(_MINE, _belongs_to(subject.collection)).limit(1)
@@ -75,7 +74,7 @@ _CONDITIONS = {
 
 
 @functools.lru_cache(maxsize=512)
-def _page(collection: Collection | None, order: Order, given: frozenset[str]) -> Select[Any]:
+def _page(collection: Collection | None, order: Order, given: frozenset[str]) -> PreparedSelect:
     """Building a query costs as much as running it, so each shape is built once."""
     position = _EVENTS.position
     query = select(*_COLUMNS).where(_MINE, *(_CONDITIONS[name] for name in sorted(given & _CONDITIONS.keys())))
@@ -84,7 +83,8 @@ def _page(collection: Collection | None, order: Order, given: frozenset[str]) ->
     if "after" in given:
         after: BindParameter[int] = bindparam("after")
         query = query.where(position < after if order is Order.NEWEST else position > after)
-    return query.order_by(position.desc() if order is Order.NEWEST else position.asc()).limit(bindparam("limit"))
+    query = query.order_by(position.desc() if order is Order.NEWEST else position.asc()).limit(bindparam("limit"))
+    return PreparedSelect(query)
 
 
 def _belongs_to(collection: Collection) -> ColumnElement[bool]:
