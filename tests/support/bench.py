@@ -1,5 +1,6 @@
 """The application with its modules up to `scans`, people of two workspaces, and jobs that are performed on demand."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ from backend.app.core.settings import Settings
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
 from backend.app.db.types import db_now
+from backend.app.engine.spec.model import ApiDescription
+from backend.app.engine.spec.normalise import describe
+from backend.app.engine.spec.parse import parse_document
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
 from backend.app.extensions.server import background_server
@@ -38,6 +42,16 @@ async def _named_caller(request: Any, runtime: Runtime) -> Principal:
     return Principal(name, name, ALL_PERMISSIONS)
 
 
+@functools.cache
+def _application() -> FastAPI:
+    """One for the process, because its first request builds a lot; each bench puts a runtime of its own into it."""
+    app = FastAPI()
+    include_modules(app)
+    add_error_handlers(app, Settings())
+    app.router.middleware_stack = RouteIndex(app.router)
+    return app
+
+
 @dataclass
 class Bench:
     app: FastAPI
@@ -50,14 +64,11 @@ class Bench:
 
     @classmethod
     def open(cls, settings: Settings, database: Database) -> "Bench":
-        app = FastAPI()
-        include_modules(app)
+        app = _application()
         hub = MessageHub()
         for handler in module_hub.handlers():
             hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
         app.state.runtime = Runtime(settings, database, hub, utc_now, _named_caller)
-        add_error_handlers(app, settings)
-        app.router.middleware_stack = RouteIndex(app.router)
         performer = Performer(Runner(database, hub, settings), QUEUES)
         return cls(app, cls._client(app, ALICE), database, settings, hub, performer)
 
@@ -118,6 +129,11 @@ class Bench:
 
     def with_settings(self, **changes: Any) -> "Bench":
         return Bench.open(self.settings.model_copy(update=changes), self.database)
+
+
+async def read_here(document: bytes) -> ApiDescription:
+    """In place of the sandbox, where the reading is not what a test is about."""
+    return describe(parse_document(document))
 
 
 def operation(method: str = "get", **members: Any) -> dict[str, Any]:

@@ -2,9 +2,11 @@ import pytest
 
 from backend.app.core.settings import Settings
 from backend.app.db.session import Database
-from tests.support.bench import Bench
+from backend.app.modules.endpoints import handlers
+from tests.support.bench import Bench, read_here
 
 
 @pytest.fixture
-async def bench(settings: Settings, database: Database) -> Bench:
+async def bench(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(handlers, "read_description", read_here)
     return Bench.open(settings, database)

@@ -202,7 +202,7 @@ async def test_only_a_whole_full_scan_shows_that_something_is_fixed(bench: Bench
         assert (limited["status"], limited["summary"]["findings_fixed"]) == ("completed", 0)
         assert limited["summary"]["requests"] == 1
         assert await findings(bench, f"/projects/{project}/findings") == {crash: "open"}
-        api.answers["GET /things/*"] = Says(429)
+        api.answers["GET /things/*"] = Says(429, headers={"Retry-After": "0"})
         await bench.scan(project, max_seconds=60)
         assert await findings(bench, f"/projects/{project}/findings") == {crash: "open"}
         api.answers["GET /things/*"] = GOOD["GET /things/*"]
