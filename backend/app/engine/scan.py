@@ -369,6 +369,7 @@ class _Scan:
     async def _planned_negatives(
         self, operations: Sequence[Operation], baselines: dict[str, Case], randoms: dict[str, Random], budget: int
     ) -> list[Case]:
+        self._left_out |= len(operations) > budget
         if budget <= 0 or not operations:
             return []
         share = min(MOST_PER_OPERATION, 1 + 4 * budget // len(operations))
@@ -378,8 +379,10 @@ class _Scan:
                 break
             await self._clock.sleep(0)
             cases = self._negative.cases(operation, baselines[operation.key], randoms[operation.key])
+            self._left_out |= len(cases) > share
             lists.append(cases[:share])
         in_turn = [cases[turn] for turn in range(share) for cases in lists if turn < len(cases)]
+        self._left_out |= len(in_turn) > budget
         return in_turn[:budget]
 
     def _usable(self, operation: Operation, quick: bool) -> bool:
