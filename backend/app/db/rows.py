@@ -37,7 +37,7 @@ class PreparedSelect:
             cursor.execute(sql, parameters)
             return cursor.description, cursor.fetchall()
 
-        return compiled.rows(*await driver.run(session, on_sqlite, on_postgresql))
+        return compiled.rows(*await driver.read(session, on_sqlite, on_postgresql))
 
 
 class _Compiled:

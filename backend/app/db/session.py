@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from backend.app.db.driver import READS
 from backend.app.db.engine import WRITE
 from backend.app.db.errors import DatabaseBusy, DatabaseUnreachable, translate
 
@@ -45,13 +46,14 @@ class Database:
         turn = self._turn if write else None
         if turn:
             await self._wait_for(turn)
-        session = AsyncSession(self.engine if write else self._reader, expire_on_commit=False)
+        engine = self.engine if write else self._reader
+        session = AsyncSession(engine, expire_on_commit=False, info={READS: not write})
         try:
             yield session
             if write:
                 await session.commit()
                 session.sync_session.close()  # the connection went back with the commit: nothing to wait for
-            else:
+            elif session.in_transaction():
                 await session.close()
         except BaseException as error:
             translated = translate(error)

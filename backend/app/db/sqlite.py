@@ -35,8 +35,7 @@ class Connection(aiosqlite.Connection):
         """Call `function` on the connection's thread, inside the transaction.
 
         A `brief` one stays on this thread when the transaction holds the write lock already: it has nobody to wait for,
-        and WAL syncs nothing before the commit. Who only reads waits for nobody either: a query that ends within
-        `_BRIEF_STEPS` is answered here, at half the cost.
+        and WAL syncs nothing before the commit.
         """
         if brief and self._writes and not self._begin:
             return function(self._conn)
@@ -44,15 +43,7 @@ class Connection(aiosqlite.Connection):
         if not self._writes:
             if begin:
                 self._conn.execute(begin)
-            begin = ""
-            self._conn.set_progress_handler(_stop, _BRIEF_STEPS)
-            try:
-                return function(self._conn)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                    raise
-            finally:
-                self._conn.set_progress_handler(None, 0)
+            return await self.read(function)
 
         def call() -> T:
             connection = self._conn
@@ -61,6 +52,20 @@ class Connection(aiosqlite.Connection):
             return function(connection)
 
         result: T = await self._execute(call)  # type: ignore[no-untyped-call]
+        return result
+
+    async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `function`, which only reads. Readers wait for nobody: what ends within `_BRIEF_STEPS` stays on this
+        thread, at half the cost; the rest begins anew on the connection's own."""
+        self._conn.set_progress_handler(_stop, _BRIEF_STEPS)
+        try:
+            return function(self._conn)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+        finally:
+            self._conn.set_progress_handler(None, 0)
+        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return result
 
     def cursor(self) -> "Cursor":  # type: ignore[override]
