@@ -140,9 +140,8 @@ def problem_response(
     return Response(dump_json(body), status, headers, "application/problem+json")
 
 
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "What is wrong with the request",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    "4XX": {"description": "What is wrong with the request", "content": _PROBLEM_CONTENT},
+    "503": {"description": "Busy: `Retry-After` says when to come again", "content": _PROBLEM_CONTENT},
 }

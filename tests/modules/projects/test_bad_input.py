@@ -3,7 +3,6 @@ both databases."""
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from backend.app.core.settings import AuthSettings, DatabaseSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.modules.projects.router import router
-from tests.support import databases
 from tests.support.accounts import application, client_of, person, sign_up
 from tests.support.payloads import bad_values, with_value
 
@@ -28,11 +26,6 @@ PROJECT: dict[str, Any] = {
 }
 BASIC = {**PROJECT, "auth_type": "basic", "auth_config": {"username": "ada", "password": "secret"}}
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def both_urls(tmp_path: Path, postgres_url: str) -> tuple[str, str]:
-    return databases.sqlite_database(tmp_path), postgres_url
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ class AnomalyDetected(Event):
 
 
 class AnomalyCheckCompleted(Event):
-    """A scan was held against the ones before it. It stands on the project's timeline: a scan's own ends with what ended
-    the scan. When it brought more than a timeline can bear, the strongest
-    anomalies alone have an event of their own."""
+    """A scan was held against the ones before it. It stands on the project's timeline: a scan's own ends with what
+    ended the scan. When it brought more than a timeline can bear, the strongest anomalies alone have an event of their
+    own."""
 
     name: ClassVar = "anomaly_check.completed"
     entity: ClassVar = "project"

@@ -11,8 +11,8 @@ from backend.app.core.responses import Envelope, envelope, listed
 from backend.app.core.views import access_control, view
 from backend.app.modules.anomalies.dependencies import anomaly_filter, anomaly_service
 from backend.app.modules.anomalies.repository import AnomalyFilter
-from backend.app.modules.anomalies.schemas import AnomalyRead, DetectorRead
-from backend.app.modules.anomalies.service import AnomalyService, known_detectors
+from backend.app.modules.anomalies.schemas import AnomalyRead
+from backend.app.modules.anomalies.service import AnomalyService
 
 router = APIRouter()
 
@@ -41,9 +41,3 @@ class AnomalyViews:
     async def read_anomaly(self, anomaly_id: Ulid) -> Envelope[AnomalyRead]:
         """One verdict, with the band that would have been usual and the reason in words."""
         return envelope(await self.anomalies.get(anomaly_id))
-
-    @router.get("/detectors")
-    @access_control(Permission.ANOMALIES_READ)
-    async def list_detectors(self) -> Envelope[list[DetectorRead]]:
-        """The detectors that judge each scan."""
-        return envelope(known_detectors())

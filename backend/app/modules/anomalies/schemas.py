@@ -30,8 +30,3 @@ class AnomalyRead(BaseSchema):
     expected_high: float | None
     details: str
     created_at: datetime
-
-
-class DetectorRead(BaseSchema):
-    name: str
-    description: str

@@ -15,7 +15,7 @@ from backend.app.modules.anomalies.detectors import MetricType, Sensitivity, Ser
 from backend.app.modules.anomalies.errors import AnomalyNotFound
 from backend.app.modules.anomalies.events import AnomalyCheckCompleted, AnomalyDetected
 from backend.app.modules.anomalies.repository import AnomalyFilter, AnomalyRepository
-from backend.app.modules.anomalies.schemas import AnomalyRead, DetectorRead
+from backend.app.modules.anomalies.schemas import AnomalyRead
 from backend.app.modules.projects.service import ProjectService
 from backend.app.modules.scans.service import EndpointSeries, ScanService
 
@@ -87,10 +87,6 @@ class AnomalyService:
 
     async def forget_project(self, project_id: str) -> None:
         await self._anomalies.delete_of_project(project_id)
-
-
-def known_detectors() -> list[DetectorRead]:
-    return [DetectorRead(name=name, description=detectors.describe(name)) for name in detectors.names()]
 
 
 def judge(endpoints: Sequence[EndpointSeries]) -> list[Judgement]:

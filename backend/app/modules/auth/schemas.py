@@ -44,7 +44,9 @@ _Password = Annotated[
     Field(repr=False, json_schema_extra={"format": "password"}),
 ]
 """Longer than a password may be: decomposed characters count less once they are composed."""
-NewPassword: TypeAlias = Annotated[_Password, AfterValidator(_long_enough)]
+NewPassword: TypeAlias = Annotated[
+    _Password, Field(json_schema_extra={"format": "password", "minLength": MIN_PASSWORD}), AfterValidator(_long_enough)
+]
 
 
 class UserRegister(InputSchema):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -46,8 +47,9 @@ def _not_masked(value: str) -> str:
     return value
 
 
-HttpUrl: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_URL), AfterValidator(_http_url)]
-BaseUrl: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_URL), AfterValidator(_base_url)]
+_Url = Annotated[Line, Field(min_length=1, max_length=MAX_URL, json_schema_extra={"format": "uri"})]
+HttpUrl: TypeAlias = Annotated[_Url, AfterValidator(_http_url)]
+BaseUrl: TypeAlias = Annotated[_Url, AfterValidator(_base_url)]
 Name: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
 Environment: TypeAlias = Annotated[Line, Field(min_length=1, max_length=50)]
 Description: TypeAlias = Annotated[Verbatim, Field(max_length=10_000)]
@@ -154,6 +156,14 @@ class _AuthInput(InputSchema):
 
 class ProjectCreate(_AuthInput):
     """`base_url` may be left to what the description at `spec_url` says of its servers."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("base_url", "spec_url")
+            ]
+        }
+    )
 
     name: Name
     description: Description = ""

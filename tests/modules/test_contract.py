@@ -1,0 +1,295 @@
+"""Our own API keeps what its OpenAPI document promises, for everything that a client may send."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from random import Random
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import httpx2
+import pytest
+
+from backend.app.core.ids import new_ulid
+from backend.app.core.settings import AuthSettings, DatabaseSettings, JobSettings, Settings
+from backend.app.db.engine import create_engine
+from backend.app.db.session import Database
+from backend.app.engine.generate.requests import Credentials, body_media_type
+from backend.app.engine.generate.values import ValueGenerator
+from backend.app.engine.scan import ScanLimits, ScanPlan, Stopped, run_scan
+from backend.app.engine.spec.model import Operation, ParameterLocation
+from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
+from backend.app.extensions.server import background_server
+from backend.app.main import create_app
+from backend.app.modules.labs.recipes import Lab, recipes
+from tests.engine.test_scan import Recorder
+from tests.support.accounts import PASSWORD, person
+from tests.support.contract import QUIET, OurApi, ask
+from tests.support.payloads import bad_values, with_value
+
+JSON = {"Content-Type": "application/json"}
+WRONG_CONTENT = [
+    (b"", JSON),
+    (b"{", JSON),
+    (b"[]", JSON),
+    (b'"text"', JSON),
+    (b'{"unknown": 1}', JSON),
+    (b"\xef\xbb\xbf{}", JSON),
+    (b"[" * 100_000, JSON),
+    (b'{"a":' * 100 + b"1" + b"}" * 100, JSON),
+    (b"{}", {"Content-Type": "text/plain"}),
+    (b"a=1", {"Content-Type": "application/x-www-form-urlencoded"}),
+    (b"--x\r\n\r\n1\r\n--x--", {"Content-Type": "multipart/form-data; boundary=x"}),
+]
+LONGEST = 600
+"""Characters of a bad value in a URL or a header: more than any field takes."""
+Lent: TypeAlias = tuple[Lab, str]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lent]:
+    shop = recipes.get("bookshop").create(1, True)
+    with background_server(shop) as url:
+        yield shop, url
+
+
+@pytest.fixture
+async def api(settings: Settings, database: Database) -> OurApi:
+    return OurApi(settings, database)
+
+
+@pytest.fixture
+async def both(both_urls: tuple[str, str]) -> AsyncIterator[list[OurApi]]:
+    opened = [Database(create_engine(DatabaseSettings(url=url))) for url in both_urls]
+    settings = Settings(auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"))
+    yield [OurApi(settings, database) for database in opened]
+    for database in opened:
+        await database.close()
+
+
+def random_ids(operation: Operation) -> dict[str, str]:
+    """Values for its path that fit the document, of nothing that exists."""
+    names = [each.name for each in operation.parameters if each.location is ParameterLocation.PATH]
+    return {**dict.fromkeys(names, new_ulid()), "collection": "projects"}
+
+
+def is_public(operation: Operation) -> bool:
+    return not operation.security
+
+
+async def send(
+    client: httpx2.AsyncClient, operation: Operation, ids: dict[str, str], **options: Any
+) -> httpx2.Response:
+    path = operation.path.removeprefix("/api/v1").format(**ids)
+    headers = {"If-Match": "*", **options.pop("headers", {})}
+    return await client.request(operation.method, path, headers=headers, **options)
+
+
+async def test_who_is_nobody_gets_401(api: OurApi) -> None:
+    async with api.client() as nobody:
+        for operation in api.operations:
+            if not is_public(operation):
+                answer = await send(nobody, operation, random_ids(operation), content=b"{", headers=JSON)
+                assert (answer.status_code, answer.json()["code"]) == (401, "auth.required"), operation.key
+    assert api.broken == []
+
+
+async def test_wrong_content_is_a_problem(api: OurApi) -> None:
+    async with await api.sign_up() as client:
+        for operation in api.operations:
+            if operation.body is None:
+                continue
+            for content, headers in WRONG_CONTENT:
+                answer = await send(client, operation, random_ids(operation), content=content, headers=headers)
+                assert 400 <= answer.status_code < 500, (operation.key, content[:20], answer.text)
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["code"]
+    assert api.broken == []
+
+
+async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None:
+    client = await api.sign_up()
+    ids = await api.furnish(client, *lab)
+    project, finding = f"/projects/{ids['project_id']}", f"/findings/{ids['finding_id']}"
+    async with api.client() as nobody:
+        login = person()
+        await ask(nobody, "POST", "/auth/register", login, status=201)
+        tokens = await ask(nobody, "POST", "/auth/login", {"email": login["email"], "password": PASSWORD})
+        await ask(nobody, "POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+        await ask(nobody, "POST", "/auth/refresh", {"refresh_token": "rt_unknown"}, status=401)
+        for path in ("/health", "/health/ready", "/version", "/metrics"):
+            assert (await nobody.get(f"http://test{path}")).status_code == 200
+
+    for operation in api.operations:
+        if operation.method == "GET":
+            assert (await send(client, operation, ids)).status_code == 200, operation.key
+    for collection, name in {
+        "api-keys": "key_id",
+        "discoveries": "discovery_id",
+        "endpoints": "endpoint_id",
+        "findings": "finding_id",
+        "jobs": "job_id",
+        "scans": "scan_id",
+    }.items():
+        await ask(client, "GET", f"/{collection}/{ids[name]}/events")
+    families = {family["family"]: family["plugins"] for family in await ask(client, "GET", "/plugins")}
+    assert {"check", "detector", "discovery", "recipe", "report"} == set(families)
+    assert all(plugin["name"] and plugin["description"] for plugins in families.values() for plugin in plugins)
+
+    page = await client.get("/events?limit=1")
+    assert (await client.get(page.links["next"]["url"])).status_code == 200
+    client.headers["If-Match"] = '"stale"'
+    await ask(client, "PATCH", project, {"description": "sells books"}, status=412)
+    client.headers["If-Match"] = "*"
+    await ask(client, "PATCH", project, {"description": "sells books"})
+    await ask(client, "PATCH", finding, {"status": "accepted", "reason": "known"})
+    del client.headers["If-Match"]
+
+    scan = await ask(client, "POST", f"{project}/scans", {"scan_type": "quick"}, status=202)
+    await ask(client, "POST", f"{project}/scans", {}, status=409)
+    await ask(client, "POST", f"/scans/{scan['id']}/cancel", status=202)
+    (job,) = await ask(client, "GET", f"/jobs?event_id={scan['event_id']}")
+    await api.drain()
+    await ask(client, "POST", f"/jobs/{job['id']}/cancel", status=409)
+    discovery = await ask(client, "POST", f"{project}/endpoints/scan", status=202)
+    (job,) = await ask(client, "GET", f"/jobs?event_id={discovery['event_id']}")
+    await ask(client, "POST", f"/jobs/{job['id']}/cancel", status=202)
+    await ask(client, "POST", f"/jobs/{job['id']}/retry", status=202)
+    await api.drain()
+    await ask(client, "GET", f"/discoveries/{discovery['id']}")
+
+    reader = await ask(client, "POST", "/user/api-keys", {"name": "r", "scopes": ["projects.read"]}, status=201)
+    async with api.client({"X-API-Key": reader["key"]}) as restricted:
+        await ask(restricted, "GET", "/projects")
+        await ask(restricted, "POST", "/projects", {"name": "Other"}, status=403)
+        await ask(client, "DELETE", f"/user/api-keys/{reader['id']}")
+        await ask(restricted, "GET", "/projects", status=401)
+    await ask(client, "GET", "/projects?limit=0", status=422)
+    await ask(client, "DELETE", project)
+    await api.drain()
+    await ask(client, "GET", project, status=404)
+    await client.aclose()
+
+    assert api.broken == []
+    assert {operation.key for operation in api.description.operations} - api.reached == set()
+
+
+def without_names(problem: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in problem.items() if name not in ("instance", "request_id")}
+
+
+async def test_what_is_anothers_answers_like_what_is_not_there(api: OurApi, lab: Lent) -> None:
+    alice, mallory = await api.sign_up(), await api.sign_up()
+    hers = await api.furnish(alice, *lab)
+    own = (await ask(mallory, "POST", "/projects", {"name": "Mine", "base_url": lab[1]}, status=201))["id"]
+    generator = ValueGenerator(api.description.definitions, api.validator)
+    before = await everything(api, alice, hers)
+    for operation in api.operations:
+        names = [each.name for each in operation.parameters if each.location is ParameterLocation.PATH]
+        if not names:
+            continue
+        content = body_of(operation, generator)
+        targets = [hers, {**hers, "project_id": own}] if len(names) > 1 and "project_id" in names else [hers]
+        for target in targets:
+            unknown = {**target, **{name: new_ulid() for name in names if target[name] == hers[name]}}
+            unknown["collection"] = "projects"
+            foreign = await send(mallory, operation, target, content=content, headers=JSON)
+            absent = await send(mallory, operation, unknown, content=content, headers=JSON)
+            assert foreign.status_code == absent.status_code == 404, (operation.key, foreign.text, absent.text)
+            assert without_names(foreign.json()) == without_names(absent.json()), operation.key
+    for operation in api.operations:
+        for parameter in operation.parameters:
+            if parameter.location is ParameterLocation.QUERY and parameter.name in hers and "{" not in operation.path:
+                answer = await send(mallory, operation, {}, params={parameter.name: hers[parameter.name]})
+                assert answer.json()["data"] == [], operation.key
+    assert await everything(api, alice, hers) == before
+    assert api.broken == []
+    await alice.aclose()
+    await mallory.aclose()
+
+
+async def everything(api: OurApi, client: httpx2.AsyncClient, ids: dict[str, str]) -> dict[str, Any]:
+    """What a person can see."""
+    return {
+        operation.key: (await send(client, operation, ids)).json()["data"]
+        for operation in api.operations
+        if operation.method == "GET"
+    }
+
+
+def body_of(operation: Operation, generator: ValueGenerator, seed: int = 0) -> bytes | None:
+    """A valid body with the required parts."""
+    media = body_media_type(operation)
+    return json.dumps(generator.generate(media.schema, Random(seed))).encode() if media else None
+
+
+def bad_requests(
+    operations: list[Operation], ids: dict[str, str], generator: ValueGenerator
+) -> Iterator[tuple[str, Operation, dict[str, Any]]]:
+    """Each bad value in each slot, everything else valid: what to call it, and what to send. A parameter that was tried
+    with another operation already, such as `limit`, gets every sixth value, each time others."""
+    values = bad_values()
+    tried: Counter[str] = Counter()
+    for operation in operations:
+        path = operation.path.removeprefix("/api/v1").format(**ids)
+        content = body_of(operation, generator)
+        for parameter in operation.parameters:
+            again = tried[repr(parameter)]
+            tried[repr(parameter)] += 1
+            for name, value in list(values.items())[again % 6 :: 6] if again else values.items():
+                text = (json.loads(value) if value.startswith('"') else value)[:LONGEST]
+                raw = text.encode(errors="surrogatepass")
+                request: dict[str, Any] = {"url": path, "content": content, "headers": JSON}
+                if parameter.location is ParameterLocation.PATH:
+                    changed = {**ids, parameter.name: quote(raw, safe="")}
+                    request["url"] = operation.path.removeprefix("/api/v1").format(**changed)
+                elif parameter.location is ParameterLocation.QUERY:
+                    request["url"] += f"?{parameter.name}={quote(raw, safe='')}"
+                elif text.isprintable():
+                    request["headers"] = {**JSON, parameter.name: raw}
+                else:
+                    continue  # no server lets it in
+                yield f"{operation.key} {parameter.name} {name}", operation, request
+        media = body_media_type(operation)
+        fields = generator.plain(media.schema).get("properties", {}) if media else {}
+        for seed, (field, (name, value)) in enumerate(itertools.product(fields, values.items())):
+            body = json.loads(body_of(operation, generator, seed) or b"{}")
+            request = {"url": path, "content": with_value(body, (field,), value), "headers": JSON}
+            yield f"{operation.key} #/{field} {name}", operation, request
+
+
+async def test_bad_values_everywhere_answer_alike_on_both_databases(both: list[OurApi], lab: Lent) -> None:
+    outcomes: list[dict[str, tuple[int, str]]] = []
+    for api in both:
+        seen = {}
+        async with await api.sign_up() as client:
+            ids = await api.furnish(client, *lab)
+            generator = ValueGenerator(api.description.definitions, api.validator)
+            for name, operation, request in bad_requests(api.operations, ids, generator):
+                answer = await client.request(operation.method, **request)
+                seen[name] = (answer.status_code, "" if answer.is_success else answer.json()["code"])
+        outcomes.append(seen)
+        assert {name: outcome for name, outcome in seen.items() if outcome[0] >= 500} == {}
+        assert api.broken == []
+    first, second = outcomes
+    assert {name: (outcome, second[name]) for name, outcome in first.items() if outcome != second[name]} == {}
+    assert len(first) > 2000
+
+
+async def test_our_own_scan_finds_nothing_in_our_own_api(api: OurApi, lab: Lent) -> None:
+    async with await api.sign_up() as client:
+        await api.furnish(client, *lab)
+        key = (await ask(client, "POST", "/user/api-keys", {"name": "scanner"}, status=201))["key"]
+    # Nobody performs the jobs: what a scan makes up is no address to call.
+    idle = api.settings.model_copy(update={"jobs": JobSettings(in_process=False), "logging": QUIET})
+    credentials = Credentials(headers=(("X-API-Key", key),))
+    limits = ScanLimits(concurrency=4, max_requests=2000, max_seconds=60)
+    with background_server(create_app(idle)) as url:
+        plan = ScanPlan(api.description, url, credentials=credentials, limits=limits)
+        async with HttpClient(OutgoingPolicy(allow_private=True), resend_stale=True) as http:
+            result = await run_scan(plan, http.send, observer=Recorder())
+    assert [f"{finding.method} {finding.path}: {finding.title}: {finding.detail}" for finding in result.findings] == []
+    assert (result.stopped, result.unauthorised, result.internal_errors) == (Stopped.COMPLETED, False, ())
+    assert result.coverage.operations_requested == len(api.description.operations)
+    assert result.coverage.percent > 50

@@ -1,0 +1,129 @@
+"""The whole application on one database, every answer of it held to what our OpenAPI document promises. The document is
+read, and the answers are judged, by our own engine."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import orjson
+
+from backend.app.core.clock import utc_now
+from backend.app.core.message_hub import MessageHub
+from backend.app.core.message_hub import hub as module_hub
+from backend.app.core.performer import Performer
+from backend.app.core.runner import QUEUES, Runner
+from backend.app.core.runtime import Runtime
+from backend.app.core.settings import LoggingSettings, Settings
+from backend.app.db.session import Database
+from backend.app.engine.checks import NOT_JSON, CheckContext, checks
+from backend.app.engine.generate.case import Case, Expectation
+from backend.app.engine.generate.requests import Inputs, is_json
+from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
+from backend.app.engine.schema import SchemaValidator
+from backend.app.engine.spec.model import ApiDescription, Operation
+from backend.app.engine.spec.normalise import describe
+from backend.app.engine.spec.parse import parse_document
+from backend.app.main import create_app
+from backend.app.modules.auth.dependencies import authenticate
+from backend.app.modules.labs.recipes import Lab
+from tests.support.accounts import API, PASSWORD, person
+
+CHECKS = ("content_type", "required_header", "response_schema", "server_error", "undocumented_status")
+LAB_REQUESTS = 150
+QUIET = LoggingSettings(level="error")
+
+
+def description_of(app: Any) -> ApiDescription:
+    description = describe(parse_document(orjson.dumps(app.openapi())))
+    assert not description.faults
+    return description
+
+
+class OurApi:
+    """`broken` collects the promises that answers broke, `reached` the operations that answered 2xx."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.app = create_app(settings.model_copy(update={"logging": QUIET}))
+        hub = MessageHub()
+        for handler in module_hub.handlers():
+            hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
+        self.app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)
+        self.drain = Performer(Runner(database, hub, settings), QUEUES).drain
+        self.description = description_of(self.app)
+        self.validator = SchemaValidator(self.description.definitions)
+        self.broken: list[str] = []
+        self.reached: set[str] = set()
+        # A literal segment wins over a parameter, as in the router.
+        self._templates = [
+            (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", operation.path)), operation)
+            for operation in sorted(self.description.operations, key=lambda operation: operation.path.count("{"))
+        ]
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Those below `/api/v1`."""
+        return [operation for operation in self.description.operations if operation.path.startswith("/api/")]
+
+    def client(self, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(
+            transport=transport, base_url=API, headers=headers, event_hooks={"response": [self._judge]}
+        )
+
+    async def sign_up(self) -> httpx2.AsyncClient:
+        body = person()
+        async with self.client() as nobody:
+            await ask(nobody, "POST", "/auth/register", body, status=201)
+            login = {"email": body["email"], "password": PASSWORD}
+            tokens = await ask(nobody, "POST", "/auth/login", login)
+        return self.client({"Authorization": f"Bearer {tokens['access_token']}"})
+
+    async def furnish(self, client: httpx2.AsyncClient, lab: Lab, url: str) -> dict[str, str]:
+        """A project that was discovered and scanned; the ids of what there is by the names of path parameters."""
+        ((header, secret),) = lab.credentials.items()
+        auth = {"auth_type": "api_key_header", "auth_config": {"name": header, "value": secret}}
+        body = {"name": "Shop", "base_url": url, "spec_url": f"{url}/openapi.json", **auth}
+        project = (await ask(client, "POST", "/projects", body, status=201))["id"]
+        found = await ask(client, "POST", f"/projects/{project}/endpoints/scan", status=202)
+        await self.drain()
+        scan = await ask(client, "POST", f"/projects/{project}/scans", {"max_requests": LAB_REQUESTS}, status=202)
+        await self.drain()
+        key = await ask(client, "POST", "/user/api-keys", {"name": "key"}, status=201)
+        ids = {"project_id": project, "discovery_id": found["id"], "scan_id": scan["id"], "key_id": key["id"]}
+        for name, path in {
+            "endpoint_id": f"/projects/{project}/endpoints",
+            "finding_id": f"/projects/{project}/findings",
+            "anomaly_id": f"/projects/{project}/anomalies?is_anomalous=false",
+            "job_id": "/jobs",
+        }.items():
+            first, *_ = await ask(client, "GET", path)
+            ids[name] = first["id"]
+        return {**ids, "collection": "projects", "entity_id": project}
+
+    async def _judge(self, response: httpx2.Response) -> None:
+        await response.aread()
+        method, path = response.request.method, response.request.url.path
+        operation = next(
+            (it for template, it in self._templates if it.method == method and template.fullmatch(path)), None
+        )
+        if operation is None:
+            return
+        if response.is_success:
+            self.reached.add(operation.key)
+        answer = Answer(response.status_code, tuple(response.headers.multi_items()), response.content)
+        exchange = Exchange(Request(method, str(response.request.url)), Outcome.ANSWERED, Timing(0.0), answer)
+        case = Case("contract", "", operation, Inputs(), Expectation.NO_CRASH)
+        readable = is_json(answer.header("Content-Type") or "")
+        document = orjson.loads(answer.body) if readable and answer.body else NOT_JSON
+        context = CheckContext(case, exchange, self.validator, document)
+        failures = [checks.get(name)(context) for name in CHECKS]
+        self.broken += [f"{operation.key}: {failure.title}: {failure.detail}" for failure in failures if failure]
+
+
+async def ask(client: httpx2.AsyncClient, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+    """The data of an answer that has the status."""
+    answer = await client.request(method, path, **({} if body is None else {"json": body}))
+    assert answer.status_code == status, f"{method} {path}: {answer.text}"
+    return answer.json().get("data", answer.json())
