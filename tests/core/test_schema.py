@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from backend.app.core.schema import MAX_DEPTH, InputSchema
 
+TEXT = st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_characters="\x00", codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_characters="\x00")), inner),
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=8,
 )
 

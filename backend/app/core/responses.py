@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -69,13 +70,18 @@ def render(reply: Reply, request: Request, status: int) -> Response:
     """The answer as bytes; a page with a successor gets a `Link` header (RFC 8288)."""
     headers = reply.headers
     if (cursor := reply.meta.get("next_cursor")) is not None:
-        headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+        headers["Link"] = f'<{_with_cursor(request, cursor)}>; rel="next"'
     body = {
         "data": reply.data,
         "meta": {"request_id": request.scope["state"]["request_id"], "timestamp": datetime.now(UTC), **reply.meta},
         "errors": [],
     }
     return Response(dump_json(body), status, headers, "application/json")
+
+
+def _with_cursor(request: Request, cursor: str) -> str:
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f"{str(request.url).partition('?')[0]}?{urlencode([*query, ('cursor', cursor)])}"
 
 
 def dump_json(value: Any) -> bytes:

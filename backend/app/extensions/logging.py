@@ -72,7 +72,8 @@ def configure_logging(settings: LoggingSettings) -> None:
 
 
 def get_logger(module_id: str) -> structlog.typing.FilteringBoundLogger:
-    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module_id=module_id))
+    """As `configure_logging` set it up: call it afterwards."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module_id=module_id).bind())
 
 
 def _to_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:

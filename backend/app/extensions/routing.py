@@ -10,6 +10,8 @@ from fastapi.routing import APIRouter, iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from backend.app.core.views import DIRECT
+
 _DEPTH = 4
 
 
@@ -89,5 +91,5 @@ def _read(route: Any) -> _Route:
         frozenset(route.methods or ()),
         route.endpoint,
         route.original_route,
-        route.app if route.methods else None,
+        getattr(route.original_route, DIRECT, route.app) if route.methods else None,
     )
