@@ -80,8 +80,10 @@ def render(reply: Reply, request: Request, status: int) -> Response:
 
 
 def _with_cursor(request: Request, cursor: str) -> str:
+    """Relative to the URL that was asked for (RFC 3986, 5.2.2): nothing in it comes from the `Host` header, and a proxy
+    may serve us below another path."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{str(request.url).partition('?')[0]}?{urlencode([*query, ('cursor', cursor)])}"
+    return f"?{urlencode([*query, ('cursor', cursor)])}"
 
 
 def dump_json(value: Any) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from backend.app.core.ids import new_ulid
 from backend.app.modules.endpoints import handlers
 from tests.support.bench import BOB, Bench, document, operation, read_here
+from tests.support.paging import next_page
 
 PATHS = {
     "/things": {**operation(tags=["read", 'a "quoted" 100%_tag']), **operation("post", security=[{"key": []}])},
@@ -52,7 +53,7 @@ async def test_lists_go_on_where_the_page_ended(bench: Bench, project: str) -> N
     while url:
         answer = await bench.client.get(url)
         seen += [row["path"] for row in answer.json()["data"]]
-        url = answer.links.get("next", {}).get("url", "")
+        url = next_page(answer)
     assert seen == ["/things", "/things", "/Things_and/parts"]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from backend.app.core.ids import new_ulid
 from tests.support.bench import BOB, Bench, document, operation
+from tests.support.paging import next_page
 from tests.support.target import Says, target
 
 
@@ -70,7 +71,7 @@ async def test_lists_go_on_where_the_page_ended(bench: Bench, scanned: dict[str,
         while url:
             answer = await bench.client.get(url)
             seen += answer.json()["data"]
-            url = answer.links.get("next", {}).get("url", "")
+            url = next_page(answer)
         assert seen == whole
         assert whole
 
