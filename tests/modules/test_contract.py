@@ -33,6 +33,7 @@ JSON = {"Content-Type": "application/json"}
 WRONG_CONTENT = [
     (b"", JSON),
     (b"{", JSON),
+    (b"null", JSON),
     (b"[]", JSON),
     (b'"text"', JSON),
     (b'{"unknown": 1}', JSON),
@@ -41,7 +42,7 @@ WRONG_CONTENT = [
     (b'{"a":' * 100 + b"1" + b"}" * 100, JSON),
     (b"{}", {"Content-Type": "text/plain"}),
     (b"a=1", {"Content-Type": "application/x-www-form-urlencoded"}),
-    (b"--x\r\n\r\n1\r\n--x--", {"Content-Type": "multipart/form-data; boundary=x"}),
+    (b"--x\r\n\r\n1\r\n" * 10_000 + b"--x--", {"Content-Type": "multipart/form-data; boundary=x"}),
 ]
 LONGEST = 600
 """Characters of a bad value in a URL or a header: more than any field takes."""
@@ -106,6 +107,39 @@ async def test_wrong_content_is_a_problem(api: OurApi) -> None:
                 assert 400 <= answer.status_code < 500, (operation.key, content[:20], answer.text)
                 assert answer.headers["content-type"] == "application/problem+json"
                 assert answer.json()["code"]
+    assert api.broken == []
+
+
+ODD_REQUESTS: list[tuple[str, str, dict[str, str], int]] = [
+    ("GET", "/projects?limit=1&limit=2", {}, 200),
+    ("GET", "/projects?limit[]=1", {}, 200),
+    ("GET", "/projects?unknown=1", {}, 200),
+    ("GET", "/projects?name=%22", {}, 200),
+    ("GET", "/projects?=&&%", {}, 200),
+    ("GET", "/projects/%00", {}, 422),
+    ("GET", "/projects/..%2f..%2fetc", {}, 404),
+    ("GET", "/projects", {"Range": "bytes=" + "0-0," * 10_000}, 200),
+    ("GET", "/projects", {"Host": "evil.example"}, 200),
+    ("GET", "/projects", {"Accept": "text/html"}, 200),
+    ("GET", "/projects", {"X-HTTP-Method-Override": "DELETE"}, 200),
+    ("OPTIONS", "/projects", {}, 405),
+    ("TRACE", "/projects", {}, 405),
+    ("FOO", "/projects", {}, 405),
+    ("PUT", "/projects", {}, 405),
+    ("GET", "/nothing", {}, 404),
+]
+
+
+async def test_odd_requests_get_the_answer_that_fits(api: OurApi) -> None:
+    async with await api.sign_up() as client:
+        for method, path, headers, expected in ODD_REQUESTS:
+            answer = await client.request(method, path, headers=headers)
+            assert answer.status_code == expected, (method, path, answer.text)
+            if expected == 405:
+                assert answer.headers["allow"]
+            if expected >= 400:
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert api.validator.errors({"$ref": "#/$defs/Problem"}, answer.json()) == []
     assert api.broken == []
 
 
