@@ -120,7 +120,7 @@ def story(client: httpx2.Client, target: str, credential: tuple[str, str]) -> No
     names = [event["name"] for event in ask("GET", f"/scans/{scan['id']}/events?order=oldest")]
     assert names[0] == "scan.requested"
     assert names[-1] == "scan.completed"
-    assert all(job["status"] == "done" for job in ask("GET", "/jobs?queue=long"))
+    until(lambda: all(job["status"] == "done" for job in ask("GET", "/jobs?queue=long")), "the jobs")
 
 
 def ended(thing: dict[str, Any]) -> dict[str, Any] | None:
