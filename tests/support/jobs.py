@@ -26,7 +26,7 @@ from backend.app.extensions.queue.rq import RqQueue
 from backend.app.worker import JobLoop, TouchstoneWorker
 
 WORKSPACE = new_ulid()
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 SHORT, LONG, FLAKY, HOPELESS, WRONG, SLOW = "short", "long", "flaky", "hopeless", "wrong", "slow"
 
@@ -73,7 +73,7 @@ class Script:
                     if not await effects(context, event.asked_id):
                         await self._take_effect(event, context)
 
-        @hub.on(Asked, attempts=3)
+        @hub.on(Asked, attempts=10)
         async def do_flaky(event: Asked, context: ServiceContext) -> None:
             if event.kind == FLAKY:
                 await self._take_effect(event, context)
