@@ -1,5 +1,6 @@
 """One history, the same on SQLite and PostgreSQL."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,8 +105,9 @@ def test_a_migration_that_orphans_rows_is_refused(tmp_path: Path) -> None:
         assert tables(url) == set()
 
 
-async def test_an_application_tells_whether_its_database_is_migrated(database_url: str, tmp_path: Path) -> None:
-    engine = create_engine(DatabaseSettings(url=database_url))
+async def test_an_application_tells_whether_its_database_is_migrated(url: str) -> None:
+    await asyncio.to_thread(migrate.upgrade, url)
+    engine = create_engine(DatabaseSettings(url=url))
     assert await migrate.is_current(engine)
     await migrate.require_current(engine)
     async with engine.begin() as connection:
