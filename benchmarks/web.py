@@ -32,7 +32,7 @@ from benchmarks.support.table import Row, print_table
 from benchmarks.support.web_server import EMPTY
 from tests.support import databases
 
-ROUNDS = 5
+ROUNDS = 3
 LIST = "/api/v1/events?limit=50"
 EMPTY_RATIO = 1.3
 LIST_MS = {"SQLite": 0.8, "PostgreSQL": 1.0}
@@ -107,7 +107,7 @@ async def measure(urls: dict[str, str]) -> dict[str, float]:
     """Median CPU ms per request by what was asked of whom."""
     async with AsyncExitStack() as stack:
         asked: dict[str, tuple[Server, str, int]] = {
-            "bare": (await stack.enter_async_context(server("bare")), EMPTY, 8_000)
+            "bare": (await stack.enter_async_context(server("bare")), EMPTY, 5_000)
         }
         for engine, url in urls.items():
             ours = await stack.enter_async_context(server("ours", url))
@@ -115,13 +115,13 @@ async def measure(urls: dict[str, str]) -> dict[str, float]:
             workspace_id = await sign_in(ours)
             naive.headers = {"x-api-key": "bench", "x-workspace": workspace_id}
             await add_events(url, workspace_id)
-            asked |= {f"ours {engine}": (ours, LIST, 2_400), f"naive {engine}": (naive, LIST, 800)}
-            asked.setdefault("empty", (ours, EMPTY, 8_000))
-            asked.setdefault("naive empty", (naive, EMPTY, 1_600))
+            asked |= {f"ours {engine}": (ours, LIST, 1_600), f"naive {engine}": (naive, LIST, 400)}
+            asked.setdefault("empty", (ours, EMPTY, 5_000))
+            asked.setdefault("naive empty", (naive, EMPTY, 600))
         samples: dict[str, list[float]] = {name: [] for name in asked}
         for turn in range(ROUNDS + 1):
             for name, (asked_server, path, requests) in asked.items():
-                cost = await asked_server.cost_ms(path, requests if turn else 400)
+                cost = await asked_server.cost_ms(path, requests if turn else 200)
                 if turn:
                     samples[name].append(cost)
         return {name: statistics.median(costs) for name, costs in samples.items()}
