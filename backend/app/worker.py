@@ -245,10 +245,14 @@ class TouchstoneWorker(SimpleWorker):
         self._try(super().run_maintenance_tasks)
 
     def execute_job(self, job: Job, queue: RedisQueue) -> None:
-        if job.func_name == PERFORM:
+        try:
+            if job.func_name != PERFORM:
+                raise ValueError(f"{job.func_name} is not a bell")
             perform(*job.args)
-        else:
-            log.warning("worker.foreign_job", function=job.func_name)
+        except StopRequested:
+            raise
+        except Exception as error:
+            log.warning("worker.strange_bell", error=repr(error))
         self._try(self._forget, job, queue)
 
     def _forget(self, job: Job, queue: RedisQueue) -> None:

@@ -1,0 +1,139 @@
+"""What the runner decides by itself; `test_conformance` has what a user sees."""
+
+import asyncio
+from collections import Counter
+from random import Random
+from typing import ClassVar
+
+from sqlalchemy import text
+
+from backend.app.core.context import ServiceContext
+from backend.app.core.errors import TooManyRequests
+from backend.app.core.message_hub import Event, MessageHub
+from backend.app.core.runner import Runner
+from backend.app.core.settings import Settings
+from backend.app.db.jobs import ClaimedJob
+from backend.app.db.session import Database
+from tests.support.jobs import context
+
+
+class TaskSet(Event):
+    name: ClassVar = "task.set"
+
+    task_id: str
+
+
+def make_hub(error: Exception | None = None) -> MessageHub:
+    hub = MessageHub()
+
+    @hub.on(TaskSet, attempts=12)
+    async def do(event: TaskSet, context: ServiceContext) -> None:
+        if error:
+            raise error
+
+    return hub
+
+
+async def publish(database: Database, settings: Settings, hub: MessageHub, count: int) -> None:
+    async with context(database, settings, hub) as ctx:
+        for number in range(count):
+            await hub.publish(TaskSet(task_id=str(number)), ctx)
+
+
+async def column(database: Database, query: str) -> list[object]:
+    async with database.transaction(write=False) as session:
+        return list((await session.scalars(text(query))).all())
+
+
+async def lose_the_leases(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE jobs SET lease_until = '2020-01-01 00:00:00' WHERE status = 'running'"))
+
+
+async def make_due(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE jobs SET available_at = '2020-01-01 00:00:00' WHERE status = 'pending'"))
+
+
+async def test_many_workers_never_claim_the_same_job(database: Database, settings: Settings) -> None:
+    hub = make_hub()
+    await publish(database, settings, hub, 60)
+    claimed: Counter[str] = Counter()
+
+    async def claim_all(runner: Runner) -> None:
+        while jobs := await runner.claim("default", 3):
+            claimed.update(job.id for job in jobs)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(8):
+            tasks.create_task(claim_all(Runner(database, hub, settings)))
+    # Those that others hold locked are skipped, so a round may end early: the next one takes the rest.
+    await claim_all(Runner(database, hub, settings))
+    assert claimed == Counter(await column(database, "SELECT id FROM jobs"))
+
+
+async def test_a_job_whose_worker_died_is_claimed_alone(database: Database, settings: Settings) -> None:
+    hub = make_hub()
+    await publish(database, settings, hub, 4)
+    runner = Runner(database, hub, settings)
+    assert len(await runner.claim("default", 2)) == 2
+    await lose_the_leases(database)
+    assert await runner.sweep() == 2
+
+    def lost(jobs: list[ClaimedJob]) -> list[int]:
+        return [job.lost for job in jobs]
+
+    assert lost(await runner.claim("default", 20)) == [0, 0]
+    assert lost(await runner.claim("default", 20, busy=True)) == []
+    assert lost(await runner.claim("default", 20)) == [1]
+    assert lost(await runner.claim("default", 20)) == [1]
+
+
+async def test_delays_grow_at_random_up_to_a_quarter_of_an_hour(database: Database, settings: Settings) -> None:
+    hub = make_hub(RuntimeError("no"))
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings, random=Random(1))
+    delays = []
+    for _ in range(11):
+        (job,) = await runner.claim("default", 1)
+        delay = await runner.perform(job)
+        assert delay is not None
+        delays.append(delay)
+        await make_due(database)
+    assert all(0 <= delay <= min(2.0**attempt, 900) for attempt, delay in enumerate(delays, start=1))
+    assert len(set(delays)) == len(delays)
+    assert max(delays) > 60
+
+
+async def test_a_target_that_asks_for_patience_gets_it(database: Database, settings: Settings) -> None:
+    hub = make_hub(TooManyRequests(headers={"Retry-After": "120"}))
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings)
+    (job,) = await runner.claim("default", 1)
+    assert await runner.perform(job) == 120
+    assert await runner.claim("default", 1) == []
+
+
+async def test_a_job_of_another_version_is_left_to_it(database: Database, settings: Settings) -> None:
+    await publish(database, settings, make_hub(), 1)
+    stranger = Runner(database, MessageHub(), settings)
+    (job,) = await stranger.claim("default", 1)
+    await stranger.perform(job)
+    assert await column(database, "SELECT status FROM jobs") == ["pending"]
+    assert await column(database, "SELECT max_attempts - attempts FROM jobs") == [12]
+    await make_due(database)
+    runner = Runner(database, make_hub(), settings)
+    (job,) = await runner.claim("default", 1)
+    await runner.perform(job)
+    assert await column(database, "SELECT status FROM jobs") == ["done"]
+
+
+async def test_the_heartbeat_keeps_the_lease(database: Database, settings: Settings) -> None:
+    hub = make_hub()
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings)
+    await runner.claim("default", 1)
+    await lose_the_leases(database)
+    await runner.heartbeat()
+    assert await runner.sweep() == 0
+    assert runner.held == 1
