@@ -38,7 +38,11 @@ async def read(
     unless the session has one in use: a session and a transaction cost more than a short statement does."""
     if not session.info.get(READS) or session.in_transaction():
         return await run(session, on_sqlite, on_postgresql)
-    return await greenlet_spawn(_read, session.get_bind(), on_sqlite, on_postgresql)
+    return await greenlet_spawn(_read, engine_of(session), on_sqlite, on_postgresql)
+
+
+def engine_of(session: AsyncSession) -> Engine:
+    return cast(Engine, session.sync_session.bind)
 
 
 def _read(engine: Engine, on_sqlite: Callable[[SqliteConnection], T], on_postgresql: Callable[[DBAPICursor], T]) -> T:
