@@ -22,6 +22,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q -j 0 .venv/lib backend || true  # where Python may not write bytecode as it goes
 	touch $@
 
 demo: $(STAMP)

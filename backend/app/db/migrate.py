@@ -2,18 +2,14 @@
 
 Each call is one transaction, so a killed migration leaves the old schema; processes that migrate at the same time take
 turns. The functions that take a URL run an event loop of their own: call them in a thread where one runs already.
+Alembic is imported by those that need it: it costs a quarter of a second.
 """
 
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from backend.app.db.engine import WRITE
 from backend.app.db.models import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 T = TypeVar("T")
 
@@ -45,21 +44,30 @@ class NotMigratedError(Exception):
 
 
 def upgrade(url: str, revision: str = "head") -> None:
+    from alembic import command
+
     perform(url, lambda connection: command.upgrade(_config(connection), revision))
 
 
 def downgrade(url: str, revision: str) -> None:
     """To `revision`, or to nothing with `base`."""
+    from alembic import command
+
     perform(url, lambda connection: command.downgrade(_config(connection), revision))
 
 
 def current(url: str) -> str | None:
     """The revision of the database, or `None` when it has none."""
+    from alembic.migration import MigrationContext
+
     return perform(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
 
 
 def check(url: str) -> list[Any]:
     """What differs between the tables that the code declares and those of the database, in Alembic's terms."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     return perform(
         url,
         lambda connection: list(compare_metadata(MigrationContext.configure(connection, opts={**OPTIONS}), metadata())),
@@ -69,6 +77,8 @@ def check(url: str) -> list[Any]:
 @functools.cache
 def head() -> str | None:
     """The newest revision of this release."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
@@ -126,7 +136,9 @@ def _create_engine(url: str) -> AsyncEngine:
     return engine
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "backend.app:migrations")
     config.attributes["connection"] = connection
