@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         secret_key(settings)  # no start without one
-        database = Database(create_engine(settings.database))
+        database = Database(create_engine(settings.database), patience_s=settings.database.busy_timeout_s)
         if settings.auto_migrate:
             await asyncio.to_thread(migrate.upgrade, settings.database.url)
         await migrate.require_current(database.engine)

@@ -28,7 +28,8 @@ class Performer:
     def __init__(self, runner: Runner, queues: Sequence[str] = QUEUES, *, listening: bool = False) -> None:
         self._runner = runner
         self._settings = runner.settings.jobs
-        self._lanes = {queue: _Lane(runner, queue) for queue in queues}
+        suspected: set[_Lane] = set()
+        self._lanes = {queue: _Lane(runner, queue, suspected) for queue in queues}
         self._listening = listening
         self._look_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,10 +103,15 @@ class Performer:
 
 
 class _Lane:
-    """The work on one queue: up to `concurrency` slots, each performing one job after the other."""
+    """The work on one queue: up to `concurrency` slots, each performing one job after the other.
 
-    def __init__(self, runner: Runner, queue: str) -> None:
+    `suspected` holds the lane, if any, that performs a job whose worker died: two of them at once, and the one that
+    kills workers would take the other down again and again.
+    """
+
+    def __init__(self, runner: Runner, queue: str, suspected: "set[_Lane]") -> None:
         self._runner = runner
+        self._suspected = suspected
         self._queue = queue
         self._concurrency = runner.settings.jobs.concurrency
         self._batch = runner.settings.jobs.batch_size if queue == BATCHED else 0
@@ -168,10 +174,10 @@ class _Lane:
                 ids = [self._rung.popleft() for _ in range(min(room, len(self._rung)))]
                 async with self._room_again:
                     self._room_again.notify_all()
-                claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots), ids=ids)
+                claimed = await self._claim(room, ids)
             else:
                 self._due = False
-                claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots))
+                claimed = await self._claim(room)
                 self._due = len(claimed) == room or any(job.lost for job in claimed)
             self._look_again = not claimed and bool(self.slots)
             self._alone = any(job.lost for job in claimed)
@@ -181,6 +187,19 @@ class _Lane:
                 self.slots.add(slot)
                 slot.add_done_callback(self._close_slot)
             return bool(claimed or self._rung)
+
+    async def _claim(self, room: int, ids: Sequence[str] = ()) -> list[ClaimedJob]:
+        mine = not self._suspected
+        if mine:
+            self._suspected.add(self)
+        found = False
+        try:
+            claimed = await self._runner.claim(self._queue, room, busy=bool(self.slots), suspects=mine, ids=ids)
+            found = any(job.lost for job in claimed)
+            return claimed
+        finally:
+            if mine and not found:
+                self._suspected.discard(self)
 
     def _room(self) -> int:
         free = self._concurrency - len(self.slots)
@@ -197,6 +216,8 @@ class _Lane:
 
     def _close_slot(self, slot: asyncio.Task[None]) -> None:
         self.slots.discard(slot)
+        if self._alone and not self.slots:
+            self._suspected.discard(self)
         if not self.slots and self._look_again:
             self._due = True
         self._bell.set()

@@ -167,11 +167,15 @@ class Runner:
         """How many jobs this process holds."""
         return len(self._held)
 
-    async def claim(self, queue: str, room: int, *, busy: bool = False, ids: Sequence[str] = ()) -> list[ClaimedJob]:
+    async def claim(
+        self, queue: str, room: int, *, busy: bool = False, suspects: bool = True, ids: Sequence[str] = ()
+    ) -> list[ClaimedJob]:
         """Take due jobs; see `db.jobs.claim`. Every one of them must go to `perform`."""
         lease_s = self.settings.jobs.lease_s
         async with self.database.transaction() as session:
-            claimed = await jobs.claim(session, queue, room, worker=self.worker, lease_s=lease_s, busy=busy, ids=ids)
+            claimed = await jobs.claim(
+                session, queue, room, worker=self.worker, lease_s=lease_s, busy=busy, suspects=suspects, ids=ids
+            )
         for job in claimed:
             if predecessor := self._held.get(job.id):
                 predecessor.give_up()

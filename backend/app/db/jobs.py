@@ -180,16 +180,24 @@ _LOST = (
 
 
 async def claim(
-    session: AsyncSession, queue: str, room: int, *, worker: str, lease_s: float, busy: bool, ids: Sequence[str] = ()
+    session: AsyncSession,
+    queue: str,
+    room: int,
+    *,
+    worker: str,
+    lease_s: float,
+    busy: bool,
+    suspects: bool = True,
+    ids: Sequence[str] = (),
 ) -> list[ClaimedJob]:
     """Take up to `room` jobs of `queue` that are due, oldest first, or those of `ids` that are.
 
-    A job whose worker died is taken alone, and only when this lane is not `busy`: if it is what kills the workers, it
-    takes no neighbour down with it.
+    A job whose worker died is a suspect. It is taken alone, when this lane is not `busy` and no other lane performs a
+    suspect (`suspects`): if it is what kills the workers, it takes nobody down twice.
     """
     statement, values = (_RUNG, {"ids": list(ids)}) if ids else (_DUE, {"queue": queue, "room": room})
     found = (await session.execute(statement, values)).all()
-    chosen = _choose(found, busy)
+    chosen = _choose(found, busy) if suspects else [row for row in found if not row.lost]
     if not chosen:
         return []
     await session.execute(_CLAIM, {"ids": [row.id for row in chosen], "lease": lease_s, "worker_name": worker})
