@@ -55,12 +55,3 @@ async def service_context(
 
 
 NOBODY = Principal(None, "", frozenset[Permission](), label="nobody")
-
-
-async def public_context(
-    request: Request,
-    session: Annotated[AsyncSession, Depends(get_session)],
-) -> ServiceContext:
-    """The context of a route that is open to everyone (sign-up, login)."""
-    runtime = runtime_of(request)
-    return ServiceContext(runtime.settings, session, runtime.hub, NOBODY, runtime.clock, request.state.request_id)

@@ -65,11 +65,6 @@ def translate(error: BaseException) -> TouchstoneError | None:
     return None
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when it is run again."""
-    return isinstance(error, Unavailable) or isinstance(translate(error), Unavailable)
-
-
 def _translate_driver(error: BaseException) -> TouchstoneError | None:
     text = str(error).lower()
     state: str = getattr(error, "sqlstate", None) or ""
