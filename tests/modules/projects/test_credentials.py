@@ -97,6 +97,50 @@ async def test_new_credentials_replace_the_old_ones_as_a_whole(app: FastAPI, dat
     assert (opened.kind, opened.values) == (AuthType.NONE, {})
 
 
+BASED = {"base_url": "http://shop.example/v1", "spec_url": "http://docs.example/openapi.json"}
+FOUND = {"base_url": None, "spec_url": "http://shop.example/openapi.json"}
+
+
+@pytest.mark.parametrize(
+    ("start", "change", "allowed"),
+    [
+        (BASED, {"base_url": "http://evil.example/v1"}, False),
+        (BASED, {"base_url": "https://shop.example/v1"}, False),
+        (BASED, {"base_url": "http://shop.example:8080/v1"}, False),
+        (BASED, {"base_url": "http://shop.example.evil.example/v1"}, False),
+        (BASED, {"base_url": None}, False),
+        (BASED, {"base_url": "http://SHOP.example.:80/v2"}, True),
+        (BASED, {"spec_url": "http://evil.example/openapi.json"}, True),
+        (BASED, {"base_url": "http://evil.example", "auth_type": "none"}, True),
+        (BASED, {"base_url": "http://new.example", "auth_type": "bearer", "auth_config": {"token": "new"}}, True),
+        (FOUND, {"spec_url": "http://evil.example/openapi.json"}, False),
+        (FOUND, {"base_url": "http://evil.example"}, False),
+        (FOUND, {"base_url": "http://shop.example/v1"}, True),
+        (FOUND, {"base_url": "http://shop.example/v1", "spec_url": "http://evil.example/openapi.json"}, True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bearer", "login"])
+async def test_credentials_never_follow_the_target_to_another_origin(
+    app: FastAPI, database: Database, kind: str, start: dict[str, Any], change: dict[str, Any], allowed: bool
+) -> None:
+    async with await sign_up(app) as client:
+        project = (await create(client, **start, auth_type=kind, auth_config=VALID[kind])).json()["data"]
+        answer = await client.patch(f"/projects/{project['id']}", json=change)
+        kept = (await client.get(f"/projects/{project['id']}")).json()["data"]
+        async with database.transaction(write=False) as session:
+            opened = await service(app, session, await workspace(client)).credentials(project["id"])
+        open_project = (await create(client, name="Open", **start)).json()["data"]
+        unprotected = await client.patch(f"/projects/{open_project['id']}", json=change)
+    assert unprotected.status_code == 200
+    assert not opened.values or not opened.may_go_to("http://evil.example/")
+    if allowed:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (422, "project.credentials_needed")
+        assert kept == project
+        assert opened.may_go_to("http://shop.example/other")
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "place"),
     [

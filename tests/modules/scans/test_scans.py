@@ -462,6 +462,21 @@ async def test_a_target_must_be_known(bench: Bench) -> None:
     assert refused["code"] == "scan.no_base_url"
 
 
+@pytest.mark.parametrize("described", ["by a document of the request", "at another place"])
+async def test_a_description_cannot_send_credentials_to_another_origin(bench: Bench, described: str) -> None:
+    auth = {"auth_type": "api_key_header", "auth_config": {"name": "X-Key", "value": "opensesame"}}
+    async with target(GOOD) as api, target(GOOD) as other:
+        document = {**DOCUMENT, "servers": [{"url": f"{other.url}/v1"}]}
+        other.answers["GET /spec"] = Says(body=document)
+        project = await bench.project(spec_url=f"{api.url}/spec", **auth)
+        handed_in = {"document": document} if "document" in described else {"spec_url": f"{other.url}/spec"}
+        found = await bench.discover(project, handed_in)
+        assert found["status"] == "completed"
+        scan = await bench.scan(project, scan_type="quick")
+        assert (scan["status"], scan["error"]["code"]) == ("failed", "scan.credentials_elsewhere")
+        assert not any("x-key" in asked.headers for asked in other.asked)
+
+
 async def test_a_deleted_project_takes_everything_with_it(bench: Bench) -> None:
     async with target({**GOOD, "GET /things": Says(500)}) as api:
         project = await discovered(bench, api.url)

@@ -22,6 +22,11 @@ class InvalidProjectTransition(InvalidTransition):
     code = "project.invalid_transition"
 
 
+class CredentialsNeeded(InvalidInput):
+    code = "project.credentials_needed"
+    title = "The target moves to another origin: send its auth_type and auth_config too"
+
+
 class NoTarget(InvalidInput):
     code = "project.no_target"
     title = "A project needs a base_url or a spec_url"

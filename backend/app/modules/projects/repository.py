@@ -84,12 +84,12 @@ class ProjectRepository:
         query = select(ProjectRecord.id).where(self._mine, ProjectRecord.id == project_id).with_for_update()
         return (await self._session.execute(query)).first() is not None
 
-    async def sealed_auth(self, project_id: str) -> tuple[str, str | None] | None:
-        query = select(ProjectRecord.auth_type, ProjectRecord.auth_sealed).where(
-            self._mine, ProjectRecord.id == project_id
-        )
-        row = (await self._session.execute(query)).first()
-        return None if row is None else (row[0], row[1])
+    async def sealed_auth(self, project_id: str) -> Row | None:
+        """`auth_type`, `auth_sealed`, and the `base_url` and `spec_url` of the same moment."""
+        query = select(
+            ProjectRecord.auth_type, ProjectRecord.auth_sealed, ProjectRecord.base_url, ProjectRecord.spec_url
+        ).where(self._mine, ProjectRecord.id == project_id)
+        return (await self._session.execute(query)).mappings().first()
 
     async def add(self, values: Mapping[str, Any]) -> bool:
         """False when the name is taken."""

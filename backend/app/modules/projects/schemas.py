@@ -19,7 +19,7 @@ from pydantic import (
 
 from backend.app.core.ids import Ulid
 from backend.app.core.schema import BaseSchema, InputSchema, Line, Verbatim
-from backend.app.extensions.http_client.policy import RequestRefused, parse_url
+from backend.app.extensions.http_client.policy import Origin, RequestRefused, parse_url
 from backend.app.modules.projects.models import MAX_NAME, AuthType, ProjectStatus
 
 MASK = "***"
@@ -177,7 +177,9 @@ _UNSENT: Any = Field(default=None)
 
 
 class ProjectUpdate(_AuthInput):
-    """Only the fields that are sent change. `auth_type` replaces the credentials as a whole."""
+    """Only the fields that are sent change. `auth_type` replaces the credentials as a whole. Stored credentials never
+    follow the target to another origin (scheme, host and port): an edit of `base_url`, or of `spec_url` where there is
+    no `base_url`, that changes the origin needs `auth_type` and `auth_config` too."""
 
     auth_type: AuthType = _UNSENT
     name: Name = _UNSENT
@@ -225,3 +227,14 @@ class TargetAuth:
 
     kind: AuthType
     values: Mapping[str, Any] = field(repr=False)
+    origin: Origin | None
+    """The only one that may see them, besides that of an absolute `url` of the login step."""
+
+    def may_go_to(self, url: str) -> bool:
+        return self.kind is AuthType.NONE or origin_of(url) == self.origin
+
+
+def origin_of(base_url: str | None, spec_url: str | None = None) -> Origin | None:
+    """Where the target is: without a `base_url` it is taken to be where its description is."""
+    url = base_url or spec_url
+    return parse_url(url).origin if url else None

@@ -13,6 +13,7 @@ from backend.app.core.schema import InputSchema
 from backend.app.core.secrets import Sealer, secret_key
 from backend.app.modules.projects.errors import (
     ArchivedProject,
+    CredentialsNeeded,
     InvalidProjectTransition,
     NoTarget,
     ProjectNameTaken,
@@ -27,7 +28,14 @@ from backend.app.modules.projects.events import (
 )
 from backend.app.modules.projects.models import AuthType, ProjectStatus
 from backend.app.modules.projects.repository import ProjectFilter, ProjectRepository
-from backend.app.modules.projects.schemas import LastScan, ProjectCreate, ProjectRead, ProjectUpdate, TargetAuth
+from backend.app.modules.projects.schemas import (
+    LastScan,
+    ProjectCreate,
+    ProjectRead,
+    ProjectUpdate,
+    TargetAuth,
+    origin_of,
+)
 
 _TRANSITIONS: Final[Mapping[ProjectStatus, Mapping[ProjectStatus, type[ProjectArchived | ProjectActivated]]]] = {
     ProjectStatus.ACTIVE: {ProjectStatus.ARCHIVED: ProjectArchived},
@@ -80,14 +88,17 @@ class ProjectService:
         return project
 
     async def update(self, project_id: str, wanted: ProjectUpdate, if_match: str | None) -> ProjectRead:
-        """Raises `ProjectNotFound`, `PreconditionFailed`, `InvalidTransition`, `NoTarget`, `ProjectNameTaken`."""
+        """Raises `ProjectNotFound`, `PreconditionFailed`, `InvalidTransition`, `NoTarget`, `CredentialsNeeded`,
+        `ProjectNameTaken`."""
         project = await self._locked(project_id, if_match)
         sent = wanted.model_dump(exclude_unset=True, exclude={"auth_type", "auth_config", "status"})
         changes = {name: value for name, value in sent.items() if value != getattr(project, name)}
         if not any(changes.get(name, getattr(project, name)) for name in ("base_url", "spec_url")):
             raise NoTarget
         fields = sorted(changes)
-        if "auth_type" in wanted.model_fields_set:
+        if "auth_type" not in wanted.model_fields_set:
+            _require_same_origin(project, changes)
+        else:
             changes |= self._sealed(project_id, wanted.auth_type, wanted.auth_config)
             fields.append("auth_config")
         events: list[Event] = [ProjectUpdated(project_id=project_id, fields=tuple(fields))] if fields else []
@@ -115,10 +126,11 @@ class ProjectService:
         held = await self._projects.sealed_auth(project_id)
         if held is None:
             raise ProjectNotFound
-        kind, sealed = held
-        if sealed is None:
-            return TargetAuth(AuthType.NONE, {})
-        return TargetAuth(AuthType(kind), json.loads(self._sealer().open(sealed, _place(project_id))))
+        origin = origin_of(held["base_url"], held["spec_url"])
+        if held["auth_sealed"] is None:
+            return TargetAuth(AuthType.NONE, {}, origin)
+        values = json.loads(self._sealer().open(held["auth_sealed"], _place(project_id)))
+        return TargetAuth(AuthType(held["auth_type"]), values, origin)
 
     async def record_statistics(
         self,
@@ -160,6 +172,16 @@ class ProjectService:
 
 def _place(project_id: str) -> str:
     return f"projects/{project_id}/auth_config"
+
+
+def _require_same_origin(project: ProjectRead, changes: Mapping[str, Any]) -> None:
+    """Who may edit a project need not know its credentials: nobody gets them by pointing it at a server of theirs."""
+    if project.auth_type is AuthType.NONE:
+        return
+    before = origin_of(project.base_url, project.spec_url)
+    if origin_of(changes.get("base_url", project.base_url), changes.get("spec_url", project.spec_url)) != before:
+        field = "base_url" if "base_url" in changes else "spec_url"
+        raise CredentialsNeeded(errors=[{"pointer": f"#/{field}", "detail": CredentialsNeeded.title}])
 
 
 def _transition(project: ProjectRead, wanted: ProjectStatus) -> Event:

@@ -23,6 +23,11 @@ class NoBaseUrl(Conflict):
     title = "Neither the project nor the description of the API says where it runs: set the project's base_url"
 
 
+class CredentialsElsewhere(Conflict):
+    code = "scan.credentials_elsewhere"
+    title = "The described API is not on the origin that the project's credentials are for: set the project's base_url"
+
+
 class ScanEnded(InvalidTransition):
     code = "scan.ended"
     title = "The scan has ended already"

@@ -23,6 +23,7 @@ from backend.app.modules.jobs.service import JobService
 from backend.app.modules.projects.schemas import LastScan, TargetAuth
 from backend.app.modules.projects.service import ProjectService
 from backend.app.modules.scans.errors import (
+    CredentialsElsewhere,
     FindingNotFound,
     InvalidFindingTransition,
     NoBaseUrl,
@@ -290,6 +291,10 @@ class ScanService:
         if base_url is None:
             await self.fail(scan_id, NoBaseUrl.code, NoBaseUrl.title)
             return None
+        auth = await self._projects.credentials(project.id)
+        if not auth.may_go_to(base_url):
+            await self.fail(scan_id, CredentialsElsewhere.code, CredentialsElsewhere.title)
+            return None
         await self._publish(
             ScanStarted(scan_id=scan_id, project_id=project.id, operations=len(inventory.description.operations))
         )
@@ -302,7 +307,7 @@ class ScanService:
             limits=limits,
             base_url=base_url,
             inventory=inventory,
-            auth=await self._projects.credentials(project.id),
+            auth=auth,
         )
 
     async def record(self, order: ScanOrder, runs: Sequence[TestRun], done: int, total: int) -> bool:
