@@ -39,6 +39,9 @@ class Finding:
     case_kind: str = ""
     count: int = 1
     """Requests of the scan that showed it."""
+    setup: tuple[str, ...] = ()
+    """`curl` lines that made what the request refers to, to be sent before it. An id that the target chose has to be
+    replaced in `curl` by the one that it chooses then."""
 
 
 def fingerprint(check: str, method: str, path: str, subject: str) -> str:
@@ -136,7 +139,15 @@ def excerpt(body: bytes | None, redactor: Redactor) -> str:
     return text if len(text) <= EXCERPT else text[:EXCERPT] + "..."
 
 
-def finding_of(failure: Failure, exchange: Exchange, method: str, path: str, kind: str, redactor: Redactor) -> Finding:
+def finding_of(
+    failure: Failure,
+    exchange: Exchange,
+    method: str,
+    path: str,
+    kind: str,
+    redactor: Redactor,
+    setup: Iterable[Request] = (),
+) -> Finding:
     """The finding that one failure makes: `evidence` gets the status and the beginning of the answer."""
     evidence = dict(failure.evidence)
     if exchange.answer is not None:
@@ -154,4 +165,5 @@ def finding_of(failure: Failure, exchange: Exchange, method: str, path: str, kin
         curl=curl_line(exchange.request, redactor),
         evidence=redactor.value(evidence),
         case_kind=kind,
+        setup=tuple(curl_line(request, redactor) for request in setup),
     )

@@ -95,7 +95,8 @@ def test_a_wrong_request_is_not_blamed_for_what_valid_ones_meet_too() -> None:
         (429, {"operation": replace(GET, responses=GET.responses[:1])}, None),
         (401, {"operation": replace(CLOSED, responses=GET.responses[:1])}, None),
         (401, {"operation": replace(GET, responses=GET.responses[:1])}, "low"),
-        (404, {"operation": replace(GET, responses=GET.responses[:1])}, "medium"),
+        (404, {"operation": replace(GET, responses=GET.responses[:1])}, "low"),
+        (404, {"operation": replace(GET, path="/pets", responses=GET.responses[:1])}, "medium"),
         (404, {"operation": replace(GET, responses=GET.responses[:1]), "invented": True}, None),
         (409, {"operation": replace(GET, responses=GET.responses[:1])}, "low"),
         (405, {"operation": replace(GET, responses=GET.responses[:1])}, "medium"),
@@ -108,6 +109,13 @@ def test_a_wrong_request_is_not_blamed_for_what_valid_ones_meet_too() -> None:
 def test_undocumented_statuses(status: int, more: dict[str, Any], severity: str | None) -> None:
     failure = judge("undocumented_status", status, **more)
     assert (failure.severity if failure else None) == severity
+
+
+def test_a_documented_server_error_weighs_less() -> None:
+    admitted = replace(GET, responses=(*GET.responses, ResponseSpec("503")))
+    catch_all = replace(GET, responses=(*GET.responses, ResponseSpec("default")))
+    severities = [judge("server_error", 503, operation=operation) for operation in (GET, admitted, catch_all)]
+    assert [failure and failure.severity for failure in severities] == ["high", "low", "high"]
 
 
 @pytest.mark.parametrize(

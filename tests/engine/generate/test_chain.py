@@ -6,7 +6,7 @@ from backend.app.engine.generate.case import Case, Expectation
 from backend.app.engine.generate.chain import Chain, is_leaving, kind_of, parameter_need, words
 from backend.app.engine.generate.requests import Inputs
 from backend.app.engine.generate.values import ValueGenerator
-from backend.app.engine.http import Answer
+from backend.app.engine.http import Answer, Request
 from backend.app.engine.schema import SchemaValidator
 from backend.app.engine.spec.model import (
     ApiDescription,
@@ -60,6 +60,7 @@ DELETE = operation("DELETE", "/pets/{petId}")
         ("/categories/{categoryUuid}", "categoryUuid", ("category",), "uuid"),
         ("/v1/order-items/{orderItemId}", "orderItemId", ("orderitem",), "id"),
         ("/accounts/{customerId}", "customerId", ("customer", "account"), "id"),
+        ("/teams/name/{team_name}", "team_name", ("team",), "name"),
     ],
 )
 def test_what_a_path_parameter_asks_for(path: str, name: str, kinds: tuple[str, ...], field: str) -> None:
@@ -105,6 +106,43 @@ def test_without_an_answer_the_id_is_invented() -> None:
     bound = chain(CREATE, READ).bind(case(READ))
     assert bound.inputs.parameters[PATH, "petId"] == 999
     assert bound.invented
+
+
+def test_a_guess_does_not_name_a_thing() -> None:
+    create, read = operation("POST", "/artifacts"), operation("GET", "/artifacts/{key}/latest")
+    linked = chain(create, read)
+    linked.observe(create, Inputs(), Answer(201, ()), {"id": 7})
+    assert linked.bind(case(read)).invented
+    linked.observe(create, Inputs(), Answer(201, ()), {"id": 8, "key": "k8"})
+    assert path_values(linked, read) == {"key": "k8"}
+
+
+def test_ids_of_nobody_in_query_and_body_are_invented() -> None:
+    schema = {"properties": {"owner_id": {"type": "integer"}}}
+    store = operation("PUT", "/storage", body=RequestBody(True, (MediaType("application/json", schema),)))
+    owner = Parameter("ownerId", QUERY, True, {"type": "integer"}, "form")
+    search = operation("GET", "/search", parameters=(owner,))
+    users = operation("GET", "/owners")
+    linked = chain(store, search, users)
+    in_body = {"inputs": {"body": {"owner_id": 5}, "media_type": "application/json"}}
+    assert linked.bind(case(store, **in_body)).invented
+    assert linked.bind(case(search)).invented
+    linked.observe(users, Inputs(), Answer(200, ()), [{"id": 3}])
+    assert linked.bind(case(store, **in_body)).inputs.body == {"owner_id": 3}
+    assert not linked.bind(case(store, **in_body)).invented
+    assert not linked.bind(case(search)).invented
+
+
+def test_what_a_request_refers_to_can_be_made_again() -> None:
+    make = operation("POST", "/users/{userId}/posts")
+    create, read = operation("POST", "/users"), operation("GET", "/users/{userId}/posts/{postId}")
+    linked = chain(create, make, read)
+    first, second = Request("POST", "http://h/users"), Request("POST", "http://h/users/1/posts")
+    linked.observe(create, Inputs(), Answer(201, ()), {"id": 1}, (first,))
+    bound = linked.bind(case(make))
+    linked.observe(make, bound.inputs, Answer(201, ()), {"id": 50}, (*bound.setup, second))
+    assert bound.setup == (first,)
+    assert linked.bind(case(read)).setup == (first, second)
 
 
 def test_a_location_header_gives_the_id() -> None:

@@ -128,3 +128,25 @@ def test_the_discriminator_names_the_branch() -> None:
     }
     kinds = {generator(definitions).generate(schema, Random(seed), examples=False)["kind"] for seed in range(20)}
     assert kinds == {"Cat", "dog"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "integer"}, 1),
+        ({"type": "integer", "minimum": 5}, 5),
+        ({"type": "integer", "minimum": -90, "maximum": 90}, 1),
+        ({"type": "integer", "maximum": -3}, -3),
+        ({"type": "integer", "multipleOf": 4}, 4),
+        ({"type": "number"}, 1),
+        ({"type": "number", "maximum": 0.5}, 0.5),
+    ],
+)
+def test_the_smallest_request_has_modest_numbers(schema: Any, expected: Any) -> None:
+    assert generator().generate(schema, Random(3)) == expected
+
+
+def test_a_target_is_not_asked_to_wait_long() -> None:
+    values = [generator().generate({"type": "number"}, Random(n), full=True, name="pollInterval") for n in range(50)]
+    assert all(isinstance(value, int | float) and 0 < value <= 3 for value in values)
+    assert len(set(values)) > 10

@@ -65,7 +65,7 @@ class CheckContext:
     authenticated: bool = False
     """Credentials were sent with the request."""
     invented: bool = False
-    """The path holds an id that the target never gave: 404 is a fair answer."""
+    """The request names a thing that the target never gave: 404 is a fair answer."""
 
     @property
     def operation(self) -> Operation:

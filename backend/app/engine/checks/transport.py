@@ -28,7 +28,7 @@ def transport(context: CheckContext) -> Failure | None:
         "transport",
         severity,
         title if context.valid else f"{title} ({context.case.kind.replace('_', ' ')})",
-        f"{context.exchange.error or title} Request: {context.case.title}.",
+        f"{(context.exchange.error or title).rstrip('.')} (to: {context.case.title}).",
         subject,
         {"expected": "an answer", "got": str(outcome)},
     )

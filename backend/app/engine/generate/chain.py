@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from backend.app.engine.generate.case import WHOLE_BODY, Case, Expectation, body_part, parameter_part
 from backend.app.engine.generate.requests import NO_BODY, Inputs
 from backend.app.engine.generate.values import ValueGenerator
-from backend.app.engine.http import Answer
+from backend.app.engine.http import Answer, Request
 from backend.app.engine.schema import SchemaValidator
 from backend.app.engine.spec.model import ApiDescription, Json, Operation, ParameterLocation
 
@@ -41,6 +41,8 @@ FALLBACKS = {
     "ref": ("ref", "id"),
 }
 """Fields that may serve where another one is asked for."""
+IDENTITIES = frozenset({"id", "uuid", "guid"})
+"""What a thing is known by, under whichever name: a fallback for one of these is no guess."""
 
 OWN_ACCOUNT = frozenset({"me", "self", "account", "profile", "current"})
 """Last segments of paths that stand for whoever asks."""
@@ -70,16 +72,20 @@ class Resource:
     created: bool = False
     uses: int = 0
     """Requests that were given it, other than to delete it."""
+    origin: tuple[Request, ...] = ()
+    """The requests that brought it into being, in their order; empty when it was there before the scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A case's inputs with the ids that the target gave. `invented` when a path holds an id that nobody gave us;
-    `resource` is the thing that the whole path names."""
+    """A case's inputs with the ids that the target gave. `invented` when the request names a thing that nobody gave
+    us, or only a guess was left; `resource` is the thing that the whole path names; `setup` are the requests that made
+    what this one refers to."""
 
     inputs: Inputs
     invented: bool
     resource: Resource | None = None
+    setup: tuple[Request, ...] = ()
 
 
 @lru_cache(maxsize=65_536)
@@ -126,6 +132,9 @@ def parameter_need(operation: Operation, name: str, location: ParameterLocation)
     if location is ParameterLocation.PATH:
         before = operation.path.split(f"{{{name}}}")[0].rstrip("/")
         segment = kind_of(_last_static(before))
+        if by_name and segment in ID_WORDS:
+            # `/teams/name/{team_name}`: the segment says which field, not which thing.
+            segment = ""
         kinds = tuple(dict.fromkeys(kind for kind in (by_name, segment) if kind))
         if not kinds:
             return None
@@ -249,6 +258,7 @@ class Chain:
         destructive = operation.method == "DELETE"
         resource: Resource | None = None
         target: Resource | None = None
+        used: list[Resource] = []
         linked = self._linked.get(operation.key)
         if linked and not settled and not destructive:
             self._turn += 1
@@ -270,28 +280,37 @@ class Chain:
                 continue
             candidate, values[key] = chosen
             candidate.uses += not destructive
-            given.add(name)
+            used.append(candidate)
+            if _names(candidate, need.field):
+                given.add(name)
             resource = resource or candidate
             if operation.path.rstrip("/").endswith(f"{{{name}}}"):
                 target = candidate
                 if destructive and case.expectation in (Expectation.ACCEPTED, Expectation.UNAUTHENTICATED):
                     # Another request must not be given what this one is about to delete.
                     self._withdraw(candidate)
+        invented = any(name not in given for name in names)
         for key, need in needs.items():
             if key[0] is ParameterLocation.QUERY and key in values and key not in settled:
                 chosen = self._choose(operation, key, need, created_only=destructive and not names)
-                if chosen is not None:
+                if chosen is None:
+                    invented = True
+                else:
+                    used.append(chosen[0])
                     values[key] = chosen[1]
-        inputs = replace(case.inputs, parameters=values, body=self._bound_body(case))
-        invented = any(name not in given for name in names)
-        return Bound(inputs, invented, target)
+        body, unknown = self._bound_body(case, used)
+        setup = dict.fromkeys(request for thing in used for request in thing.origin)
+        inputs = replace(case.inputs, parameters=values, body=body)
+        return Bound(inputs, invented or unknown, target, tuple(setup))
 
-    def _bound_body(self, case: Case) -> Json:
+    def _bound_body(self, case: Case, used: list[Resource]) -> tuple[Json, bool]:
+        """The body, and whether an id in it is nobody's. Adds to `used` what it refers to."""
         needs = self._body_needs[case.operation.key]
         body = case.inputs.body
         if not needs or not isinstance(body, dict) or WHOLE_BODY in case.fixed or case.inputs.raw_body is not None:
-            return body
+            return body, False
         changed: dict[str, Json] = {}
+        unknown = False
         for name, need in needs.items():
             if name not in body or body_part((name,)) in case.fixed:
                 continue
@@ -301,8 +320,11 @@ class Chain:
                 if value is not None and type(value) is type(body[name]):
                     changed[name] = value
                     resource.uses += 1
+                    used.append(resource)
                     break
-        return {**body, **changed} if changed else body
+            else:
+                unknown = True
+        return ({**body, **changed} if changed else body), unknown
 
     def _choose(
         self, operation: Operation, key: tuple[ParameterLocation, str], need: Need, *, created_only: bool
@@ -326,17 +348,25 @@ class Chain:
         # Things of the same collection first, then what we made ourselves, then the youngest.
         return iter(sorted(matching, key=lambda item: (item.collection != need.collection, not item.created)))
 
-    def observe(self, operation: Operation, inputs: Inputs, answer: Answer, document: Json) -> None:
-        """Remembers what a 2xx answer shows. `document` is the parsed JSON body, None when there is none."""
+    def observe(
+        self,
+        operation: Operation,
+        inputs: Inputs,
+        answer: Answer,
+        document: Json,
+        origin: tuple[Request, ...] = (),
+    ) -> None:
+        """Remembers what a 2xx answer shows. `document` is the parsed JSON body, None when there is none; `origin` the
+        request with the setup before it."""
         parents = {key[1]: value for key, value in inputs.parameters.items() if key[0] is ParameterLocation.PATH}
         self._follow_links(operation, inputs, answer, document)
         collection = collection_of(operation.path)
         # A POST may as well be a search or an action: its answer alone does not make a thing ours to delete.
         creating = operation.method == "POST" and (answer.status == 201 or f"{collection}/{{}}" in self._item_paths)
         if operation.method == "PUT" and answer.status == 201:
-            self._remember_path(operation, parents, created=True)
+            self._remember_path(operation, parents, origin)
         if creating and answer.status == 201 and (location := answer.header("Location")):
-            self._remember_location(location)
+            self._remember_location(location, origin)
         if document is None:
             return
         kind = kind_of(_last_static(operation.path))
@@ -344,10 +374,18 @@ class Chain:
             collection = collection.rpartition("/")[0]
         single, objects = _objects(document, kind)
         for item in objects:
-            self._remember(kind, collection, item, parents, created=creating and single)
+            made = creating and single
+            self._remember(kind, collection, item, parents, created=made, origin=origin if made else ())
 
     def _remember(
-        self, kind: str, collection: str, item: Mapping[str, Json], parents: Mapping[str, Json], *, created: bool
+        self,
+        kind: str,
+        collection: str,
+        item: Mapping[str, Json],
+        parents: Mapping[str, Json],
+        *,
+        created: bool,
+        origin: tuple[Request, ...],
     ) -> None:
         fields: dict[str, Scalar] = {}
         for name, value in item.items():
@@ -370,7 +408,7 @@ class Chain:
             if what in self._wanted_fields:
                 fields.setdefault(what, value)
         if fields and (created or kind in self._wanted_kinds):
-            self._add(Resource(kind, collection, fields, dict(parents), created))
+            self._add(Resource(kind, collection, fields, dict(parents), created, origin=origin))
 
     def _add(self, resource: Resource) -> None:
         known = self._resources.setdefault(resource.kind, deque())
@@ -388,7 +426,7 @@ class Chain:
             return
         known.append(resource)
 
-    def _remember_path(self, operation: Operation, parents: Mapping[str, Json], *, created: bool) -> None:
+    def _remember_path(self, operation: Operation, parents: Mapping[str, Json], origin: tuple[Request, ...]) -> None:
         names = path_parameters(operation.path)
         if not names or not operation.path.rstrip("/").endswith("}"):
             return
@@ -397,9 +435,9 @@ class Chain:
         if need is None or not _is_id(value):
             return
         above = {name: parents[name] for name in names[:-1] if name in parents}
-        self._add(Resource(need.kinds[-1], need.collection, {need.field: value}, above, created))
+        self._add(Resource(need.kinds[-1], need.collection, {need.field: value}, above, created=True, origin=origin))
 
-    def _remember_location(self, location: str) -> None:
+    def _remember_location(self, location: str, origin: tuple[Request, ...]) -> None:
         path = urlsplit(location).path.rstrip("/")
         for pattern, operation in self._templates:
             match = pattern.search(path)
@@ -408,7 +446,7 @@ class Chain:
                 values = {
                     name: _number_or_text(unquote(text)) for name, text in zip(names, match.groups(), strict=True)
                 }
-                self._remember_path(operation, values, created=True)
+                self._remember_path(operation, values, origin)
                 return
 
     def _follow_links(self, operation: Operation, inputs: Inputs, answer: Answer, document: Json) -> None:
@@ -494,6 +532,11 @@ def _field(resource: Resource, name: str) -> Scalar | None:
         if candidate in resource.fields:
             return resource.fields[candidate]
     return None
+
+
+def _names(resource: Resource, name: str) -> bool:
+    """Whether the value that serves for the field is more than a guess."""
+    return name in resource.fields or name in IDENTITIES
 
 
 def is_leaving(operation: Operation) -> bool:

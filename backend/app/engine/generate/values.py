@@ -25,6 +25,9 @@ MOST_NODES = 2_000
 LONGEST_STRING = 20_000
 MOST_ITEMS = 1_000
 MOST_UNLIMITED = 20
+MOST_SECONDS = 2
+DURATION_NAMES = ("delay", "duration", "interval", "seconds", "sleep", "timeout", "wait")
+"""Ends of names of parameters that a target may wait for."""
 NUMBER_NAMES = ("id", "number", "num", "count", "limit", "offset", "page", "size", "bytes", "delay", "seconds", "index")
 """Ends of names that most likely stand for integers where no type is given."""
 
@@ -218,9 +221,9 @@ class ValueGenerator:
             case "string":
                 return self._string(flat, attempt.random, name)
             case "integer":
-                return _integer(flat, attempt.random)
+                return _integer(flat, attempt, name)
             case "number":
-                return _number(flat, attempt.random)
+                return _number(flat, attempt, name)
             case "boolean":
                 return attempt.random.random() < 0.5
             case "null":
@@ -422,44 +425,52 @@ def _decimal(value: Json) -> Decimal | None:
         return None
 
 
-def _range(flat: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+def _range(flat: Mapping[str, Any], name: str) -> tuple[Decimal, Decimal]:
     low, high = limits(flat)
     formats = INTEGER_FORMATS.get(str(flat.get("format", "")))
     if low is None:
         low = min(Decimal(1), high) if high is not None else Decimal(1)
     if high is None:
-        # Small: an unlimited number may be a page size or a delay in seconds, and the first ids are the likeliest.
-        high = max(Decimal(MOST_UNLIMITED), low + MOST_UNLIMITED * number_step(flat))
+        # Small: an unlimited number may be a page size, and the first ids are the likeliest. A delay is waited for.
+        spread = MOST_SECONDS if name.lower().endswith(DURATION_NAMES) else MOST_UNLIMITED
+        high = max(Decimal(spread), low + spread * number_step(flat))
     if formats is not None:
         low, high = max(low, Decimal(formats[0])), min(high, Decimal(formats[1]))
     return low, high
 
 
-def _integer(flat: Mapping[str, Any], random: Random) -> int:
-    low, high = _range(flat)
+def _pick(first: int, last: int, attempt: _Attempt, step: Decimal | int = 1) -> int:
+    """A multiple of `step`, between `first` and `last` of them; the smallest request has the one nearest to 1."""
+    if attempt.examples and not attempt.full:
+        return min(max(math.ceil(1 / step), first), last)
+    return attempt.random.randint(first, last)
+
+
+def _integer(flat: Mapping[str, Any], attempt: _Attempt, name: str) -> int:
+    low, high = _range(flat, name)
     least, most = math.ceil(low), math.floor(high)
     multiple = _decimal(flat.get("multipleOf"))
     if multiple is None or multiple <= 0:
         if least > most:
             raise NoValueError("the numeric limits leave no integer")
-        return random.randint(least, most)
+        return _pick(least, most, attempt)
     if multiple != multiple.to_integral_value():
         multiple = Decimal(multiple.as_integer_ratio()[0])
     first, last = math.ceil(low / multiple), math.floor(high / multiple)
     if first > last:
         raise NoValueError("the numeric limits leave no multiple")
-    return int(multiple * random.randint(first, last))
+    return int(multiple * _pick(first, last, attempt, multiple))
 
 
-def _number(flat: Mapping[str, Any], random: Random) -> int | float:
-    low, high = _range(flat)
+def _number(flat: Mapping[str, Any], attempt: _Attempt, name: str) -> int | float:
+    low, high = _range(flat, name)
     step = number_step({**flat, "type": "number"})
     first, last = math.ceil(low / step), math.floor(high / step)
     if first > last:
         if low > high:
             raise NoValueError("the numeric limits leave no number")
         return float((low + high) / 2)
-    value = step * random.randint(first, last)
+    value = step * _pick(first, last, attempt, step)
     return int(value) if value == value.to_integral_value() else float(value)
 
 
