@@ -23,11 +23,11 @@ from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.server import background_server
 from backend.app.main import create_app
 from backend.app.modules.labs.recipes import Lab, recipes
-from tests.engine.test_scan import Recorder
 from tests.support.accounts import PASSWORD, person
 from tests.support.contract import QUIET, OurApi, ask
 from tests.support.paging import next_page
 from tests.support.payloads import bad_values, with_value
+from tests.support.scanning import Recorder
 
 JSON = {"Content-Type": "application/json"}
 WRONG_CONTENT = [

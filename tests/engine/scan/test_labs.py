@@ -12,7 +12,7 @@ from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, run_scan
 from backend.app.engine.spec.normalise import describe
 from backend.app.engine.spec.parse import parse_document
 from backend.app.modules.labs.recipes import Lab, recipes
-from tests.engine.test_scan import Recorder
+from tests.support.scanning import Recorder
 
 BASE_URL = "http://lab.test"
 
