@@ -94,6 +94,12 @@ class JobSettings(Group):
     """Perform jobs inside the API process. Default: yes without Redis."""
 
 
+class AnomalySettings(Group):
+    sensitivity: Literal["low", "medium", "high"] = "medium"
+    """How readily a scan is called anomalous: one false alarm in some 1,000 (`low`), 100 to 1,000 (`medium`) or 30 to 100
+    (`high`) values of a noisy series."""
+
+
 class StorageSettings(Group):
     data_dir: Path = Path(".touchstone")
     """Generated keys and files of the embedded mode."""
@@ -135,6 +141,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     http: HttpSettings = HttpSettings()
     jobs: JobSettings = JobSettings()
+    anomalies: AnomalySettings = AnomalySettings()
     storage: StorageSettings = StorageSettings()
     logging: LoggingSettings = LoggingSettings()
     web: WebSettings = WebSettings()

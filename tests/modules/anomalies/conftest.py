@@ -1,7 +1,7 @@
 """Projects whose scans are over: what each endpoint did in them is written down, not measured."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from sqlalchemy import insert, select
@@ -10,7 +10,7 @@ from backend.app.core.clock import utc_now
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import system_principal
-from backend.app.core.settings import Settings
+from backend.app.core.settings import AnomalySettings, Settings
 from backend.app.db.outbox import EventRecord
 from backend.app.db.session import Database
 from backend.app.modules.scans.events import ScanCompleted
@@ -23,8 +23,15 @@ ScanOnce: TypeAlias = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def bench(settings: Settings, database: Database) -> Bench:
-    return Bench.open(settings, database)
+def sensitivity() -> str:
+    """Tests may name another one by parameter."""
+    return AnomalySettings().sensitivity
+
+
+@pytest.fixture
+async def bench(settings: Settings, database: Database, sensitivity: Literal["low", "medium", "high"]) -> Bench:
+    chosen = settings.model_copy(update={"anomalies": AnomalySettings(sensitivity=sensitivity)})
+    return Bench.open(chosen, database)
 
 
 def completed(project_id: str, scan_id: str) -> ScanCompleted:

@@ -72,6 +72,13 @@ async def test_errors_and_sizes_are_judged_too(
     assert (found["metric_type"], found["path"]) == (metric, "/users")
 
 
+@pytest.mark.parametrize(("sensitivity", "found"), [("low", 0), ("medium", 0), ("high", 1)])
+async def test_the_sensitivity_is_a_setting(bench: Bench, scan: ScanOnce, project: str, found: int) -> None:
+    await usual(scan, project)
+    await scan(project, {BOOKS: {"latency": 50.0, "size": 1_000.0}})
+    assert len(await bench.call("GET", f"/projects/{project}/anomalies")) == found
+
+
 async def test_what_is_usual_is_kept_of_the_latest_scan_only(bench: Bench, scan: ScanOnce, project: str) -> None:
     first = await usual(scan, project)
     assert await bench.call("GET", f"/projects/{project}/anomalies") == []

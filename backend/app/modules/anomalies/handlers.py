@@ -15,8 +15,9 @@ async def judge_scan(event: ScanCompleted, job: JobContext) -> None:
     """Detectors may be slow: they run beside the loop, and between two transactions."""
     project_id = str(event.project_id)
     async with job.transaction(write=False) as context:
-        series = await AnomalyService(context).series(project_id, event.scan_id)
-    judgements = await asyncio.to_thread(judge, series)
+        anomalies = AnomalyService(context)
+        series = await anomalies.series(project_id, event.scan_id)
+    judgements = await asyncio.to_thread(judge, series, anomalies.sensitivity)
     async with job.transaction() as context:
         await AnomalyService(context).record(project_id, event.scan_id, judgements)
 

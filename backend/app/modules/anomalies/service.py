@@ -60,6 +60,10 @@ class AnomalyService:
             raise AnomalyNotFound
         return AnomalyRead.model_validate(row)
 
+    @property
+    def sensitivity(self) -> Sensitivity:
+        return Sensitivity(self._context.settings.anomalies.sensitivity)
+
     async def series(self, project_id: str, scan_id: str) -> list[EndpointSeries]:
         """The series that end with this scan. Empty when so many scans followed that it is history itself."""
         every = await self._scans.endpoint_series(project_id, scans=HISTORY + 1)
@@ -89,7 +93,7 @@ class AnomalyService:
         await self._anomalies.delete_of_project(project_id)
 
 
-def judge(endpoints: Sequence[EndpointSeries]) -> list[Judgement]:
+def judge(endpoints: Sequence[EndpointSeries], sensitivity: Sensitivity) -> list[Judgement]:
     """What every registered detector says about the last point of each series. One that fails is left out whole."""
     judgements = []
     failed: set[str] = set()
@@ -99,7 +103,7 @@ def judge(endpoints: Sequence[EndpointSeries]) -> list[Judgement]:
                 if name in failed:
                     continue
                 try:
-                    verdict = detector(series, Sensitivity.MEDIUM)
+                    verdict = detector(series, sensitivity)
                     if not math.isfinite(verdict.score):
                         raise ValueError(f"the score is {verdict.score}")
                 except Exception:
@@ -118,21 +122,25 @@ def _ending_with(series: EndpointSeries, scan_id: str) -> EndpointSeries | None:
 
 
 def _metrics(endpoint: EndpointSeries) -> Iterator[Series]:
-    present = endpoint.points[-1]
-    subject = f"{endpoint.method} {endpoint.path}"
+    *earlier, present = endpoint.points
 
-    def series(metric: MetricType, unit: str, values: Sequence[float | None], samples: int) -> Iterator[Series]:
-        *history, current = values
+    def series(metric: MetricType, unit: str, name: str, counted: str) -> Iterator[Series]:
+        current: float | None = getattr(present, name)
         if current is not None:
-            known = tuple(value for value in history if value is not None)
-            yield Series(metric, unit, known, current, samples, subject)
+            known = [point for point in earlier if getattr(point, name) is not None]
+            yield Series(
+                metric,
+                unit,
+                tuple(getattr(point, name) for point in known),
+                current,
+                getattr(present, counted),
+                f"{endpoint.method} {endpoint.path}",
+                tuple(getattr(point, counted) for point in known),
+            )
 
-    def medians(name: str) -> list[float | None]:
-        return [getattr(point, name) for point in endpoint.points]
-
-    yield from series(MetricType.LATENCY, "ms", medians("median_latency_ms"), present.latency_samples)
-    yield from series(MetricType.ERROR_RATE, "", medians("error_rate"), present.requests)
-    yield from series(MetricType.RESPONSE_SIZE, "B", medians("median_size_bytes"), present.latency_samples)
+    yield from series(MetricType.LATENCY, "ms", "median_latency_ms", "latency_samples")
+    yield from series(MetricType.ERROR_RATE, "", "error_rate", "requests")
+    yield from series(MetricType.RESPONSE_SIZE, "B", "median_size_bytes", "latency_samples")
 
 
 def _row(judgement: Judgement) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class MetricType(StrEnum):
 
 
 class Sensitivity(StrEnum):
-    """How readily a detector speaks up."""
+    """How readily a detector speaks up: the setting `anomalies.sensitivity`."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -37,6 +37,8 @@ class Series:
     """How many requests `current` sums up."""
     subject: str = "This endpoint"
     """Whose series it is, as the explanation calls it: `GET /books`."""
+    history_samples: tuple[int, ...] = ()
+    """How many requests each value of `history` sums up; empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

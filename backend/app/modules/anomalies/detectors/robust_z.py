@@ -1,6 +1,6 @@
 """Robust z-score: how many robust standard deviations the present value lies from the median of the earlier ones.
 
-Why this one comes first, and its limits: `docs/decisions/0005-robust-z-score-first.md`.
+Why this one comes first, how it was fitted, and its limits: `docs/decisions/0005-robust-z-score-first.md`.
 """
 
 import math
@@ -14,21 +14,31 @@ MINIMUM_HISTORY = 3
 THRESHOLDS = {Sensitivity.LOW: 5.0, Sensitivity.MEDIUM: 3.5, Sensitivity.HIGH: 2.5}
 """Iglewicz & Hoaglin (1993) recommend 3.5."""
 
+EXPECTED_WEIGHT = 4
+"""The spread that is expected before anything was measured counts as much as so many deviations that were."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
     verb: str
-    absolute_floor: float
-    """A standard deviation below this is taken for this, in the unit of the series."""
-    relative_floor: float
-    """The same as a share of the median."""
+    expected_spread: float
+    """The standard deviation from scan to scan that is expected of an endpoint nobody knows: of the logarithm (0.25 is
+    25 %) where there is an offset, else in the unit of the series."""
+    offset: float | None = None
+    """Values are compared by the logarithm of themselves plus this, so that what is small beside it is all the same."""
     two_sided: bool = False
+
+    def scaled(self, value: float) -> float:
+        return value if self.offset is None else math.log(max(value, 0.0) + self.offset)
+
+    def unscaled(self, value: float) -> float:
+        return max(0.0, value if self.offset is None else math.exp(min(value, 700.0)) - self.offset)
 
 
 METRICS = {
-    MetricType.LATENCY: _Metric("took", absolute_floor=5.0, relative_floor=0.15),
-    MetricType.ERROR_RATE: _Metric("failed", absolute_floor=0.02, relative_floor=0.0),
-    MetricType.RESPONSE_SIZE: _Metric("answered", absolute_floor=16.0, relative_floor=0.1, two_sided=True),
+    MetricType.LATENCY: _Metric("took", expected_spread=0.25, offset=10.0),
+    MetricType.ERROR_RATE: _Metric("failed", expected_spread=0.03),
+    MetricType.RESPONSE_SIZE: _Metric("answered", expected_spread=0.2, offset=100.0, two_sided=True),
 }
 
 
@@ -37,69 +47,101 @@ def robust_z(series: Series, sensitivity: Sensitivity) -> Verdict:
     """Anomalous when the score passes the threshold of the sensitivity, upwards, or both ways for a size. A rate must
     besides have a Wilson interval (95 %) that lies wholly above the one of the earlier scans, so that one failure of
     one request is no anomaly. Values that are not finite are left out of the history."""
-    history = [value for value in series.history if math.isfinite(value)]
+    known = [(value, count) for value, count in zip(series.history, _counts(series), strict=True) if _is_usable(value)]
+    history = [value for value, _ in known]
     if len(history) < MINIMUM_HISTORY:
         details = f"Too little history to judge: {MINIMUM_HISTORY} earlier values are needed, there are {len(history)}."
         return Verdict(0.0, False, None, None, details)
-    if not math.isfinite(series.current):
+    if not _is_usable(series.current):
         return Verdict(0.0, False, None, None, "There is no present value to judge.")
 
     metric = METRICS[series.metric_type]
-    center = median(history)
-    floor = max(metric.absolute_floor, metric.relative_floor * abs(center))
-    scale = max(robust_scale(history) * _widening(len(history)), floor)
-    threshold = THRESHOLDS[sensitivity]
-    low, high = max(0.0, center - threshold * scale), center + threshold * scale
-    surprising = True
+    scaled = [metric.scaled(value) for value in history]
+    center, scale = median(scaled), _scale(scaled, metric.expected_spread)
+    score = (metric.scaled(series.current) - center) / scale
+    margin = THRESHOLDS[sensitivity] * scale
+    low, high = metric.unscaled(center - margin), metric.unscaled(center + margin)
+    proven = True
     if series.metric_type is MetricType.ERROR_RATE:
-        usual_high, now_low = _wilson_bounds(series, history)
+        usual_high, now_low = _wilson_bounds(series, known)
         high = min(1.0, max(high, usual_high))
-        surprising = now_low > usual_high
+        proven = now_low > usual_high
 
-    score = (series.current - center) / scale
     beyond = series.current > high or (metric.two_sided and series.current < low)
-    is_anomalous = beyond and surprising
-    return Verdict(score, is_anomalous, low, high, _explain(series, history, score, is_anomalous))
+    return Verdict(
+        score,
+        beyond and proven,
+        low if metric.two_sided else 0.0,
+        high,
+        _explain(series, sensitivity, history, (low, high), beyond, proven),
+    )
 
 
-def _widening(count: int) -> float:
-    """By how much the scale of so few values must be widened for a threshold of 3.5 to raise one false alarm in 200 on
-    skewed noise (log-normal, sigma 0.25; a fit to a simulation, see the decision page)."""
-    return 1.2 + 75 / count**2
+def _scale(values: list[float], expected: float) -> float:
+    """The standard deviation of a difference from the median of `values`. A few values say little about their spread:
+    the mean square of it and of the expected one, weighted by how many deviations each stands for, says more. The
+    second factor is for the error of the median itself; pi / 2n of many values, a little more of few."""
+    weight = len(values) - 1
+    square = (EXPECTED_WEIGHT * expected**2 + weight * robust_scale(values) ** 2) / (EXPECTED_WEIGHT + weight)
+    return math.sqrt(square * (1 + 3 / len(values)))
 
 
-def _wilson_bounds(series: Series, history: list[float]) -> tuple[float, float]:
-    """The upper bound of the usual rate and the lower bound of the present one; earlier scans are taken to have sent
-    as many requests as this one."""
+def _wilson_bounds(series: Series, known: list[tuple[float, int]]) -> tuple[float, float]:
+    """The upper bound of the usual rate and the lower bound of the present one."""
+    requests = sum(count for _, count in known)
+    failures = min(math.fsum(_share(rate) * count for rate, count in known), requests)
     samples = max(series.current_samples, 1)
-    failures, present = math.fsum(map(_share, history)) * samples, _share(series.current) * samples
-    return wilson_interval(failures, samples * len(history))[1], wilson_interval(present, samples)[0]
+    return wilson_interval(failures, requests)[1], wilson_interval(_share(series.current) * samples, samples)[0]
+
+
+def _counts(series: Series) -> tuple[int, ...]:
+    """How many requests each earlier value sums up; where that is not known, as many as the present one."""
+    return series.history_samples or (max(series.current_samples, 1),) * len(series.history)
+
+
+def _is_usable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < 1e150
 
 
 def _share(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _explain(series: Series, history: list[float], score: float, is_anomalous: bool) -> str:
+def _explain(
+    series: Series,
+    sensitivity: Sensitivity,
+    history: list[float],
+    band: tuple[float, float],
+    beyond: bool,
+    proven: bool,
+) -> str:
+    metric = METRICS[series.metric_type]
     now = _amount(series, series.current)
-    # The middle 80 %, so that one old outlier does not make the usual look wide.
-    least, most = (_amount(series, quantile(history, probability)) for probability in (0.1, 0.9))
-    if least == most:
-        usual = least
-    else:
-        shared = f" {series.unit}" if series.unit else " %"
-        usual = f"{least.removesuffix(shared)} to {most}"
-    distance = abs(score)
-    number = f"{distance:.1f}" if distance < 10 else f"{distance:.0f}"
-    requests = f" ({series.current_samples} requests)" if series.current_samples > 1 else ""
     of_requests = " of its requests" if series.metric_type is MetricType.ERROR_RATE else ""
-    side = "above" if score >= 0 else "below"
-    verb = METRICS[series.metric_type].verb
-    distance_words = f"{number} robust deviations {side}" if is_anomalous else "within what is usual"
-    return (
-        f"{series.subject} {verb} {now}{of_requests}{requests}, usually {usual} over the last {len(history)} scans; "
-        f"{distance_words}."
-    )
+    requests = f" ({series.current_samples} requests)" if series.current_samples > 1 else ""
+    # The middle 80 %, so that one old outlier does not make the usual look wide.
+    usual = _range(series, quantile(history, 0.1), quantile(history, 0.9))
+    low, high = band
+    passes = _range(series, low, high) if metric.two_sided else f"up to {_amount(series, high)}"
+    said = f"{series.subject} {metric.verb} {now}{of_requests}{requests}, usually {usual} over the last "
+    said += f"{len(history)} scans"
+    if not beyond:
+        return f"{said}; within what is usual ({passes})."
+    if not proven:
+        return f"{said}; so few requests prove nothing."
+    return f"{said}{_times(series.current, median(history))}; at {sensitivity} sensitivity {passes} passes as usual."
+
+
+def _times(value: float, usual: float) -> str:
+    return f", {value / usual:.2g} times as much" if usual > 0 and 1.05 < value / usual < 100 else ""
+
+
+def _range(series: Series, least: float, most: float) -> str:
+    texts = _amount(series, least), _amount(series, most)
+    if texts[0] == texts[1]:
+        return texts[0]
+    shared = f" {series.unit}" if series.unit else " %"
+    return f"{texts[0].removesuffix(shared)} to {texts[1]}"
 
 
 def _amount(series: Series, value: float) -> str:
