@@ -71,7 +71,7 @@ VIOLATIONS = [
     ("engine/checks/unlisted.py", "import fastapi", "pure"),
     ("modules/anomalies/detectors/unlisted.py", "import redis", "pure"),
     ("modules/labs/recipes/unlisted.py", "from starlette.responses import Response", "pure"),
-    ("modules/endpoints/discovery/unlisted.py", "from backend.app.extensions.http_client import fetch", "pure"),
+    ("modules/endpoints/discovery/unlisted.py", "from backend.app.extensions.http_client import HttpClient", "pure"),
     ("extensions/metrics.py", "import httpx2", "http-client"),
     ("modules/events/service.py", "from aiohttp import ClientSession", "http-client"),
     ("main.py", "import requests", "http-client"),

@@ -61,6 +61,20 @@ def test_members_of_a_gzip_file_are_joined() -> None:
     assert decode(gzip.compress(b"a") + gzip.compress(b"b") + b"\0\0", "gzip", 10) == b"ab"
 
 
+@pytest.mark.parametrize("header", ["gzip, identity", "identity,gzip", ",gzip,", " GZIP ,, "])
+def test_what_says_nothing_beside_a_coding_is_passed_over(header: str) -> None:
+    assert decode(gzip.compress(b"a"), header, 10) == b"a"
+
+
+@pytest.mark.parametrize("codings", [("gzip", "gzip"), ("br", "gzip"), ("deflate", "br", "gzip", "br")])
+def test_a_bomb_in_a_bomb_is_stopped_at_the_first_layer_that_is_too_large(codings: tuple[str, ...]) -> None:
+    encoded = bytes(20_000_000)
+    for coding in codings:
+        encoded = ENCODERS[coding](encoded)
+    with pytest.raises(BodyTooLarge):
+        decode(encoded, ", ".join(codings), 100_000)
+
+
 def test_a_body_that_keeps_the_decoder_busy_is_given_up() -> None:
     with pytest.raises(BadCoding):
         decode(gzip.compress(b"") * 200_000, "gzip", 100)

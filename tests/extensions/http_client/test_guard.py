@@ -140,9 +140,11 @@ async def test_a_resolver_that_hangs_ends_at_its_own_limit() -> None:
 
 def test_a_wildcard_listener_is_known_under_its_real_addresses() -> None:
     assert own_addresses("127.0.0.1", 8000) == (("127.0.0.1", 8000),)
-    found = own_addresses("0.0.0.0", 8000)  # noqa: S104
-    assert ("127.0.0.1", 8000) in found
-    assert {port for _, port in found} == {8000}
+    assert own_addresses("0:0:0:0:0:0:0:1", 8000) == (("::1", 8000),)
+    for everywhere in ("0.0.0.0", "::", "", "localhost", "touchstone.internal"):  # noqa: S104
+        found = own_addresses(everywhere, 8000)
+        assert ("127.0.0.1", 8000) in found
+        assert {port for _, port in found} == {8000}
 
 
 ADDRESSES = st.one_of(st.ip_addresses(), st.ip_addresses(network="127.0.0.0/8"), st.ip_addresses(network="10.0.0.0/8"))

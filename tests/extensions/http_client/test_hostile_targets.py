@@ -102,6 +102,13 @@ async def endless_chunk_extension(visit: Visit) -> None:
         await asyncio.sleep(0.001)
 
 
+async def padded_chunks(visit: Visit) -> None:
+    await visit.request()
+    await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await visit.write(b"1;" + b"x" * 1000 + b"\r\ny\r\n")
+
+
 async def endless_trailers(visit: Visit) -> None:
     await visit.request()
     await visit.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
@@ -147,6 +154,24 @@ async def large_fields(visit: Visit) -> None:
     await visit.write(ok(b"", "X-Large: " + "y" * 9000))
 
 
+IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED_HELLO = b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+SMUGGLING = [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 15",
+]
+"""What two parsers could read as two different bodies."""
+ODD_LENGTHS = ["1", "+1", "-1", "0x1", "1, 1", "", "18446744073709551617"]
+"""Beside a right one."""
+ODD_CHUNK_SIZES = [b"0x5", b"-5", b"+5", b"5 ", b"FFFFFFFFFFFFFFFFF", b"", b"5;a\n"]
+
+
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [
@@ -163,7 +188,8 @@ async def large_fields(visit: Visit) -> None:
         (tiny_chunks, Outcome.TOO_LARGE),
         (greet, Outcome.PROTOCOL_ERROR),
         (close_at_once, Outcome.RESET),
-        (endless_chunk_extension, Outcome.TIMEOUT),
+        (endless_chunk_extension, Outcome.TOO_LARGE),
+        (padded_chunks, Outcome.TOO_LARGE),
         (endless_trailers, Outcome.TOO_LARGE),
         (large_fields, Outcome.TOO_LARGE),
         (reset_at_once, Outcome.RESET),
@@ -187,6 +213,13 @@ async def large_fields(visit: Visit) -> None:
         (once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc"), Outcome.PROTOCOL_ERROR),
         (once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n"), Outcome.PROTOCOL_ERROR),
         (once(b"HTTP/1.1 200 OK\r\nX-A\0: b\r\n\r\n"), Outcome.PROTOCOL_ERROR),
+        *((once(head + CHUNKED_HELLO), Outcome.PROTOCOL_ERROR) for head in SMUGGLING),
+        (once(b"HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n"), Outcome.PROTOCOL_ERROR),
+        (once(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi"), Outcome.PROTOCOL_ERROR),
+        (once(b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 2\r\n\r\nhi"), Outcome.PROTOCOL_ERROR),
+        (once(b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 2\r\n\r\nhi"), Outcome.PROTOCOL_ERROR),
+        *((once(ok(b"x", f"Content-Length: {text}")), Outcome.PROTOCOL_ERROR) for text in ODD_LENGTHS),
+        *((once(IN_CHUNKS + size + b"\r\nhello\r\n0\r\n\r\n"), Outcome.PROTOCOL_ERROR) for size in ODD_CHUNK_SIZES),
         (once(ok(b"not gzip", "Content-Encoding: gzip")), Outcome.PROTOCOL_ERROR),
     ],
 )

@@ -13,7 +13,15 @@ from tests.extensions.http_client.targets import EMBEDDED, PRODUCTION
 
 DATA = Path(__file__).parents[2] / "data"
 ALLOWED = json.loads((DATA / "ssrf-allowed.json").read_text())["urls"]
-METADATA = ["169.254.169.254", "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "fd20:ce::254", "169.254.170.2"]
+METADATA = [
+    "169.254.169.254",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "168.63.129.16",
+    "100.100.100.200",
+    "fd20:ce::254",
+    "169.254.170.2",
+]
 
 
 def check(policy: OutgoingPolicy, url: str, *answers: str) -> None:
@@ -120,6 +128,12 @@ def test_production_never_calls_itself_even_where_a_rule_allows_the_range() -> N
     policy = OutgoingPolicy(False, (AllowRule.parse("10.0.0.0/8"),), own_addresses=(("10.0.0.7", 8000),))
     assert refused(policy, "http://10.0.0.7:8000/") == "outgoing.own_address"
     check(policy, "http://10.0.0.7:9000/")
+
+
+def test_no_loopback_address_leads_around_the_rule_about_itself() -> None:
+    policy = OutgoingPolicy(False, (AllowRule.parse("127.0.0.0/8"),), own_addresses=(("127.0.0.1", 8000),))
+    assert refused(policy, "http://127.9.8.7:8000/") == "outgoing.own_address"
+    check(policy, "http://127.9.8.7:9000/")
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/8", "10.1.2.3/32:65535", "10.1.2.3:80", "fd00::/8:81"])

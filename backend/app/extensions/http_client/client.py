@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterable
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -17,12 +16,13 @@ from backend.app.extensions.http_client.pool import Pool
 from backend.app.extensions.http_client.resolver import Guard, Resolver, system_resolver
 from backend.app.extensions.http_client.transport import Received, StaleConnection, TargetFault
 
-CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 FRAMING = frozenset({"content-length", "transfer-encoding"})
 BODY_HEADERS = FRAMING | {"content-type", "content-encoding", "content-language", "content-location"}
+HARMLESS_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "user-agent"})
+"""What follows a redirect to another origin. Any other header may hold a credential, whatever its name."""
 
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -36,8 +36,7 @@ class HttpClient:
         async with HttpClient(policy) as client:
             exchange = await client.send(Request("GET", "http://127.0.0.1:8000/items"))
 
-    `client.send` is an `engine.http.Send`. `credential_headers` are names, besides the usual ones, that must not follow
-    a redirect to another origin. `ca_file` is trusted in addition to the system's certificates.
+    `client.send` is an `engine.http.Send`. `ca_file` is trusted in addition to the system's certificates.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class HttpClient:
         verify: bool = True,
         ca_file: str | None = None,
         user_agent: str = "touchstone",
-        credential_headers: Iterable[str] = (),
         resend_stale: bool = False,
     ) -> None:
         """`resend_stale` sends any request again that met a kept connection which the target had closed. A scan wants
@@ -61,7 +59,6 @@ class HttpClient:
         self._pool = Pool(self._guard, self._limits, max_connections, verify=verify, ca_file=ca_file)
         self._probe = LagProbe()
         self._defaults = (("User-Agent", user_agent), ("Accept", "*/*"), ("Accept-Encoding", ACCEPTED))
-        self._credentials = CREDENTIAL_HEADERS | {name.lower() for name in credential_headers}
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,14 +178,16 @@ class HttpClient:
         return Answer(received.status, received.headers, body)
 
     def _redirected(self, request: Request, target: Target, status: int, location: str) -> Request:
-        """The request that a redirect asks for (RFC 9110, 15.4), without credentials if it leaves the origin."""
+        """The request that a redirect asks for (RFC 9110, 15.4). Another origin gets no credentials and no body."""
         url = _resolve(request.url, location)
         method, headers, body = request.method, request.headers, request.body
         if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
             method, body = "GET", None
             headers = _without(headers, BODY_HEADERS)
         if parse_url(url).origin != target.origin:
-            headers = _without(headers, self._credentials | {"host"})
+            if body:
+                raise RequestRefused("outgoing.redirect", "the redirect would send the body to another origin")
+            headers = tuple((name, value) for name, value in headers if name.lower() in HARMLESS_HEADERS)
         return Request(method, url, headers, body)
 
 

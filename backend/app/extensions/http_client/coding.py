@@ -25,11 +25,11 @@ class BadCoding(Exception):
 def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
     """The body without its codings, the last one applied removed first. An unknown coding ends the work: what lies
     beneath cannot be read, and the bytes as received say more than an error. Raises `BodyTooLarge`, `BadCoding`."""
-    codings = content_encoding.lower().split(",")
+    codings = [name for part in content_encoding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     if len(codings) > MAX_CODINGS:
         raise BadCoding(f"the body has {len(codings)} content codings, one in the other")
     for coding in reversed(codings):
-        decoder = DECODERS.get(coding.strip())
+        decoder = DECODERS.get(coding)
         if decoder is None or not body:
             break
         pieces: list[bytes] = []
@@ -41,7 +41,7 @@ def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
                     raise BodyTooLarge
                 pieces.append(piece)
         except (zlib.error, brotli.error, EOFError):
-            raise BadCoding(f"the body is not valid {coding.strip()}") from None
+            raise BadCoding(f"the body is not valid {coding}") from None
         body = b"".join(pieces)
     return body
 

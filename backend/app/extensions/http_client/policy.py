@@ -100,7 +100,7 @@ class OutgoingPolicy:
             if not (_within(address, PRIVATE) or _public(address)):
                 raise _refused_address(origin, address)
             return
-        if (str(address), port) in self.own_addresses:
+        if self._is_own(address, port):
             raise RequestRefused("outgoing.own_address", f"{address}:{port} is this server")
         if any(rule.covers(address, port) for rule in self.allow):
             return
@@ -108,6 +108,11 @@ class OutgoingPolicy:
             raise _refused_address(origin, address)
         if not _usual_port(port):
             raise RequestRefused("outgoing.port", f"port {port} is not one for HTTP")
+
+    def _is_own(self, address: Address, port: int) -> bool:
+        # All of 127.0.0.0/8 reaches whoever listens on every address, and only its first is known as an interface's.
+        spellings = {str(address), "127.0.0.1"} if address in LOOPBACK else {str(address)}
+        return any((spelling, port) in self.own_addresses for spelling in spellings)
 
 
 def parse_url(url: str) -> Target:
@@ -218,9 +223,10 @@ NEVER = _networks(
     *("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
     *("168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32"),  # metadata of Azure, Alibaba, Oracle
     *("::/128", "fe80::/10", "fec0::/10", "ff00::/8"),
-    *("fd00:ec2::254/128", "fd20:ce::254/128"),  # metadata of AWS, Google
+    *("fd00:ec2::/32", "fd20:ce::254/128"),  # metadata and credentials of AWS, Google
 )
 """Unspecified, link-local, multicast, reserved, and the metadata services of clouds: refused in every mode."""
+LOOPBACK = IPv4Network("127.0.0.0/8")
 PRIVATE = _networks(
     *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
 )

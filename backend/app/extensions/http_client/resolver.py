@@ -1,6 +1,7 @@
 """From an origin to addresses that were checked; nothing else in Touchstone looks up a target's name."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,6 +49,7 @@ class Guard:
         if lookup is None or time.monotonic() >= self._expires[origin]:
             if len(self._lookups) >= MAX_ORIGINS:
                 self._lookups.clear()
+                self._expires.clear()
             lookup = self._lookups[origin] = asyncio.create_task(self._look_up(origin))
             self._expires[origin] = time.monotonic() + TTL_S
             lookup.add_done_callback(lambda task: self._forget_failure(origin, task))
@@ -83,10 +85,11 @@ class Guard:
 
 
 def own_addresses(host: str, port: int) -> tuple[tuple[str, int], ...]:
-    """Where a server that listens on `host` is reached, for `OutgoingPolicy.own_addresses`: a wildcard stands for every
-    address of this machine. An address that a router translates to ours cannot be known here."""
-    if host not in ("", "0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
-        return ((host, port),)
+    """Where a server that listens on `host` is reached, for `OutgoingPolicy.own_addresses`: a wildcard or a name stands
+    for every address of this machine. An address that a router translates to ours cannot be known here."""
+    with contextlib.suppress(ValueError):
+        if not (address := ip_address(host)).is_unspecified:
+            return ((str(address), port),)
     internet = (socket.AF_INET, socket.AF_INET6)
     entries = (entry for interface in psutil.net_if_addrs().values() for entry in interface)
     return tuple((entry.address.partition("%")[0], port) for entry in entries if entry.family in internet)

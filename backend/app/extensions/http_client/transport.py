@@ -15,6 +15,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from backend.app.engine.http import Headers, Outcome
 from backend.app.extensions.http_client.limits import HttpLimits
 
+FRAMING_OF_A_BYTE = 5
+"""Bytes around the body of a chunk that holds one, without extensions and leading zeros (RFC 9112, 7.1)."""
+
 
 class TargetFault(Exception):
     """The target did not give an answer; `outcome` is never `ANSWERED`, `message` holds no secret."""
@@ -60,7 +63,7 @@ class Connection(asyncio.Protocol):
 
     def _expect(self, *, bodiless: bool) -> None:
         self._bodiless = bodiless
-        self._head_bytes = self._field_bytes = 0
+        self._overhead = self._field_bytes = 0
         self._body = bytearray()
         self._kept_alive = False
         self._expect_head()
@@ -121,16 +124,18 @@ class Connection(asyncio.Protocol):
 
     def _refuse_head(self) -> None:
         limit = self._limits.max_header_bytes
-        self._fail(TargetFault(Outcome.TOO_LARGE, f"the headers of the answer are over {limit} bytes"))
+        self._fail(TargetFault(Outcome.TOO_LARGE, f"headers and framing of the answer are over {limit} bytes"))
 
     @property
     def _ends_with_connection(self) -> bool:
         """RFC 9112, 6.3: a body without a length and without chunks ends when the connection does."""
-        return not any(
-            name.lower() == "content-length"
-            or (name.lower() == "transfer-encoding" and value.lower().rstrip().endswith("chunked"))
-            for name, value in self._headers
-        )
+        return not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in self._headers)
+
+    @property
+    def _other_transfer_coding(self) -> bool:
+        """We ask for none (RFC 9112, 7.4), and parsers disagree about where such a body ends."""
+        codings = [value.lower() for name, value in self._headers if name.lower() == "transfer-encoding"]
+        return codings not in ([], ["chunked"])
 
     # What asyncio calls.
 
@@ -145,15 +150,14 @@ class Connection(asyncio.Protocol):
             return
         if self._first_byte_at is None:
             self._first_byte_at = self._received_at
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._overhead += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
             self._spoiled = True
         except HttpParserError:
             self._fail(TargetFault(Outcome.PROTOCOL_ERROR, "the answer is not valid HTTP/1.1"))
-        if self._in_head and self._head_bytes > self._limits.max_header_bytes:
+        if self._overhead > self._limits.max_header_bytes + FRAMING_OF_A_BYTE * len(self._body):
             self._refuse_head()
 
     def eof_received(self) -> None:
@@ -193,6 +197,10 @@ class Connection(asyncio.Protocol):
         self._status = self._parser.get_status_code()
         if self._exchanges == 1 and self._parser.get_http_version() not in ("1.0", "1.1"):
             self._fail(TargetFault(Outcome.PROTOCOL_ERROR, "the answer is of another version of HTTP"))
+        elif self._status < 100:
+            self._fail(TargetFault(Outcome.PROTOCOL_ERROR, "the answer has no valid status"))
+        elif self._other_transfer_coding:
+            self._fail(TargetFault(Outcome.PROTOCOL_ERROR, "the answer has a transfer coding other than chunked"))
         elif self._bodiless and self._status >= 200:
             self._finish(kept_alive=self._parser.should_keep_alive())
             # llhttp cannot be told that the method was HEAD: this parser waits for a body that does not come.
@@ -202,6 +210,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self._spoiled = True
             return
+        self._overhead -= len(data)
         self._body += data
         if len(self._body) > self._limits.max_body_bytes:
             limit = self._limits.max_body_bytes

@@ -1,13 +1,14 @@
 """What discovery does when it hears of something."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
-from backend.app.engine.credentials import static_credentials
-from backend.app.engine.generate.requests import Credentials
-from backend.app.engine.http import Exchange, Request
+from backend.app.engine.credentials import LOGIN, LoginFailed, log_in, static_credentials
+from backend.app.engine.generate.requests import Credentials, escape
+from backend.app.engine.http import Exchange, Headers, Request
 from backend.app.engine.spec.limits import DEFAULT_LIMITS
 from backend.app.engine.spec.model import SpecError
 from backend.app.extensions.http_client import HttpClient, HttpLimits
@@ -31,14 +32,16 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
     if order is None:
         return
     try:
-        credentials = static_credentials(order.auth.kind, order.auth.values)
-        names = [name for name, _ in credentials.headers]
-        async with HttpClient(outgoing_policy(job.settings), limits=LIMITS, credential_headers=names) as client:
+        async with HttpClient(outgoing_policy(job.settings), limits=LIMITS) as client:
             look = strategies.get(order.strategy)
-            found = await look(order.subject, _fetch(client, order, credentials), read_description)
+            found = await look(order.subject, _fetch(client, order), read_description)
     except (SpecError, NothingDiscovered) as error:
         async with job.transaction() as context:
             await DiscoveryService(context).fail(event.discovery_id, error.code, error.message, error.where)
+        return
+    except LoginFailed as error:
+        async with job.transaction() as context:
+            await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
         return
     await job.raise_if_cancelled()
     async with job.transaction() as context:
@@ -62,17 +65,32 @@ async def drop_endpoints(event: ProjectDeleted, context: ServiceContext) -> None
     await DiscoveryService(context).forget_project(event.project_id)
 
 
-def _fetch(client: HttpClient, order: DiscoveryOrder, credentials: Credentials) -> Fetch:
-    """The project's credentials go to the origin of its target and nowhere else. Those of a query stay at home: the URL
-    is kept as the place of the description."""
+def _fetch(client: HttpClient, order: DiscoveryOrder) -> Fetch:
+    """The project's credentials go to the origin of its target and nowhere else; a login step is performed when they
+    are first needed. The exchange shows the URL without a key in its query, because it is kept as the place of the
+    description."""
+    auth = order.auth
+    obtained: Credentials | None = None
 
     async def fetch(url: str) -> Exchange:
-        headers = credentials.headers if _origin(url) == _origin(order.target) else ()
-        return await client.send(Request("GET", url, headers), follow_redirects=True)
+        nonlocal obtained
+        credentials = Credentials()
+        if auth.may_go_to(url):
+            if obtained is None:
+                if auth.kind == LOGIN:
+                    obtained = await log_in(auth.values, order.base_url, client.send)
+                else:
+                    obtained = static_credentials(auth.kind, auth.values)
+            credentials = obtained
+        request = Request("GET", _with_query(url, credentials.query), credentials.headers)
+        # Servers repeat the query in the address that they redirect to, which may be elsewhere.
+        exchange = await client.send(request, follow_redirects=not credentials.query)
+        return replace(exchange, request=Request("GET", url))
 
     return fetch
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _with_query(url: str, pairs: Headers) -> str:
     parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+    query = "&".join(filter(None, [parts.query, *(f"{escape(name)}={escape(value)}" for name, value in pairs)]))
+    return parts._replace(query=query).geturl() if pairs else url
