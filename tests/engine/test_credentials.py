@@ -79,6 +79,9 @@ async def test_the_step_says_where_and_how() -> None:
         (says({"access_token": {"value": "t"}}), "/access_token"),
         (says({"access_token": "t\r\nX-Evil: 1"}), "/access_token"),
         (says([]), "/access_token"),
+        (says({"access_token": ""}), "/access_token"),
+        (says({"access_token": "  "}), "/access_token"),
+        (says({"access_token": "t" * 20_000}), "16384 characters"),
     ],
 )
 async def test_a_login_that_gives_no_token_says_why(answer: Answer | None, words: str) -> None:
@@ -94,6 +97,9 @@ async def test_a_login_that_gives_no_token_says_why(answer: Answer | None, words
         ("/a/1/", 2),
         ("/a/9", None),
         ("/a/-1", None),
+        ("/a/00", None),
+        ("/a/\u0660", None),
+        ("/a/" + "9" * 400, None),
         ("/b", None),
         ("/a/0/x", None),
     ],

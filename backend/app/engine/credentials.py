@@ -1,8 +1,9 @@
 """From how a target wants to be told who calls to what goes on the wire."""
 
 import base64
+import re
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -11,6 +12,9 @@ from backend.app.engine.http import Request, Send
 from backend.app.engine.spec.model import Json
 
 LOGIN = "login"
+MAX_TOKEN = 16 * 1024
+"""Characters of a token: it is sent with every request."""
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 class LoginFailed(Exception):
@@ -37,7 +41,8 @@ async def log_in(values: Mapping[str, Json], base_url: str, send: Send) -> Crede
     """Performs the login step: sends `body` as JSON to `url` (absolute, or a path below `base_url`), and puts the token
     at `token_pointer` of the answer into `header` after `prefix`. Raises `LoginFailed`."""
     url = values["url"]
-    url = base_url.rstrip("/") + url if url.startswith("/") else urljoin(base_url, url)
+    if url.startswith("/"):
+        url = base_url.rstrip("/") + url
     headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
     body = None if values["method"] == "GET" else orjson.dumps(values["body"])
     exchange = await send(Request(values["method"], url, headers, body))
@@ -52,9 +57,12 @@ async def log_in(values: Mapping[str, Json], base_url: str, send: Send) -> Crede
     except orjson.JSONDecodeError:
         raise LoginFailed(f"the login at {where} was answered with something other than JSON") from None
     token = resolve_pointer(document, values["token_pointer"])
-    if isinstance(token, bool) or not isinstance(token, str | int) or not str(token).isprintable():
+    text = str(token)
+    if isinstance(token, bool) or not isinstance(token, str | int) or not text.isprintable() or not text.strip():
         raise LoginFailed(f"the answer of the login at {where} has no token at {values['token_pointer'] or 'its root'}")
-    return Credentials(headers=((values["header"], f"{values['prefix']}{token}"),))
+    if len(text) > MAX_TOKEN:
+        raise LoginFailed(f"the token in the answer of the login at {where} has over {MAX_TOKEN} characters")
+    return Credentials(headers=((values["header"], f"{values['prefix']}{text}"),))
 
 
 def resolve_pointer(document: Json, pointer: str) -> Json:
@@ -63,7 +71,7 @@ def resolve_pointer(document: Json, pointer: str) -> Json:
         name = token.replace("~1", "/").replace("~0", "~")
         if isinstance(document, Mapping):
             document = document.get(name)
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+        elif isinstance(document, list) and _INDEX.fullmatch(name) and int(name) < len(document):
             document = document[int(name)]
         else:
             return None

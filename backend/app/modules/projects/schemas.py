@@ -66,7 +66,25 @@ _Token = Annotated[
     Field(min_length=1, max_length=8192, repr=False, pattern=r"^[\x21-\x7e]+$"),
     AfterValidator(_not_masked),
 ]
-HeaderName: TypeAlias = Annotated[str, Field(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+NOT_FOR_CREDENTIALS = frozenset(
+    {
+        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "metadata", "metadata-flavor"),
+        *("x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds"),
+    }
+)
+"""What frames a message or is between two hops (RFC 9110, 7.6.1), and what opens the metadata services of clouds."""
+
+
+def _for_credentials(name: str) -> str:
+    if name.lower() in NOT_FOR_CREDENTIALS:
+        raise ValueError("this header is not one that carries credentials")
+    return name
+
+
+HeaderName: TypeAlias = Annotated[
+    str, Field(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), AfterValidator(_for_credentials)
+]
 """A token of RFC 9110, 5.6.2."""
 JsonPointer: TypeAlias = Annotated[Verbatim, Field(max_length=500, pattern=r"^(?:/(?:[^/~]|~[01])*)*$")]
 
@@ -231,7 +249,10 @@ class TargetAuth:
     """The only one that may see them, besides that of an absolute `url` of the login step."""
 
     def may_go_to(self, url: str) -> bool:
-        return self.kind is AuthType.NONE or origin_of(url) == self.origin
+        try:
+            return self.kind is AuthType.NONE or origin_of(url) == self.origin
+        except RequestRefused:
+            return False
 
 
 def origin_of(base_url: str | None, spec_url: str | None = None) -> Origin | None:
