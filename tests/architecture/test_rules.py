@@ -30,6 +30,7 @@ FAMILIES = {"channels", "detectors", "discovery", "generators", "healers", "read
 BESIDES = {
     "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
     "labs/lab_api.py",  # what every recipe is built on
+    "scans/sweep",  # what a scan has to do and what it comes to: values and decisions that need no database
 }
 
 ENVIRONMENT_READERS = ("core/settings.py", "cli.py", "commands/", "worker.py")

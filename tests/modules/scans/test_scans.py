@@ -210,6 +210,34 @@ async def test_only_a_whole_full_scan_shows_that_something_is_fixed(bench: Bench
         assert await findings(bench, f"/projects/{project}/findings") == {crash: "fixed"}
 
 
+async def test_a_fault_that_could_not_be_reached_is_not_fixed(bench: Bench) -> None:
+    async with target({**GOOD, "GET /things/*": Says(500)}) as api:
+        project = await discovered(bench, api.url)
+        await bench.scan(project)
+        # Nobody gives an id any more, so that the one of the request is invented.
+        broken = {"GET /things": Says(503), "POST /things": Says(503), "GET /things/*": Says(404, {})}
+        api.answers.update(broken)
+        await bench.scan(project)
+        crash = "server_error GET /things/{id}"
+        assert (await findings(bench, f"/projects/{project}/findings"))[crash] == "open"
+        api.answers.update(GOOD)
+        await bench.scan(project)
+        assert (await findings(bench, f"/projects/{project}/findings"))[crash] == "fixed"
+
+
+async def test_what_is_sent_again_does_not_overtake_the_progress(bench: Bench) -> None:
+    async def busy(asked: Asked) -> Says:
+        busy_once.append(asked)
+        return Says(429, headers={"Retry-After": "0"}) if len(busy_once) % 2 else Says(body=[])
+
+    busy_once: list[Asked] = []
+    async with target({**GOOD, "GET /things": busy}) as api:
+        project = await discovered(bench, api.url)
+        scan = await bench.scan(project, scan_type="quick")
+    assert scan["progress"] == {"done": 3, "total": 3}
+    assert scan["summary"]["requests"] == 3
+
+
 async def test_an_accepted_finding_stays_accepted(bench: Bench) -> None:
     async with target({**GOOD, "GET /things/*": Says(500)}) as api:
         project = await discovered(bench, api.url)
@@ -290,6 +318,8 @@ async def test_a_running_scan_is_cancelled_and_keeps_what_it_found(bench: Bench,
     scan = await bench.call("GET", f"/scans/{scan['id']}")
     assert scan["status"] == "cancelled"
     assert scan["summary"]["stopped"] == "cancelled"
+    answered = sum(row["requests"] for row in await bench.call("GET", f"/scans/{scan['id']}/operations"))
+    assert await count(bench, TestRunRecord, scan_id=scan["id"]) == answered > 0
     assert await findings(bench, f"/scans/{scan['id']}/findings") == {"server_error GET /things": "opened"}
     assert (await bench.call("GET", f"/jobs?event_id={scan['event_id']}"))[0]["status"] == "cancelled"
     events = await bench.events(project)

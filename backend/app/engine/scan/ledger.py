@@ -162,7 +162,9 @@ class Ledger:
         )
         return run, first
 
-    def result(self, *, requests: int, duration_s: float, stopped: Stopped, left_behind: int) -> ScanResult:
+    def result(
+        self, *, planned: int, requests: int, duration_s: float, stopped: Stopped, left_behind: int
+    ) -> ScanResult:
         states = list(self._states.values())
         for state in states:
             state.summary.note = _note(state.summary)
@@ -190,6 +192,7 @@ class Ledger:
             ),
             left_behind=left_behind,
             internal_errors=tuple(self._internal_errors),
+            planned=planned,
         )
 
 

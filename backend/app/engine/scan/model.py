@@ -148,3 +148,5 @@ class ScanResult:
     """Things that the scan created and could not delete."""
     internal_errors: tuple[str, ...] = ()
     """Checks that failed themselves; their verdicts are missing."""
+    planned: int = 0
+    """Requests of the plan: without clean-up, and without those that are sent again."""

@@ -85,6 +85,7 @@ class _Scan:
         await self._observer.progress(self._done, self._total)
         limited = self._left_out or self._planner.left_out
         return self._ledger.result(
+            planned=self._total,
             requests=self._sender.requests,
             duration_s=self._clock.monotonic() - started,
             stopped=self._stopped or (Stopped.MAX_REQUESTS if limited else Stopped.COMPLETED),

@@ -16,7 +16,9 @@ from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import http_limits, outgoing_policy
 from backend.app.modules.projects.events import ProjectDeleted
 from backend.app.modules.scans.events import ScanRequested
-from backend.app.modules.scans.service import ScanOrder, ScanService, Tally
+from backend.app.modules.scans.service import ScanService
+from backend.app.modules.scans.sweep.order import ScanOrder
+from backend.app.modules.scans.sweep.tally import Tally
 
 log = structlog.get_logger(module_id="scans")
 

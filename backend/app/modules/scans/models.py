@@ -32,6 +32,10 @@ class FindingStatus(StrEnum):
     """A person decided to live with it."""
 
 
+ACTIVE = (ScanStatus.QUEUED, ScanStatus.RUNNING)
+STANDING = (FindingStatus.OPEN, FindingStatus.REOPENED)
+
+
 class Sighting(StrEnum):
     """What one scan meant for a finding."""
 

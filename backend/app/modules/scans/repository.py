@@ -12,6 +12,8 @@ from backend.app.db.insert import insert_or_ignore
 from backend.app.db.rows import ListQuery
 from backend.app.engine.checks import Severity
 from backend.app.modules.scans.models import (
+    ACTIVE,
+    STANDING,
     EndpointResultRecord,
     FindingRecord,
     FindingStatus,
@@ -22,8 +24,6 @@ from backend.app.modules.scans.models import (
 )
 from backend.app.modules.scans.schemas import FindingRead, OperationResultRead, ScanRead, TestRunRead
 
-ACTIVE = (ScanStatus.QUEUED, ScanStatus.RUNNING)
-STANDING = (FindingStatus.OPEN, FindingStatus.REOPENED)
 _BATCH = 500
 
 _scans: Any = ScanRecord.__table__
@@ -141,15 +141,17 @@ class ScanRepository:
             await self._clear([scan_id])
         return row
 
-    async def advance(self, scan_id: str, done: int, total: int) -> bool:
-        """False when the scan is not running any more."""
+    async def advance(self, scan_id: str, done: int, total: int) -> ScanStatus | None:
+        """The scan's status; None, storing nothing, when it is neither running nor cancelled, or deleted."""
+        ours = _scans.c.status.in_((ScanStatus.RUNNING, ScanStatus.CANCELLED))
         statement = (
             update(_scans)
-            .where(self._mine, _scans.c.id == scan_id, _scans.c.status == ScanStatus.RUNNING)
+            .where(self._mine, _scans.c.id == scan_id, ours)
             .values(done=done, total=total)
-            .returning(_scans.c.id)
+            .returning(_scans.c.status)
         )
-        return (await self._session.execute(statement)).first() is not None
+        status = (await self._session.execute(statement)).scalar_one_or_none()
+        return None if status is None else ScanStatus(status)
 
     async def finish(self, scan_id: str, values: Row, *, among: Iterable[ScanStatus] = ACTIVE) -> str | None:
         """Answers the project; None when the scan's status is not `among` those named, or it is deleted."""

@@ -130,7 +130,8 @@ class OperationResultRead(BaseSchema):
 
 class FindingRead(BaseSchema):
     """A fault of one operation, recognised from scan to scan by its `fingerprint`. `curl` reproduces it, secrets
-    masked; `count` is how often the latest scan that saw it did."""
+    masked; `evidence.setup` has the `curl` lines that make what it refers to, to be sent before. `count` is how often
+    the latest scan that saw it did."""
 
     id: Ulid
     project_id: Ulid
