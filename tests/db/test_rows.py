@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import bindparam, func, insert, literal, select, text
 
 from backend.app.core.ids import new_ulid
+from backend.app.db import driver
 from backend.app.db.outbox import EventRecord
 from backend.app.db.rows import ListQuery, PreparedSelect, part_of
 from backend.app.db.session import Database
@@ -99,11 +100,33 @@ async def test_many_readers_share_few_connections(events: Database) -> None:
     assert await asyncio.gather(*(read() for _ in range(60))) == [20] * 60
 
 
-async def test_what_is_written_where_nothing_should_be_is_not_kept(events: Database) -> None:
-    if not events.is_sqlite:
-        return
-    async with events.transaction(write=False) as session:
-        await session.execute(text("DELETE FROM events"))
+async def test_what_only_reads_cannot_write(events: Database) -> None:
+    write = "DELETE FROM events"
+    for attempt in (
+        lambda session: session.execute(text(write)),
+        lambda session: driver.run(session, lambda c: c.execute(write), lambda c: c.execute(write)),
+        lambda session: driver.read(session, lambda c: c.execute(write), lambda c: c.execute(write)),
+    ):
+        with pytest.raises(Exception, match=r"read-?only"):
+            async with events.transaction(write=False) as session:
+                await attempt(session)
+    assert len(await fetch(events)) == 10
+
+
+@pytest.mark.parametrize("directly", [True, False])
+async def test_who_is_cancelled_does_not_wait_for_the_query(events: Database, directly: bool) -> None:
+    query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT max(i) FROM n"
+
+    async def read() -> None:
+        async with events.transaction(write=False) as session:
+            if directly:
+                await driver.read(session, lambda c: c.execute(query), lambda c: c.execute(query))
+            else:
+                await session.execute(text(query))
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await read()
     assert len(await fetch(events)) == 10
 
 

@@ -51,13 +51,10 @@ def _read(engine: Engine, on_sqlite: Callable[[SqliteConnection], T], on_postgre
     try:
         if isinstance(pooled.driver_connection, sqlite.Connection):
             return cast("T", adapted.run_async(lambda driver: driver.read(on_sqlite)))
-        adapted.autocommit = True
-        try:
-            return on_postgresql(pooled.cursor())
-        finally:
-            adapted.autocommit = False
-    except Exception as error:
-        if engine.dialect.is_disconnect(error, adapted, None):  # type: ignore[arg-type]
+        return on_postgresql(pooled.cursor())
+    except BaseException as error:
+        # Who is cancelled leaves a connection on which the statement may still run.
+        if not isinstance(error, Exception) or engine.dialect.is_disconnect(error, adapted, None):  # type: ignore[arg-type]
             pooled.invalidate(error)
         raise
     finally:

@@ -1,5 +1,6 @@
 """Engines for the two databases, set up alike."""
 
+import functools
 from typing import Any, cast
 
 import orjson
@@ -12,33 +13,49 @@ from backend.app.db import sqlite
 
 WRITE = "touchstone_write"
 """Execution option: whether a transaction will write. It decides how SQLite begins."""
+_SETTINGS = "touchstone_settings"
 
 
-def create_engine(settings: DatabaseSettings) -> AsyncEngine:
+def create_engine(settings: DatabaseSettings, *, write: bool = True) -> AsyncEngine:
     """SQLite: WAL, foreign keys, `BEGIN IMMEDIATE` for transactions that write (a plain BEGIN that upgrades later
-    fails at once when another wrote meanwhile). PostgreSQL: asyncpg with its statement cache."""
+    fails at once when another wrote meanwhile). PostgreSQL: asyncpg with its statement cache.
+
+    `write=False`: the database refuses every write on these connections. On PostgreSQL each statement stands for
+    itself there, which READ COMMITTED is without the cost of a transaction.
+    """
     url = make_url(settings.url)
-    common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    common: dict[str, Any] = {
+        "json_serializer": _dumps,
+        "json_deserializer": orjson.loads,
+        "hide_parameters": True,  # the text of an error is kept and shown: values do not belong in it
+        "pool_size": settings.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": settings.busy_timeout_s,
+        "pool_use_lifo": True,
+        "execution_options": {WRITE: write, _SETTINGS: settings},
+    }
     if url.get_backend_name() == "postgresql":
-        return create_async_engine(
-            url,
-            pool_size=settings.pool_size,
-            max_overflow=0,
-            pool_timeout=settings.busy_timeout_s,
-            pool_use_lifo=True,
-            connect_args={"timeout": settings.busy_timeout_s, "prepared_statement_cache_size": 500},
-            **common,
-        )
-    memory = url.database in (None, "", ":memory:")
+        options: dict[str, Any] = {"timeout": settings.busy_timeout_s, "prepared_statement_cache_size": 500}
+        if not write:
+            common["isolation_level"] = "AUTOCOMMIT"
+            options["server_settings"] = {"default_transaction_read_only": "on"}
+        return create_async_engine(url, connect_args=options, **common)
     engine = create_async_engine(
         url,
-        connect_args={"async_creator_fn": sqlite.connect, "timeout": settings.busy_timeout_s},
+        connect_args={
+            "async_creator_fn": functools.partial(sqlite.connect, write=write),
+            "timeout": settings.busy_timeout_s,
+        },
         pool_reset_on_return=None,
-        **({} if memory else {"pool_size": settings.pool_size, "max_overflow": 0, "pool_use_lifo": True}),
         **common,
     )
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+def reader_of(engine: AsyncEngine) -> AsyncEngine:
+    """Connections of their own to the same database, on which nothing can be written."""
+    return create_engine(engine.get_execution_options()[_SETTINGS], write=False)
 
 
 def _begin(connection: Connection) -> None:

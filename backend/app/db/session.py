@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.app.db.driver import READS
-from backend.app.db.engine import WRITE
+from backend.app.db.engine import reader_of
 from backend.app.db.errors import DatabaseBusy, DatabaseUnreachable, translate
 
 log = structlog.get_logger(module_id="db")
@@ -25,8 +25,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, *, patience_s: float = 5.0) -> None:
         """`patience_s`: how long a writer waits for its turn on SQLite."""
         self.engine = engine
-        single = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
-        self._reader = engine.execution_options(**{WRITE: False}, **single)
+        self._reader = reader_of(engine)
         # SQLite has one writer. Waiting in our own line is fair and costs nothing; its busy handler sleeps and retries.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
         self._patience_s = patience_s
@@ -39,8 +38,8 @@ class Database:
     async def transaction(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises.
 
-        `write=False` says that the block only reads: nothing is committed, and on PostgreSQL each statement stands for
-        itself, which READ COMMITTED is without the cost. After the commit the callbacks of `after_commit` run.
+        `write=False` says that the block only reads: the database refuses a write with a `DBAPIError`. On PostgreSQL
+        each statement then stands for itself. After the commit the callbacks of `after_commit` run.
         Raises `Unavailable` or `InvalidInput` in place of the driver's errors (see `db.errors`).
         """
         turn = self._turn if write else None
@@ -78,6 +77,7 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._reader.dispose()
 
 
 def after_commit(session: AsyncSession, callback: Callback) -> None:

@@ -4,6 +4,7 @@ aiosqlite crosses four times for a SELECT (cursor, execute, fetch, close), and B
 more than a short statement does.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -51,8 +52,7 @@ class Connection(aiosqlite.Connection):
                 connection.execute(begin)
             return function(connection)
 
-        result: T = await self._execute(call)  # type: ignore[no-untyped-call]
-        return result
+        return await self._cross(call)
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Call `function`, which only reads. Readers wait for nobody: what ends within `_BRIEF_STEPS` stays on this
@@ -65,7 +65,15 @@ class Connection(aiosqlite.Connection):
                 raise
         finally:
             self._conn.set_progress_handler(None, 0)
-        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
+        return await self._cross(lambda: function(self._conn))
+
+    async def _cross(self, call: Callable[[], T]) -> T:
+        """On the connection's thread. Who is cancelled does not wait for the statement to end."""
+        try:
+            result: T = await self._execute(call)  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            self._conn.interrupt()
+            raise
         return result
 
     def cursor(self) -> "Cursor":  # type: ignore[override]
@@ -134,8 +142,11 @@ class Cursor:
         self._rows = []
 
 
-async def connect(database: str | Path, **options: Any) -> Connection:
-    """The driver opens no transaction by itself (`isolation_level=None`): SQLAlchemy's begin event does."""
+async def connect(database: str | Path, *, write: bool = True, **options: Any) -> Connection:
+    """`write=False`: SQLite refuses to write on this connection.
+
+    The driver opens no transaction by itself (`isolation_level=None`): SQLAlchemy's begin event does.
+    """
 
     def open_database() -> sqlite3.Connection:
         connection: sqlite3.Connection = sqlite3.connect(
@@ -147,6 +158,8 @@ async def connect(database: str | Path, **options: Any) -> Connection:
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; "
             "PRAGMA foreign_keys = ON"
         )
+        if not write:
+            connection.execute("PRAGMA query_only = ON")
         return connection
 
     connection: Connection = Connection(open_database, iter_chunk_size=64)
