@@ -174,3 +174,27 @@ async def test_a_database_that_is_not_there_is_unavailable() -> None:
         async with database.transaction() as session:
             await session.execute(text("SELECT 1"))
     await database.close()
+
+
+async def test_a_value_that_reads_like_a_fault_of_the_database_is_none(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("CREATE UNIQUE INDEX test_notes_text ON test_notes (text)"))
+
+    async def insert(number: int) -> None:
+        async with database.transaction() as session:
+            await session.execute(NOTES.insert().values(id=number, text="database is locked; disk is full"))
+
+    await insert(1)
+    with pytest.raises(IntegrityError):
+        await insert(2)
+
+
+async def test_the_text_of_an_error_holds_no_values(database: Database) -> None:
+    async def insert() -> None:
+        async with database.transaction() as session:
+            await session.execute(NOTES.insert().values(id=1, text="hunter2"))
+
+    await insert()
+    with pytest.raises(IntegrityError) as error:
+        await insert()
+    assert "hunter2" not in str(error.value)

@@ -41,6 +41,8 @@ _DRIVER_UNAVAILABLE = (
     "cannot switch to state",
 )
 _DRIVER_INVALID = ("value out of int", "too large to convert", "surrogates not allowed")
+_REFUSED_BY_DRIVER = "22000"
+"""What asyncpg says when it cannot send a value."""
 _UNAVAILABLE = ("08", "40", "53", "57P", "58")
 """SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system."""
 _INVALID = ("22021", "22P05", "22003", "22001")
@@ -66,13 +68,14 @@ def translate(error: BaseException) -> TouchstoneError | None:
 
 
 def _translate_driver(error: BaseException) -> TouchstoneError | None:
-    text = str(error).lower()
+    """By SQLSTATE where the server says one: the text of such an error may quote a value."""
     state: str = getattr(error, "sqlstate", None) or ""
+    text = "" if state and state != _REFUSED_BY_DRIVER else str(error).lower()
     if state in _INVALID or any(t in text for t in _DRIVER_INVALID):
         return InvalidInput("A value holds characters or numbers that cannot be stored")
     if state.startswith("40"):
         return DatabaseConflict()
-    if "locked" in text:
+    if "database is locked" in text or "table is locked" in text:
         return DatabaseBusy()
     if state.startswith(_UNAVAILABLE) or any(t in text for t in _DRIVER_UNAVAILABLE):
         return DatabaseUnreachable()
