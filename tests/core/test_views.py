@@ -1,6 +1,7 @@
 """The view door: one test for each promise and each refusal."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
@@ -20,6 +21,7 @@ from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
+from tests.support.apps import client_of, small_app
 
 READ = Permission.JOBS_READ
 
@@ -40,8 +42,8 @@ async def authenticate(request: Request, runtime: Runtime) -> Principal:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[APIRouter], httpx2.AsyncClient]]:
-    settings = Settings(database=DatabaseSettings(url="sqlite+aiosqlite:///:memory:"))
+async def serve(tmp_path: Path) -> AsyncIterator[Callable[[APIRouter], httpx2.AsyncClient]]:
+    settings = Settings(database=DatabaseSettings(url=f"sqlite+aiosqlite:///{tmp_path}/views.db"))
     database = Database(create_engine(settings.database))
 
     def start(router: APIRouter) -> httpx2.AsyncClient:
@@ -219,3 +221,12 @@ def test_refuses_a_class_without_routes() -> None:
             pass
 
     assert "at least one route" in refused(build)
+
+
+async def test_overrides_that_would_not_reach_a_view_are_refused(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = small_app(things(), settings)
+    app.dependency_overrides[current_principal] = five
+    assert (await client_of(app).post("/things/1", json={"size": 1})).status_code == 500
+    assert "dependency_overrides do not reach views" in capsys.readouterr().out

@@ -189,6 +189,8 @@ def _ask_first(route: APIRoute, permission: Permission | None) -> None:
         handle = build()
 
         async def handler(request: Request) -> Response:
+            if request.app.dependency_overrides:
+                raise ViewError("dependency_overrides do not reach views: put another Runtime into app.state.runtime")
             if permission is not None and not (await current_principal(request)).may(permission):
                 raise PermissionDenied(f"this needs the permission {permission.value}")
             if reader is not None:
