@@ -6,8 +6,13 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.app.core.clock import utc_now
+from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
+from backend.app.core.message_hub import Event, MessageHub
+from backend.app.core.permissions import system_principal
 from backend.app.core.settings import Settings
 from backend.app.db.outbox import EventRecord
 from backend.app.db.session import Database
@@ -120,3 +125,34 @@ async def test_a_workspace_sees_its_own(bench: Bench) -> None:
         assert len((await bob.get("/events")).json()["data"]) == 1
         assert (await bob.get(f"/findings/{SCAN}/events")).status_code == 404
         assert (await nobody.get("/events")).status_code == 401
+
+
+class StepTaken(Event):
+    name = "step.taken"
+    step_id: str
+
+
+async def test_who_follows_a_timeline_with_a_look_back_misses_nothing(settings: Settings, database: Database) -> None:
+    """On PostgreSQL a slower transaction commits below positions that were read; on SQLite writers take turns."""
+    bench = Bench.open(settings, database)
+    hub = MessageHub()
+    since = quote((utc_now() - timedelta(minutes=1)).isoformat())
+    seen: list[str] = []
+
+    async def take_step(session: AsyncSession, name: str) -> None:
+        context = ServiceContext(settings, session, hub, system_principal(ALICE), utc_now, "r")
+        await hub.publish(StepTaken(step_id=name), context)
+
+    async def look() -> None:
+        events = await bench.call("GET", f"/events?order=oldest&since={since}")
+        seen.extend(name for event in events if (name := event["entity_id"]) not in seen)
+
+    async with database.transaction() as slow:
+        await take_step(slow, "slow")
+        if not database.is_sqlite:
+            async with database.transaction() as session:
+                await take_step(session, "quick")
+            await look()
+            assert seen == ["quick"]
+    await look()
+    assert seen == (["slow"] if database.is_sqlite else ["quick", "slow"])

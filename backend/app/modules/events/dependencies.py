@@ -23,7 +23,13 @@ async def event_filter(
     ] = None,
     since: Annotated[datetime | None, Query(description="Events at or after this time.")] = None,
     until: Annotated[datetime | None, Query(description="Events before this time.")] = None,
-    order: Order = Order.NEWEST,
+    order: Annotated[
+        Order,
+        Query(
+            description="To follow a timeline, read `oldest` with a `since` one minute back and pass over known ids: "
+            "an event may appear below positions that were read already."
+        ),
+    ] = Order.NEWEST,
 ) -> Filter:
     return Filter(name, _aware(since), _aware(until), order)
 

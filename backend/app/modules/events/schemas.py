@@ -9,7 +9,11 @@ from backend.app.core.schema import BaseSchema
 
 
 class EventRead(BaseSchema):
-    """A fact that was recorded; never changed afterwards. `position` is its place in the order of all events."""
+    """A fact that was recorded; never changed afterwards. `position` is its place in the order of all events.
+
+    On PostgreSQL the place is taken before the transaction commits, so what a slower one did appears below positions
+    that were read already. Who follows a timeline asks again from a `since` one minute back, and passes over known ids.
+    """
 
     position: int
     id: Ulid
