@@ -41,6 +41,7 @@ log = structlog.get_logger(module_id="jobs")
 _RECONNECT_S = 1.0
 _RQ_TTL_S = 20
 _BEAT_S = 1.0
+_LISTEN_S = 1
 _ECHO_S = 1.0
 """A second signal so soon after the first is the same one, sent by a process group as well."""
 
@@ -124,6 +125,9 @@ class JobLoop:
 
     def take(self, queue: str, ids: Sequence[str]) -> None:
         self.call(self.performer.perform(queue, ids))
+
+    def has_room(self, queue: str) -> bool:
+        return self.performer.has_room(queue)
 
     def listen(self, listening: bool) -> None:
         self._loop.call_soon_threadsafe(self.performer.listen, listening)
@@ -243,6 +247,23 @@ class TouchstoneWorker(SimpleWorker):
 
     def run_maintenance_tasks(self) -> None:
         self._try(super().run_maintenance_tasks)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, RedisQueue] | None:
+        """Listens where there is room: a worker whose lane of long jobs is full leaves their bells to others, and hears
+        those of the other queues. `timeout` is None in a burst, which does not wait."""
+        while True:
+            in_turn = [*self._ordered_queues, *(queue for queue in self.queues if queue not in self._ordered_queues)]
+            self._ordered_queues = [queue for queue in in_turn if self._jobs.has_room(queue.name)]
+            found = None
+            if self._ordered_queues:
+                found = super().dequeue_job_and_maintain_ttl(timeout, _LISTEN_S)
+            elif timeout is not None:
+                self.heartbeat()
+                time.sleep(_LISTEN_S)
+            if found or timeout is None or self._stop_requested:
+                return found
 
     def execute_job(self, job: Job, queue: RedisQueue) -> None:
         try:

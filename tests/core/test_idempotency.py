@@ -1,24 +1,32 @@
 """`Idempotency-Key` on both engines: one key, one effect, one answer."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
+from backend.app.core import idempotency
+from backend.app.core.clock import utc_now
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import Conflict
-from backend.app.core.message_hub import Event
+from backend.app.core.message_hub import Event, MessageHub
+from backend.app.core.performer import Performer
 from backend.app.core.permissions import Permission
 from backend.app.core.responses import Envelope, envelope
+from backend.app.core.runner import Runner
 from backend.app.core.runtime import service_context
 from backend.app.core.schema import InputSchema
 from backend.app.core.settings import Settings
 from backend.app.core.views import access_control, view
+from backend.app.db.idempotency import IdempotencyRecord
+from backend.app.db.insert import insert_or_ignore
 from backend.app.db.outbox import EventRecord
 from tests.support.apps import client_of, small_app
+from tests.support.jobs import until
 
 
 class Wish(InputSchema):
@@ -155,4 +163,52 @@ async def test_a_key_may_hold_any_byte_of_a_header(app: FastAPI, database: Any) 
     for _ in range(2):
         answer = await client.post("/wishes", json={"name": "rain"}, headers=[(b"Idempotency-Key", b"\xe9\xff")])
         assert answer.status_code == 202
+    assert await effects(database) == 1
+
+
+async def keys(database: Any) -> int:
+    async with database.transaction(write=False) as session:
+        return int(await session.scalar(select(func.count()).select_from(IdempotencyRecord)))
+
+
+async def test_keys_are_kept_for_a_day(app: FastAPI, database: Any, settings: Settings) -> None:
+    client = client_of(app)
+    await wish(client, "k")
+
+    def runner(hours: float) -> Runner:
+        return Runner(database, MessageHub(), settings, lambda: utc_now() + timedelta(hours=hours))
+
+    assert await runner(23.9).forget_keys() == 0
+    assert "idempotency-replayed" in (await wish(client, "k")).headers
+    assert await runner(24.1).forget_keys() == 1
+    assert "idempotency-replayed" not in (await wish(client, "k", "sun")).headers
+    assert await effects(database) == 2
+
+
+async def test_any_number_of_keys_is_forgotten_by_whoever_performs_jobs(database: Any, settings: Settings) -> None:
+    async with database.transaction() as session:
+        common = {"workspace_id": "w", "user_id": "", "request_hash": ""}
+        old = [{**common, "key": str(n), "created_at": utc_now() - timedelta(days=2)} for n in range(1200)]
+        await session.execute(insert(IdempotencyRecord), [*old, {**common, "key": "young", "created_at": utc_now()}])
+    performer = Performer(Runner(database, MessageHub(), settings))
+    await performer.start()
+
+    async def forgotten() -> bool:
+        return await keys(database) == 1
+
+    await until(forgotten)
+    await performer.stop()
+
+
+async def test_a_key_that_expires_while_it_is_looked_up_is_free(
+    app: FastAPI, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The insert meets the key, and the sweep removes it before it is read."""
+    meets = [True]
+
+    async def insert_but_meet(*arguments: Any) -> bool:
+        return False if meets and meets.pop() else await insert_or_ignore(*arguments)
+
+    monkeypatch.setattr(idempotency, "insert_or_ignore", insert_but_meet)
+    assert (await wish(client_of(app), "k")).status_code == 202
     assert await effects(database) == 1

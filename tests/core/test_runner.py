@@ -5,12 +5,13 @@ from collections import Counter
 from random import Random
 from typing import ClassVar
 
+import pytest
 from sqlalchemy import text
 
 from backend.app.core.context import ServiceContext
-from backend.app.core.errors import TooManyRequests
+from backend.app.core.errors import InvalidInput, TooManyRequests
 from backend.app.core.message_hub import Event, MessageHub
-from backend.app.core.runner import Runner
+from backend.app.core.runner import JobContext, Runner
 from backend.app.core.settings import Settings
 from backend.app.db.jobs import ClaimedJob
 from backend.app.db.session import Database
@@ -23,7 +24,7 @@ class TaskSet(Event):
     task_id: str
 
 
-def make_hub(error: Exception | None = None) -> MessageHub:
+def make_hub(error: BaseException | None = None) -> MessageHub:
     hub = MessageHub()
 
     @hub.on(TaskSet, attempts=12)
@@ -87,6 +88,70 @@ async def test_a_job_whose_worker_died_is_claimed_alone(database: Database, sett
     assert lost(await runner.claim("default", 20, busy=True)) == []
     assert lost(await runner.claim("default", 20)) == [1]
     assert lost(await runner.claim("default", 20)) == [1]
+
+
+async def test_suspects_that_must_wait_keep_nobody_else_waiting(database: Database, settings: Settings) -> None:
+    hub = make_hub()
+    await publish(database, settings, hub, 6)
+    runner = Runner(database, hub, settings)
+    suspects = [job.id for job in await runner.claim("default", 5)]
+    await lose_the_leases(database)
+    await runner.sweep()
+    await make_due(database)
+    assert await runner.claim("default", 2, suspects=False, ids=suspects) == []
+    (job,) = await runner.claim("default", 2, suspects=False)
+    assert job.id not in suspects
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError("by itself")])
+async def test_a_handler_that_ends_oddly_has_used_an_attempt(
+    database: Database, settings: Settings, error: BaseException
+) -> None:
+    hub = make_hub(error)
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings)
+    (job,) = await runner.claim("default", 1)
+    assert await runner.perform(job) is not None
+    assert await column(database, "SELECT max_attempts - attempts FROM jobs") == [11]
+    assert str(*await column(database, "SELECT error FROM jobs")).startswith(type(error).__name__)
+    assert await column(database, "SELECT status FROM jobs") == ["pending"]
+
+
+async def test_what_a_hostile_target_says_can_be_stored_as_the_error(database: Database, settings: Settings) -> None:
+    hub = make_hub(InvalidInput("a\x00b\ud800c"))
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings)
+    (job,) = await runner.claim("default", 1)
+    await runner.perform(job)
+    assert await column(database, "SELECT status FROM jobs") == ["dead"]
+    assert await column(database, "SELECT error FROM jobs") == ["InvalidInput: a\ufffdb\ufffdc"]
+    assert await column(database, "SELECT name FROM events ORDER BY position") == ["task.set", "job.dead"]
+
+
+async def test_a_note_holds_whatever_a_target_says(database: Database, settings: Settings) -> None:
+    hub = MessageHub()
+
+    @hub.on(TaskSet)
+    async def work(event: TaskSet, job: JobContext) -> None:
+        await job.progress(1, 1, "GET /\x00\ud800")
+
+    await publish(database, settings, hub, 1)
+    runner = Runner(database, hub, settings)
+    (job,) = await runner.claim("default", 1)
+    await runner.perform(job)
+    assert await column(database, "SELECT note FROM jobs WHERE status = 'done'") == ["GET /\ufffd\ufffd"]
+
+
+async def test_a_job_that_was_handed_back_a_thousand_times_may_fail(database: Database, settings: Settings) -> None:
+    hub = make_hub(RuntimeError("no"))
+    await publish(database, settings, hub, 1)
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE jobs SET attempts = 2000, max_attempts = 2012"))
+    runner = Runner(database, hub, settings)
+    (job,) = await runner.claim("default", 1)
+    delay = await runner.perform(job)
+    assert delay is not None
+    assert delay <= 900
 
 
 async def test_delays_grow_at_random_up_to_a_quarter_of_an_hour(database: Database, settings: Settings) -> None:

@@ -124,3 +124,11 @@ def test_every_key_is_known_by_its_dotted_name() -> None:
     assert {"mode", "database.url", "jobs.lease_s"} <= set(keys)
     assert len(keys) == len(set(keys))
     assert set(Settings.model_fields) == {key.partition(".")[0] for key in keys}
+
+
+def test_a_heartbeat_comes_within_the_lease(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOUCHSTONE_JOBS__LEASE_S", "10")
+    assert refusal().startswith("jobs: ")
+    assert "heartbeat_s" in refusal()
+    monkeypatch.setenv("TOUCHSTONE_JOBS__HEARTBEAT_S", "3")
+    assert load_settings().jobs.lease_s == 10

@@ -1,6 +1,7 @@
 """Keeps a process busy with due jobs: one lane per queue, a look at the table now and then, and the heartbeat."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ log = structlog.get_logger(module_id="jobs")
 
 BATCHED = "default"
 """The queue of short jobs: they are claimed many at a time."""
+_FORGET_EVERY_S = 600.0
 _LAST_WORDS_S = 2.0
 
 
@@ -49,8 +51,13 @@ class Performer:
         if lane := self._lanes.get(queue):
             lane.wake()
 
+    def has_room(self, queue: str) -> bool:
+        """Whether a bell of `queue` would be answered soon. May be asked from another thread."""
+        lane = self._lanes.get(queue)
+        return lane is not None and lane.has_room()
+
     async def perform(self, queue: str, ids: Sequence[str]) -> None:
-        """Returns when the lane has room for more. Those of `ids` that are due are performed, sooner or later."""
+        """Returns when the lane can take more. Those of `ids` that are due are performed, sooner or later."""
         if lane := self._lanes.get(queue):
             await lane.take(ids)
 
@@ -63,7 +70,9 @@ class Performer:
     async def stop(self, grace_s: float | None = None) -> None:
         """Claim nothing more, wait `grace_s` (default: `shutdown_s`) for the jobs in progress, hand the rest back."""
         grace_s = self._settings.shutdown_s if grace_s is None else grace_s
-        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+        for closed in await asyncio.gather(*(lane.close() for lane in self._lanes.values()), return_exceptions=True):
+            if isinstance(closed, Exception):
+                log.error("jobs.hand_back_failed", exc_info=closed)  # they are left to their leases
         running = [task for lane in self._lanes.values() for task in lane.slots]
         if running:
             await asyncio.wait(running, timeout=grace_s)
@@ -83,10 +92,14 @@ class Performer:
         return due
 
     async def _watch(self) -> None:
+        forget_at = 0.0
         while True:
             try:
                 for queue in await self._look():
                     self.wake(queue)
+                if time.monotonic() >= forget_at:
+                    forget_at = time.monotonic() + _FORGET_EVERY_S
+                    await self._runner.forget_keys()
             except Exception:
                 log.exception("jobs.look_failed")
             self._look_now.clear()
@@ -131,11 +144,20 @@ class _Lane:
         self._due = True
         self._bell.set()
 
+    def has_room(self) -> bool:
+        """A lane of short jobs always has, or will in a moment: `take` waits for it."""
+        return bool(self._batch) or self._room() > len(self._rung)
+
     async def take(self, ids: Sequence[str]) -> None:
+        if not self.has_room():
+            self.wake()  # whoever ends first looks at the table; waiting here would keep other lanes from working
+            return
         self._rung.extend(ids)
         self._bell.set()
+        if not self._batch:
+            return
         async with self._room_again:
-            await self._room_again.wait_for(lambda: self._closed or len(self._rung) < max(self._batch, 1))
+            await self._room_again.wait_for(lambda: self._closed or len(self._rung) < self._batch)
 
     async def run(self) -> None:
         while True:
@@ -167,6 +189,7 @@ class _Lane:
     async def _refill(self) -> bool:
         """Claim jobs while there is room. Answers whether to try again at once."""
         async with self._turn:
+            self._man_slots()
             room = self._room()
             if self._closed or not room or not (self._rung or self._due):
                 return False
@@ -182,11 +205,14 @@ class _Lane:
             self._look_again = not claimed and bool(self.slots)
             self._alone = any(job.lost for job in claimed)
             self._waiting.extend(claimed)
-            for _ in range(min(len(claimed), self._concurrency - len(self.slots))):
-                slot = asyncio.create_task(self._work())
-                self.slots.add(slot)
-                slot.add_done_callback(self._close_slot)
+            self._man_slots()
             return bool(claimed or self._rung)
+
+    def _man_slots(self) -> None:
+        for _ in range(min(len(self._waiting), self._concurrency - len(self.slots))):
+            slot = asyncio.create_task(self._work())
+            self.slots.add(slot)
+            slot.add_done_callback(self._close_slot)
 
     async def _claim(self, room: int, ids: Sequence[str] = ()) -> list[ClaimedJob]:
         mine = not self._suspected

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import Any, ClassVar
 
@@ -26,8 +27,10 @@ from backend.app.core.message_hub import Event, Handler, MessageHub
 from backend.app.core.permissions import system_principal
 from backend.app.core.settings import Settings
 from backend.app.db import jobs
+from backend.app.db.idempotency import forget_keys
 from backend.app.db.jobs import ClaimedJob
 from backend.app.db.session import Database
+from backend.app.db.types import storable
 
 log = structlog.get_logger(module_id="jobs")
 
@@ -36,6 +39,7 @@ MAX_DELAY_S = 15 * 60.0
 _MAX_ERROR_LENGTH = 2000
 _NEVER_AGAIN = frozenset({400, 401, 403, 404, 413, 422})
 _GLANCE_S = 0.2
+_KEYS_AT_ONCE = 500
 
 
 class JobEnded(Event):
@@ -247,6 +251,17 @@ class Runner:
                     await jobs.retry_later(session, job, delay_s=0.0, error="Its worker died or fell silent", lost=lost)
         return len(lost_jobs)
 
+    async def forget_keys(self) -> int:
+        """Remove the idempotency keys that have expired, in steps. Answers how many there were."""
+        before = self.clock() - timedelta(hours=self.settings.web.idempotency_hours)
+        total = 0
+        while True:
+            async with self.database.transaction() as session:
+                removed = await forget_keys(session, before, _KEYS_AT_ONCE)
+            total += removed
+            if removed < _KEYS_AT_ONCE:
+                return total
+
     def context(self, session: AsyncSession, job: ClaimedJob) -> ServiceContext:
         principal = system_principal(job.workspace_id, job.actor_id)
         return ServiceContext(self.settings, session, self.hub, principal, self.clock, job.request_id)
@@ -263,16 +278,25 @@ class Runner:
                 await self._call(handler, held)
         except LeaseLost:
             log.warning("job.lease_lost")
-        except asyncio.CancelledError:
-            if not held.lost:
-                await self.hand_back([job])
+        except asyncio.CancelledError as error:
+            if held.lost:
+                log.warning("job.lease_lost")
+                if held.task:
+                    held.task.uncancel()
+            elif held.task and not held.task.cancelling():
+                return await self._finish(held, error)  # nobody cancelled us: something that the handler awaited was
+            else:
+                await self._hand_back_at_last(job)
                 raise
-            log.warning("job.lease_lost")
-            if held.task:
-                held.task.uncancel()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return await self._finish(held, error)
         return None
+
+    async def _hand_back_at_last(self, job: ClaimedJob) -> None:
+        try:
+            await self.hand_back([job])
+        except Exception:
+            log.exception("job.unfinished")
 
     async def _call(self, handler: Handler, held: _Held) -> None:
         event = handler.event.model_validate_json(held.job.payload)
@@ -284,7 +308,7 @@ class Runner:
             if not await jobs.complete(session, held.job):
                 raise LeaseLost
 
-    async def _finish(self, held: _Held, error: Exception) -> float | None:
+    async def _finish(self, held: _Held, error: BaseException) -> float | None:
         try:
             return await self._fail(held.job, error)
         except LeaseLost:
@@ -293,7 +317,7 @@ class Runner:
             log.exception("job.unfinished")
         return None
 
-    async def _fail(self, job: ClaimedJob, error: Exception) -> float | None:
+    async def _fail(self, job: ClaimedJob, error: BaseException) -> float | None:
         """The handler raised `error`: cancelled, dead, or due again in the seconds answered."""
         async with self.database.transaction() as session:
             cancel_requested = await jobs.extend(session, job, self.settings.jobs.lease_s)
@@ -322,11 +346,12 @@ class Runner:
         await jobs.finish_cancelled(session, job)
         await self.hub.publish(JobStopped(**_ended(job)), self.context(session, job))
 
-    def _delay(self, job: ClaimedJob, error: Exception) -> float:
+    def _delay(self, job: ClaimedJob, error: BaseException) -> float:
         """Full jitter (Brooker, "Exponential Backoff And Jitter", AWS 2015), or what a 429 asks for."""
         if isinstance(error, TooManyRequests) and error.headers.get("Retry-After", "").isdigit():
             return min(float(error.headers["Retry-After"]), MAX_DELAY_S)
-        return round(self._random.uniform(0, min(2.0**job.attempt, MAX_DELAY_S)), 3)
+        # A job that is handed back again and again has any number of attempts: no float holds two to the power of it.
+        return round(self._random.uniform(0, min(2.0 ** min(job.attempt, 10), MAX_DELAY_S)), 3)
 
 
 def _ended(job: ClaimedJob) -> dict[str, Any]:
@@ -340,5 +365,5 @@ def _ended(job: ClaimedJob) -> dict[str, Any]:
     }
 
 
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH].replace("\x00", "")
+def _describe(error: BaseException) -> str:
+    return storable(f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH])

@@ -8,10 +8,10 @@ import difflib
 import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,7 +37,7 @@ class DatabaseSettings(Group):
     url: str = "sqlite+aiosqlite:///touchstone.db"
     """`sqlite+aiosqlite:///file.db` or `postgresql+asyncpg://user:password@host/name`."""
     pool_size: int = Field(10, ge=1)
-    """Connections that one process keeps."""
+    """Connections that one process keeps for writing, and as many for reading."""
     busy_timeout_s: float = Field(5.0, gt=0)
     """SQLite: how long a writer waits for the lock."""
     auto_migrate: bool | None = None
@@ -93,6 +93,12 @@ class JobSettings(Group):
     in_process: bool | None = None
     """Perform jobs inside the API process. Default: yes without Redis."""
 
+    @model_validator(mode="after")
+    def _beats_within_the_lease(self) -> Self:
+        if self.heartbeat_s >= self.lease_s:
+            raise ValueError("heartbeat_s must be less than lease_s: every job would be lost while it runs")
+        return self
+
 
 class AnomalySettings(Group):
     sensitivity: Literal["low", "medium", "high"] = "medium"
@@ -119,6 +125,8 @@ class WebSettings(Group):
     """Serve Swagger UI. Default: yes in the embedded mode, no in production."""
     max_body_bytes: int = Field(12 * 1024 * 1024, ge=1024)
     """Of a request."""
+    idempotency_hours: float = Field(24.0, gt=0)
+    """How long the answer to a request with an `Idempotency-Key` is kept."""
     metrics: bool = True
     """Serve `/metrics`."""
 

@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.app.core.errors import InvalidTransition, NotFound
 from backend.app.db.driver import PreparedUpdate
 from backend.app.db.outbox import EventRecord, JobRecord, JobRow, JobStatus
-from backend.app.db.types import db_now
+from backend.app.db.types import db_now, storable
 
 LOST_LEASES = ""
 """Answered by `due_queues` in place of a queue's name when a lease has run out."""
@@ -130,6 +130,8 @@ _CANDIDATES = (
 )
 _DUE = _CANDIDATES.where(jobs.c.queue == bindparam("queue")).limit(bindparam("room", type_=Integer))
 _RUNG = _CANDIDATES.where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+_UNSUSPECTED = jobs.c.lost == 0
+_DUE_UNSUSPECTED, _RUNG_UNSUSPECTED = _DUE.where(_UNSUSPECTED), _RUNG.where(_UNSUSPECTED)
 _CLAIM = transition(
     JobStatus.RUNNING,
     jobs.c.id.in_(bindparam("ids", expanding=True)),
@@ -195,9 +197,9 @@ async def claim(
     A job whose worker died is a suspect. It is taken alone, when this lane is not `busy` and no other lane performs a
     suspect (`suspects`): if it is what kills the workers, it takes nobody down twice.
     """
-    statement, values = (_RUNG, {"ids": list(ids)}) if ids else (_DUE, {"queue": queue, "room": room})
-    found = (await session.execute(statement, values)).all()
-    chosen = _choose(found, busy) if suspects else [row for row in found if not row.lost]
+    due, rung = (_DUE, _RUNG) if suspects else (_DUE_UNSUSPECTED, _RUNG_UNSUSPECTED)
+    statement, values = (rung, {"ids": list(ids)}) if ids else (due, {"queue": queue, "room": room})
+    chosen = _choose((await session.execute(statement, values)).all(), busy)
     if not chosen:
         return []
     await session.execute(_CLAIM, {"ids": [row.id for row in chosen], "lease": lease_s, "worker_name": worker})
@@ -270,7 +272,7 @@ async def report_progress(
 ) -> bool | None:
     """As `extend`, and says how far the job is."""
     values = {"job": job.id, "attempt": job.attempt, "lease": lease_s}
-    values |= {"done_and_total": {"done": done, "total": total}, "remark": note}
+    values |= {"done_and_total": {"done": done, "total": total}, "remark": storable(note)}
     answer: bool | None = (await session.execute(_PROGRESS, values)).scalar_one_or_none()
     return answer
 
@@ -294,12 +296,15 @@ async def cancel_job(session: AsyncSession, workspace_id: str, job_id: str) -> J
     Raises `JobNotFound` and `JobNotCancellable`.
     """
     here = (jobs.c.id == job_id, jobs.c.workspace_id == workspace_id)
-    if await _changed(session, transition(JobStatus.CANCELLED, *here, jobs.c.status == JobStatus.PENDING.value), {}):
+    unfinished = jobs.c.status.in_([JobStatus.PENDING.value, JobStatus.RUNNING.value])
+    ask = update(jobs).where(*here, unfinished).values(cancel_requested=true()).returning(jobs.c.status)
+    status = (await session.execute(ask)).scalar_one_or_none()  # the row is locked: it keeps this status
+    if status is None:
+        raise await _not_there_or(session, workspace_id, job_id, JobNotCancellable)
+    if status == JobStatus.PENDING:
+        await session.execute(transition(JobStatus.CANCELLED, *here))
         return JobStatus.CANCELLED
-    ask = update(jobs).where(*here, jobs.c.status == JobStatus.RUNNING.value).values(cancel_requested=true())
-    if await _changed(session, ask, {}):
-        return JobStatus.RUNNING
-    raise await _not_there_or(session, workspace_id, job_id, JobNotCancellable)
+    return JobStatus.RUNNING
 
 
 async def retry_job(session: AsyncSession, workspace_id: str, job_id: str, *, attempts: int = 3) -> JobRow:

@@ -15,7 +15,7 @@ _APP = Path(__file__).parents[1]
 def metadata() -> MetaData:
     """The tables of the outbox, of idempotency keys and of each module's `models.py`."""
     importlib.import_module("backend.app.db.outbox")
-    importlib.import_module("backend.app.core.idempotency")
+    importlib.import_module("backend.app.db.idempotency")
     for path in sorted(_APP.glob("modules/*/models.py")):
         importlib.import_module(f"backend.app.modules.{path.parent.name}.models")
     return Base.metadata

@@ -15,7 +15,7 @@ from backend.app.core.settings import Settings
 from backend.app.db.outbox import JobRow
 from backend.app.db.session import Database
 from backend.app.extensions.queue.rq import RqQueue, open_queue
-from tests.support.jobs import SHORT, Shop, fast
+from tests.support.jobs import SHORT, SLOW, Shop, fast, until
 from tests.support.servers import RedisServer
 
 
@@ -89,6 +89,27 @@ async def test_jobs_run_while_redis_is_away_and_after_it_came_back(
         await shop.settle()
     await shop.close()
     assert len(await shop.effects()) == 3
+
+
+async def test_a_worker_that_is_full_of_long_jobs_hears_the_bells_of_short_ones(
+    database: Database, settings: Settings, redis_url: str
+) -> None:
+    shop = Shop(database, fast(settings, redis_url, concurrency=1, sweep_s=600), rq=True)
+    async with shop.performing():
+        await shop.publish(SLOW)
+        await asyncio.to_thread(shop.script.slow_started.wait, 60)
+        await shop.publish(SLOW)
+        for _ in range(3):
+            await shop.publish(SHORT)
+
+        async def short_ones_are_done() -> bool:
+            return len(await shop.jobs(handler="jobs.do_short", status="done")) == 5
+
+        await until(short_ones_are_done)
+        assert len(await shop.jobs(handler="jobs.do_slow", status="pending")) == 4
+        shop.script.slow_may_end.set()
+        await shop.settle()
+    await shop.close()
 
 
 async def test_a_lost_bell_is_made_up_for(database: Database, settings: Settings, redis_url: str) -> None:
