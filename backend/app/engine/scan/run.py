@@ -74,6 +74,9 @@ class _Scan:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(self._watch(started))
                 await self._perform_plan()
+                if self._unreachable_in_a_row and not self._answers and self._stopped in (None, Stopped.MAX_REQUESTS):
+                    # So few requests that the limit was not met.
+                    self._stopped = Stopped.UNREACHABLE
                 self._over = True
                 # Only its sleep may be cut short: what the observer is storing has to be stored whole.
                 if self._watch_sleeps:
@@ -171,8 +174,7 @@ class _Scan:
             self._unreachable_in_a_row = 0
         elif outcome in UNREACHABLE:
             self._unreachable_in_a_row += 1
-            limit = UNREACHABLE_LATER if self._answers else min(UNREACHABLE_AT_FIRST, max(1, self._total))
-            if self._unreachable_in_a_row >= limit:
+            if self._unreachable_in_a_row >= (UNREACHABLE_LATER if self._answers else UNREACHABLE_AT_FIRST):
                 self._stop(Stopped.UNREACHABLE)
 
     async def _watch(self, started: float) -> None:
