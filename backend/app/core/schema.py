@@ -54,15 +54,15 @@ def _check_text(text: str) -> None:
 
 
 class BaseSchema(BaseModel):
-    """What we answer."""
+    """What we answer. The string below a field is its description in our OpenAPI document."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
 class InputSchema(BaseModel):
     """What we accept: unknown fields are refused, values are not coerced between types."""
 
-    model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

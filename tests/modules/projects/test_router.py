@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from jsonschema_rs import Draft202012Validator
+from pydantic import ValidationError
 from sqlalchemy import func, select
 
 from backend.app.core.ids import new_ulid
 from backend.app.db.outbox import EventRecord
 from backend.app.db.session import Database
 from backend.app.modules.projects.models import ProjectStatisticsRecord
+from backend.app.modules.projects.schemas import ProjectCreate, ProjectUpdate
 from tests.support.accounts import client_of, sign_up
 
 SHOP: dict[str, Any] = {"name": "Shop", "base_url": "http://127.0.0.1:9000/v1"}
@@ -89,6 +92,16 @@ async def test_a_list_is_filtered_and_paged_newest_first(app: FastAPI) -> None:
             cursor = page["meta"]["next_cursor"]
     assert seen == newest
     assert cursor is None
+
+
+async def test_a_cursor_of_another_workspace_leads_to_nothing_of_it(app: FastAPI) -> None:
+    async with await sign_up(app) as alice, await sign_up(app) as mallory:
+        await mallory.post("/projects", json={**SHOP, "name": "Hers"})
+        for name in "abc":
+            await alice.post("/projects", json={**SHOP, "name": name})
+        cursor = (await alice.get("/projects", params={"limit": 1})).json()["meta"]["next_cursor"]
+        answer = await mallory.get("/projects", params={"cursor": cursor})
+    assert {row["name"] for row in answer.json()["data"]} <= {"Hers"}
 
 
 async def test_an_edit_changes_what_is_sent(app: FastAPI, database: Database) -> None:
@@ -249,3 +262,38 @@ async def test_an_edit_cannot_take_away_what_is_needed(app: FastAPI, change: dic
         project = (await client.post("/projects", json=SHOP)).json()["data"]
         answer = await client.patch(f"/projects/{project['id']}", json=change)
     assert answer.status_code == 422
+
+
+AUTH_COUPLING: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"auth_type": "none"}, True),
+    ({"auth_type": "none", "auth_config": None}, True),
+    ({"auth_type": "bearer", "auth_config": {"token": "t"}}, True),
+    ({"auth_type": "bearer"}, False),
+    ({"auth_type": "bearer", "auth_config": None}, False),
+    ({"auth_type": "basic", "auth_config": {"token": "t"}}, False),
+    ({"auth_type": "login", "auth_config": {"username": "u", "password": "p"}}, False),
+    ({"auth_config": {"token": "t"}}, False),
+]
+
+
+@pytest.mark.parametrize(("auth", "fits"), AUTH_COUPLING)
+@pytest.mark.parametrize("model", [ProjectCreate, ProjectUpdate])
+def test_the_document_says_which_credentials_belong_to_which_type(
+    model: type[ProjectCreate | ProjectUpdate], auth: dict[str, Any], fits: bool
+) -> None:
+    schema = model.model_json_schema()
+    body = {**(SHOP if model is ProjectCreate else {}), **auth}
+    assert Draft202012Validator(schema).is_valid(body) is fits
+    try:
+        model.model_validate(body)
+    except ValidationError:
+        assert not fits
+    else:
+        assert fits
+
+
+@pytest.mark.parametrize("model", [ProjectCreate, ProjectUpdate])
+def test_the_examples_of_the_document_are_accepted(model: type[ProjectCreate | ProjectUpdate]) -> None:
+    (example,) = model.model_json_schema()["examples"]
+    model.model_validate(example)

@@ -147,8 +147,39 @@ _CONFIGS: Mapping[AuthType, type[InputSchema]] = {
 }
 
 
+def _fields_of(model: type[InputSchema]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
+
+
+_COUPLED_AUTH: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"auth_type": {"const": "none"}, "auth_config": {"type": "null"}}},
+        *(
+            {
+                "required": ["auth_type", "auth_config"],
+                "properties": {
+                    "auth_type": {"const": kind.value},
+                    "auth_config": {"type": "object", "required": _fields_of(model)},
+                },
+            }
+            for kind, model in _CONFIGS.items()
+        ),
+    ]
+}
+"""JSON Schema of what `_AuthInput` checks."""
+_SHOP: dict[str, Any] = {
+    "name": "Shop",
+    "base_url": "https://shop.example/v1",
+    "spec_url": "https://shop.example/openapi.json",
+    "environment": "staging",
+    "auth_type": "bearer",
+    "auth_config": {"token": "the-token-of-the-API-under-test"},
+}
+
+
 class _AuthInput(InputSchema):
     auth_type: AuthType = AuthType.NONE
+    """How the target wants to be told who calls."""
     auth_config: Annotated[AuthConfig | None, Field(repr=False)] = None
     """Fits `auth_type`; the two are given together."""
 
@@ -177,17 +208,28 @@ class ProjectCreate(_AuthInput):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("base_url", "spec_url")
-            ]
+            "allOf": [
+                {
+                    "anyOf": [
+                        {"required": [name], "properties": {name: {"type": "string"}}}
+                        for name in ("base_url", "spec_url")
+                    ]
+                },
+                _COUPLED_AUTH,
+            ],
+            "examples": [_SHOP],
         }
     )
 
     name: Name
+    """One of its kind in the workspace, whatever its case."""
     description: Description = ""
     base_url: BaseUrl | None = None
+    """What the paths of operations are appended to; without query and fragment."""
     spec_url: HttpUrl | None = None
+    """Where the API describes itself: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML."""
     environment: Environment = "development"
+    """A word of your own, to filter by: `staging`."""
 
 
 _UNSENT: Any = Field(default=None)
@@ -199,30 +241,37 @@ class ProjectUpdate(_AuthInput):
     follow the target to another origin (scheme, host and port): an edit of `base_url`, or of `spec_url` where there is
     no `base_url`, that changes the origin needs `auth_type` and `auth_config` too."""
 
+    model_config = ConfigDict(
+        json_schema_extra={**_COUPLED_AUTH, "examples": [{"description": "Sells books", "status": "archived"}]}
+    )
+
     auth_type: AuthType = _UNSENT
+    """How the target wants to be told who calls; `none` takes the credentials away."""
     name: Name = _UNSENT
     description: Description = _UNSENT
     base_url: BaseUrl | None = None
     spec_url: HttpUrl | None = None
     environment: Environment = _UNSENT
     status: ProjectStatus = _UNSENT
+    """An archived project can be read and not scanned."""
 
 
 class LastScan(BaseSchema):
     id: Ulid
     status: str
+    """`completed`, `failed` or `cancelled`."""
     finished_at: datetime | None
 
 
 class ProjectStatistics(BaseSchema):
     endpoints: int
+    """In the inventory, without those that are gone."""
     open_findings: int
+    """Also those that came back."""
     last_scan: LastScan | None
 
 
 class ProjectRead(BaseSchema):
-    """`auth_config` holds `***` for each field that is set. `version` is what the ETag holds."""
-
     id: Ulid
     name: str
     description: str
@@ -232,8 +281,10 @@ class ProjectRead(BaseSchema):
     status: ProjectStatus
     auth_type: AuthType
     auth_config: dict[str, str]
+    """The fields that are set, each with `***` for its value."""
     statistics: ProjectStatistics
     version: int
+    """Counts the edits; the ETag holds it."""
     created_at: datetime
     updated_at: datetime
 
