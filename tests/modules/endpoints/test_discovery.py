@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import func, select, text
 
 from backend.app.core import runner
 from backend.app.core.settings import HttpSettings
 from backend.app.modules.endpoints.models import DescriptionRecord, DiscoveryRecord, EndpointRecord
-from backend.app.modules.endpoints.service import MAX_EVENTS, DiscoveryService
+from backend.app.modules.endpoints.service import MAX_EVENTS, MAX_FAULTS, DiscoveryService
 from tests.support.bench import Bench, document, operation
 from tests.support.target import Asked, Says, target
 
@@ -156,6 +157,56 @@ async def test_credentials_go_to_the_target_and_nowhere_else(bench: Bench) -> No
     assert [asked.headers.get("x-key") for asked in other.asked] == [None, None]
 
 
+LOGIN = {"auth_type": "login", "auth_config": {"url": "/login", "body": {"user": "ann", "password": "opensesame"}}}
+
+
+async def test_a_login_step_is_performed_once_and_its_token_shown_to_the_target_only(bench: Bench) -> None:
+    async with target({"GET /spec": Says(body=things())}) as other, target({}) as api:
+        api.answers = {"POST /v1/login": Says(body={"access_token": "t0k3n"}), "GET /v1/api": Says(body=things())}
+        project = await bench.project(base_url=f"{api.url}/v1", **LOGIN)
+        await bench.discover(project, {"document": things()})
+        assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
+        assert api.asked == []
+        assert (await bench.discover(project))["location"] == f"{api.url}/v1/api"
+    assert api.paths().count("POST /v1/login") == 1
+    assert orjson.loads(api.asked[0].body) == LOGIN["auth_config"]["body"]  # type: ignore[index]
+    assert {asked.headers.get("authorization") for asked in api.asked[1:]} == {"Bearer t0k3n"}
+    assert [asked.headers.get("authorization") for asked in other.asked] == [None]
+
+
+async def test_a_login_without_a_base_url_is_where_the_description_is(bench: Bench) -> None:
+    async with target({"POST /login": Says(body={"access_token": "t0k3n"}), "GET /spec": Says(body=things())}) as api:
+        project = await bench.project(base_url=None, spec_url=f"{api.url}/spec", **LOGIN)
+        assert (await bench.discover(project))["status"] == "completed"
+    assert api.asked[1].headers["authorization"] == "Bearer t0k3n"
+
+
+async def test_a_login_that_fails_fails_the_discovery(bench: Bench) -> None:
+    async with target({"POST /login": Says(401), "GET /openapi.json": Says(body=things())}) as api:
+        project = await bench.project(base_url=api.url, **LOGIN)
+        discovery = await bench.discover(project)
+    assert (discovery["status"], discovery["error"]["code"]) == ("failed", "discovery.login_failed")
+    assert "401" in discovery["error"]["message"]
+    assert api.paths() == ["POST /login"]
+
+
+async def test_a_key_in_the_query_goes_to_the_target_and_is_kept_nowhere(bench: Bench) -> None:
+    async with target({"GET /spec": Says(body=things())}) as api, target({"GET /spec": Says(body=things())}) as other:
+        auth = {"auth_type": "api_key_query", "auth_config": {"name": "api key", "value": "open&sesame"}}
+        project = await bench.project(base_url=api.url, **auth)
+        discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec?v=1"})
+        assert (discovery["status"], discovery["location"]) == ("completed", f"{api.url}/spec?v=1")
+        assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
+        api.answers["GET /spec"] = Says(302, headers={"Location": f"{other.url}/spec?api%20key=open%26sesame"})
+        discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec"})
+        assert discovery["error"]["code"] == "discovery.bad_status"
+        told = await bench.client.get(f"/projects/{project}/events?limit=200")
+        assert "sesame" not in told.text
+        assert "sesame" not in str(discovery)
+    assert [asked.query for asked in api.asked] == ["v=1&api%20key=open%26sesame", "api%20key=open%26sesame"]
+    assert [asked.query for asked in other.asked] == [""]
+
+
 HTML = Says(body=b"<html>log in</html>", content_type="text/html")
 
 
@@ -201,6 +252,14 @@ async def test_faults_of_a_readable_document_are_reported(bench: Bench) -> None:
     messages = [fault["message"] for fault in discovery["report"]]
     assert any("names nothing" in message for message in messages)
     assert any("500 characters" in message for message in messages)
+
+
+async def test_a_report_says_that_faults_were_left_out(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    paths = {f"/a{number}": operation(parameters=[{"$ref": "#/nowhere"}]) for number in range(MAX_FAULTS + 1)}
+    discovery = await bench.discover(project, {"document": document(paths)})
+    assert len(discovery["report"]) == MAX_FAULTS + 1
+    assert "left out" in discovery["report"][-1]["message"]
 
 
 async def test_one_discovery_runs_at_a_time(bench: Bench) -> None:

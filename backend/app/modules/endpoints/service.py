@@ -1,8 +1,7 @@
 """The rules of discovery: one at a time for a project; the inventory follows the latest description that was read."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,19 +10,18 @@ import orjson
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
-from backend.app.core.pagination import Page, PageRequest, Row
+from backend.app.core.pagination import Page, PageRequest
 from backend.app.core.registry import UnknownPluginError
-from backend.app.engine.diff import diff_operations
 from backend.app.engine.generate.requests import is_json
 from backend.app.engine.spec.codec import (
     description_from_json,
     description_to_json,
     operation_from_json,
-    operation_to_json,
     reachable_definitions,
 )
-from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation
-from backend.app.engine.spec.reach import Reach
+from backend.app.engine.spec.model import ApiDescription, MediaType
+from backend.app.engine.spec.servers import resolve_base_url
+from backend.app.modules.endpoints.changes import Changes, Known, compare, report_of, storable
 from backend.app.modules.endpoints.discovery import Discovered, Subject, strategies
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
@@ -66,8 +64,8 @@ class DiscoveryOrder:
 
     strategy: str
     subject: Subject
-    target: str
-    """The URL whose origin may see the credentials in `auth`; empty when there is none."""
+    base_url: str
+    """Where the target is as far as the project says, empty when it does not: a login step may be below it."""
     auth: TargetAuth
 
 
@@ -142,14 +140,14 @@ class DiscoveryService:
         if row is None:
             return None
         project = await self._projects.get(row["project_id"])
-        target = project.base_url or project.spec_url or ""
+        base_url = resolve_base_url((), project.spec_url, project.base_url) or ""
         document = row["document"]
         subject = Subject(
             base_url=project.base_url or "",
             spec_url=row["spec_url"] or project.spec_url,
             document=None if document is None else document.encode(),
         )
-        return DiscoveryOrder(row["strategy"], subject, target, await self._projects.credentials(project.id))
+        return DiscoveryOrder(row["strategy"], subject, base_url, await self._projects.credentials(project.id))
 
     async def complete(self, discovery_id: str, found: Discovered) -> None:
         """Brings the inventory up to `found` and ends the discovery, unless it has ended or is deleted."""
@@ -157,17 +155,16 @@ class DiscoveryService:
         if row is None:
             return
         project_id = row["project_id"]
-        description = _storable(found.description)
+        description = storable(found.description, MAX_PATH)
         now = self._context.clock()
-        changes = await self._compare(project_id, description)
+        changes = await self._changes(project_id, description)
         counts = changes.counts()
-        report = [{"pointer": fault.pointer, "message": fault.message} for fault in description.faults[:MAX_FAULTS]]
         if not await self._end(
             discovery_id,
             DiscoveryStatus.COMPLETED,
             source=found.source,
             location=found.where,
-            report=report,
+            report=report_of(description.faults, MAX_FAULTS),
             document=None,
             **counts,
         ):
@@ -223,46 +220,18 @@ class DiscoveryService:
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)
 
-    async def _compare(self, project_id: str, description: ApiDescription) -> "_Changes":
+    async def _changes(self, project_id: str, description: ApiDescription) -> Changes:
         shared = await self._endpoints.description(project_id)
-        before = shared["shared"]["definitions"] if shared else {}
-        altered_definitions = {
-            name for name, schema in description.definitions.items() if name in before and before[name] != schema
+        known = {
+            f"{row['method']} {row['path']}": Known(row["id"], row["digest"], row["status"] == EndpointStatus.ACTIVE)
+            for row in await self._endpoints.keys(project_id)
         }
-        known = {f"{row['method']} {row['path']}": row for row in await self._endpoints.keys(project_id)}
-        changes = _Changes(
-            gone={key: row["id"] for key, row in known.items() if row["status"] == EndpointStatus.ACTIVE}
-        )
-        rewritten: dict[str, _Endpoint] = {}
-        reach = Reach(description.definitions)
-        for operation in description.operations:
-            row = known.get(operation.key)
-            endpoint = _Endpoint(operation, row["id"] if row else "")
-            changes.gone.pop(operation.key, None)
-            if row is None:
-                changes.added.append(endpoint)
-            elif row["status"] == EndpointStatus.GONE:
-                changes.returned.append(endpoint)
-            else:
-                changes.kept += 1
-                if altered_definitions:
-                    names = sorted(reach.names(endpoint.stored) & altered_definitions)
-                    endpoint.words = tuple(f"schema {name} has changed" for name in names)
-                if row["digest"] != endpoint.digest:
-                    rewritten[endpoint.id] = endpoint
-                elif endpoint.words:
-                    changes.changed.append(endpoint)
-        for row in await self._endpoints.operations(project_id, list(rewritten)):
-            endpoint = rewritten[row["id"]]
-            difference = diff_operations([operation_from_json(row["operation"])], [endpoint.operation])
-            endpoint.words = tuple(word for change in difference.changed for word in change.words) + endpoint.words
-            (changes.changed if endpoint.words else changes.reworded).append(endpoint)
-        # Sorted, because lists go by id: the inventory keeps the order of the document.
-        for endpoint, endpoint_id in zip(changes.added, sorted(new_ulid() for _ in changes.added), strict=True):
-            endpoint.id = endpoint_id
+        changes = compare(description, known, shared["shared"]["definitions"] if shared else {})
+        rewritten = await self._endpoints.operations(project_id, changes.rewritten)
+        changes.explain({row["id"]: row["operation"] for row in rewritten})
         return changes
 
-    async def _store(self, project_id: str, changes: "_Changes", source: str, now: datetime) -> None:
+    async def _store(self, project_id: str, changes: Changes, source: str, now: datetime) -> None:
         seen = {"source": source, "status": EndpointStatus.ACTIVE, "last_seen_at": now}
         first = {"project_id": project_id, "first_seen_at": now}
         await self._endpoints.add([{**endpoint.columns(), **seen, **first} for endpoint in changes.added])
@@ -271,7 +240,7 @@ class DiscoveryService:
         await self._endpoints.mark_gone(list(changes.gone.values()))
         await self._endpoints.mark_seen(project_id, now)
 
-    async def _tell(self, discovery_id: str, project_id: str, changes: "_Changes") -> None:
+    async def _tell(self, discovery_id: str, project_id: str, changes: Changes) -> None:
         about = {"discovery_id": discovery_id, "project_id": project_id}
         new = [(endpoint.operation.key, endpoint.id) for endpoint in [*changes.added, *changes.returned]]
         words = {endpoint.id: endpoint.words for endpoint in changes.changed}
@@ -369,73 +338,6 @@ class EndpointService:
                 for result in results
             ]
         )
-
-
-@dataclass(slots=True)
-class _Endpoint:
-    """An operation that was found; `id` is empty until it has one, `words` say what differs from before."""
-
-    operation: Operation
-    id: str
-    words: tuple[str, ...] = ()
-    stored: dict[str, Any] = field(init=False)
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stored = operation_to_json(self.operation)
-        # Where it stands in the document is not what it is.
-        text = orjson.dumps({**self.stored, "pointer": ""}, option=orjson.OPT_SORT_KEYS)
-        self.digest = hashlib.sha256(text).hexdigest()
-
-    def columns(self) -> Row:
-        operation = self.operation
-        return {
-            "id": self.id,
-            "method": operation.method,
-            "path": operation.path,
-            "operation_id": operation.operation_id,
-            "summary": operation.summary,
-            "tags": list(operation.tags),
-            "requires_auth": operation.requires_auth,
-            "deprecated": operation.deprecated,
-            "operation": self.stored,
-            "digest": self.digest,
-        }
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What a discovery means for the inventory. `gone` holds ids by `Operation.key`."""
-
-    gone: dict[str, str]
-    added: list[_Endpoint] = field(default_factory=list)
-    returned: list[_Endpoint] = field(default_factory=list)
-    changed: list[_Endpoint] = field(default_factory=list)
-    reworded: list[_Endpoint] = field(default_factory=list)
-    """Differ only in what no client can notice: names, summaries, examples."""
-    kept: int = 0
-
-    def counts(self) -> dict[str, int]:
-        return {
-            "added": len(self.added) + len(self.returned),
-            "changed": len(self.changed),
-            "gone": len(self.gone),
-            "unchanged": self.kept - len(self.changed),
-        }
-
-
-def _storable(description: ApiDescription) -> ApiDescription:
-    """Without operations that stand twice or whose path is too long to be kept; each becomes a fault."""
-    operations: dict[str, Operation] = {}
-    faults = list(description.faults)
-    for operation in description.operations:
-        if len(operation.path) > MAX_PATH:
-            faults.append(Fault(operation.pointer, f"a path of more than {MAX_PATH} characters is left out"))
-        elif operation.key in operations:
-            faults.append(Fault(operation.pointer, f"{operation.key} stands twice; the first is kept"))
-        else:
-            operations[operation.key] = operation
-    return replace(description, operations=tuple(operations.values()), faults=tuple(faults))
 
 
 def _preferred(content: Sequence[MediaType]) -> MediaType | None:
