@@ -4,6 +4,7 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import SpecError
 from backend.app.extensions import sandbox
 from backend.app.extensions.sandbox import read_description
-from tests.engine.spec.bombs import DOCUMENTS, READ, spec, with_schema
+from tests.engine.spec.bombs import DOCUMENTS, LARGE, READ, spec, with_schema
 
 LISTED = {each["id"] for each in json.loads(Path("tests/data/spec-bombs.json").read_text())["payloads"]}
 
@@ -27,14 +28,15 @@ def test_every_listed_bomb_is_built() -> None:
     assert not DOCUMENTS.keys() & READ.keys()
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-async def test_a_bomb_is_refused_soon_with_the_limit_it_passed(name: str) -> None:
-    data, code = DOCUMENTS[name]
+@pytest.mark.parametrize("name", DOCUMENTS | LARGE)
+async def test_a_bomb_is_refused_soon_with_the_limit_it_passed_and_the_place(name: str) -> None:
+    data, code = (DOCUMENTS | LARGE)[name]
     before = children_cpu()
     with pytest.raises(SpecError) as refusal:
         await read_description(data)
     assert refusal.value.code == code
     assert refusal.value.message
+    assert refusal.value.where.startswith("line ")
     # CPU time, because the wall clock of a busy machine says nothing.
     assert children_cpu() - before < 2
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 512 * 1024
@@ -121,6 +123,23 @@ async def test_a_cancelled_reading_leaves_no_process(endless_reader: Path) -> No
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert await asyncio.to_thread(pipe.read) == ""
+
+
+async def test_few_documents_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = 0, 0
+
+    async def run(*_: Any) -> tuple[int, bytes]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return 0, b'{"code": "spec.empty", "message": "", "where": ""}'
+
+    monkeypatch.setattr(sandbox, "_run_reader", run)
+    refusals = await asyncio.gather(*(read_description(spec()) for _ in range(50)), return_exceptions=True)
+    assert [type(each) for each in refusals] == [SpecError] * 50
+    assert most == sandbox.READERS
 
 
 async def test_memory_is_limited() -> None:

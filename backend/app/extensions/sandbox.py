@@ -13,34 +13,56 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import orjson
 
 import backend
 from backend.app.engine.spec.codec import description_from_json
-from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
+from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import ApiDescription, SpecError
 
 READER = "backend.app.engine.spec"
 MEMORY = 512 * 1024 * 1024
 """Bytes of address space of the child."""
 SECONDS = 20.0
+READERS = 4
+"""Children of one process at a time: each may take a core and all of `MEMORY`."""
 LONGEST_ANSWER = 128 * 1024 * 1024
 
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _IMPORT_ROOT = str(Path(backend.__file__).resolve().parent.parent)
 
 
 async def read_description(
     data: bytes, *, limits: DocumentLimits = DEFAULT_LIMITS, seconds: float = SECONDS, memory: int = MEMORY
 ) -> ApiDescription:
-    """Parses and normalises a document in a child process.
+    """Parses and normalises a document in a child process, when one of the `READERS` is free; `seconds` count from
+    then.
 
     Raises `SpecError`: what `parse_document` and `describe` raise, and `spec.too_slow`, `spec.too_much_memory`,
     `spec.parser_died`.
     """
-    if len(data) > limits.bytes:
-        raise SpecError("spec.too_large", f"the document has {len(data)} bytes; the limit is {limits.bytes}")
+    refuse_too_large(data, limits)
     order = json.dumps({"limits": asdict(limits), "memory": memory, "cpu": math.ceil(seconds) + 1})
+    async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READERS)):
+        status, answer = await _run_reader(order, data, seconds)
+    if status == -signal.SIGXCPU:
+        raise _too_slow(seconds)
+    try:
+        result = orjson.loads(answer) if status == 0 else None
+    except orjson.JSONDecodeError:
+        result = None
+    if result is None:
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        raise SpecError("spec.parser_died", f"the document ended the process that read it ({how})")
+    if "description" not in result:
+        raise SpecError(result["code"], result["message"], result["where"])
+    return description_from_json(result["description"])
+
+
+async def _run_reader(order: str, data: bytes, seconds: float) -> tuple[int, bytes]:
+    """How the child ended, and what it wrote. Raises `SpecError`: `spec.too_slow`, `spec.too_large`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -66,18 +88,7 @@ async def read_description(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    if status == -signal.SIGXCPU:
-        raise _too_slow(seconds)
-    try:
-        result = orjson.loads(answer) if status == 0 else None
-    except orjson.JSONDecodeError:
-        result = None
-    if result is None:
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise SpecError("spec.parser_died", f"the document ended the process that read it ({how})")
-    if "description" not in result:
-        raise SpecError(result["code"], result["message"], result["where"])
-    return description_from_json(result["description"])
+    return status, answer
 
 
 def _too_slow(seconds: float) -> SpecError:

@@ -98,3 +98,15 @@ READ: dict[str, tuple[bytes, str]] = {
     "spec-bombs-059": (_get(externalDocs={"url": "javascript:alert(1)"}), "neither http nor https"),
 }
 """Read, with a fault that says this, or with none."""
+
+LARGE: dict[str, tuple[bytes, str]] = {
+    "YAML keys": (b"".join(b"key%06d: 1\n" % i for i in range(600_000)), "spec.too_many_nodes"),
+    "YAML flow mappings": (b"a: [" + b"{a: 1}, " * 1_000_000 + b"]", "spec.too_many_nodes"),
+    "YAML TAG directives": (
+        b"".join(b"%%TAG !a%d! tag:x\n" % i for i in range(100_000)) + b"--- a",
+        "spec.syntax",
+    ),
+    "JSON names": (b"{" + b",".join(b'"%d":1' % i for i in range(900_000)) + b"}", "spec.too_many_nodes"),
+    "JSON escapes": (b'{"a":[' + b",".join([rb'"\ud83d\ude00"'] * 490_000) + b"]}", "spec.too_many_nodes"),
+}
+"""Refused as a whole, like `DOCUMENTS`: what is slow to read although nothing in it is odd."""

@@ -532,3 +532,46 @@ def test_a_type_of_a_programming_language_is_taken_for_what_it_means() -> None:
     described = describe(document)
     assert described.operations[0].parameters[0].schema == {"type": "integer"}
     assert "int" in described.faults[0].message
+
+
+def test_a_list_of_faults_that_was_cut_says_so() -> None:
+    schemas = {f"S{number}": {"type": "nothing"} for number in range(12)}
+    document = minimal(components={"schemas": schemas})
+    whole = describe(document, DocumentLimits(faults=12)).faults
+    cut = describe(document, DocumentLimits(faults=11)).faults
+    assert len(whole) == len(cut) == 12
+    assert cut[:11] == whole[:11]
+    assert (cut[11].pointer, cut[11].message) == ("", "more than 11 faults; the others are left out")
+
+
+def test_patterns_beyond_the_limit_are_left_out_and_reported() -> None:
+    properties = {f"p{number}": {"pattern": f"^{number % 4}"} for number in range(8)}
+    document = minimal(components={"schemas": {"A": {"properties": properties}}})
+    description = describe(document, DocumentLimits(patterns=3))
+    kept = description.definitions["A"]["properties"]  # type: ignore[index]
+    assert [name for name, schema in kept.items() if "pattern" in schema] == ["p0", "p1", "p2", "p4", "p5", "p6"]
+    assert [fault.pointer[-10:] for fault in description.faults] == ["p3/pattern", "p7/pattern"]
+
+
+def test_flags_of_30_among_the_limits_of_31_are_read_as_meant() -> None:
+    schema, pointers = schema_of({"minimum": 0, "exclusiveMinimum": True}, "3.1.0")
+    assert schema == {"exclusiveMinimum": 0}
+    assert pointers == ["/exclusiveMinimum"]
+
+
+def test_what_cannot_be_followed_is_the_only_fault_of_its_operation() -> None:
+    path = "/paths/~1a~1{id}/get"
+    elsewhere = {"$ref": "other.yaml#/a"}
+    message = "external reference 'other.yaml#/a' is not read"
+    assert faults(minimal(paths={"/a/{id}": {"get": elsewhere}})) == [(path, message)]
+    operation = {"parameters": [elsewhere], "responses": {}}
+    assert faults(minimal(paths={"/a/{id}": {"get": operation}})) == [(f"{path}/parameters/0", message)]
+    (operation_read,) = describe(minimal(paths={"/a/{id}": {"get": elsewhere}})).operations
+    assert [parameter.name for parameter in operation_read.parameters] == ["id"]
+
+
+def test_many_names_that_clean_up_alike_cost_no_search() -> None:
+    schemas = dict.fromkeys((chr(0x4E00 + number // 100) + "é" * (number % 100 + 1) for number in range(50_000)), True)
+    definitions = describe(minimal(components={"schemas": schemas})).definitions
+    assert len(definitions) == 50_000
+    assert list(definitions)[-1] == "schema_50000"

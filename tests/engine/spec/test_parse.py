@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.app.engine.spec import parse
 from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import SpecError
 from backend.app.engine.spec.parse import parse_document
@@ -110,11 +111,14 @@ def test_what_people_write_is_read(data: bytes) -> None:
         (b"? [a]\n: 1", "spec.bad_key", "line 1, column 3"),
         (b"a: 1\n---\nb: 2", "spec.several_documents", "line 2, column 1"),
         (b"a: \xff", "spec.not_utf8", "line 1"),
-        ("a: 1".encode("utf-16"), "spec.not_utf8", ""),
+        ("a: 1".encode("utf-16"), "spec.not_utf8", "line 1"),
         (b" \n", "spec.empty", ""),
-        (b"hello", "spec.not_a_mapping", ""),
-        (b"[1, 2]", "spec.not_a_mapping", ""),
-        (b"<!doctype html><title>API</title>", "spec.not_json_or_yaml", ""),
+        (b"hello", "spec.not_a_mapping", "line 1"),
+        (b"\n[1, 2]", "spec.not_a_mapping", "line 2"),
+        (b"<!doctype html><title>API</title>", "spec.not_json_or_yaml", "line 1"),
+        (b'{"ab": 1, "abc', "spec.syntax", "line 1, column 11"),
+        (b'{"a": "' + rb"\\\ud800" + b'"}', "spec.bad_text", "line 1, column 7"),
+        (b"%TAG !a! tag:a\n%TAG !b! tag:b\n" * 60 + b"--- a", "spec.syntax", "line 101"),
     ],
 )
 def test_a_refusal_names_the_reason_and_the_place(data: bytes, code: str, where: str) -> None:
@@ -153,3 +157,35 @@ def test_an_alias_that_brings_depth_is_counted() -> None:
 def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(SpecError):
         json.dumps(parse_document(data))
+
+
+def test_a_document_past_the_size_is_refused_at_the_line_that_passes_it() -> None:
+    error = refusal(b"a: 1\nb: 2\nc: 3\n", DocumentLimits(bytes=11))
+    assert (error.code, error.where) == ("spec.too_large", "line 3")
+
+
+def test_long_json_with_a_fault_is_not_read_as_yaml_too() -> None:
+    padding = b'"' + b"x" * (1 << 20) + b'"'
+    assert parse_document(b"{a: 1, b: 2,}") == {"a": 1, "b": 2}
+    error = refusal(b'{"a": ' + padding + b',\n"b": 2,}')
+    assert (error.code, error.where) == ("spec.syntax", "line 2, column 8")
+
+
+@given(st.lists(st.sampled_from(["\\ud83d", "\\uDE00", "\\u0041", "\\\\", "\\u0000", "u", "d83d", "\\n"]), max_size=8))
+def test_whole_surrogate_pairs_are_text_and_halves_are_refused(parts: list[str]) -> None:
+    text = f'{{"a": "{"".join(parts)}"}}'
+    value = json.loads(text)["a"]
+    whole = "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    if whole:
+        assert parse_document(text.encode()) == {"a": value}
+    else:
+        assert refusal(text.encode()).code == "spec.bad_text"
+
+
+def test_commas_in_texts_cost_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explain(*_: Any) -> None:
+        raise AssertionError("the slow scan of the tokens was begun")
+
+    monkeypatch.setattr(parse, "_explain_json", explain)
+    document = {"a": "[,{" * 100, "b": ["\U0001f600"]}
+    assert parse_document(json.dumps(document).encode(), DocumentLimits(nodes=5)) == document

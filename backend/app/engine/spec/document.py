@@ -10,8 +10,6 @@ from backend.app.engine.spec.model import Fault, Json, SpecError
 
 T = TypeVar("T")
 
-MAX_FAULTS = 1_000
-
 
 def below(pointer: str, *names: str | int) -> str:
     """The JSON pointer (RFC 6901) of a value below `pointer`."""
@@ -26,18 +24,30 @@ class Document:
     def __init__(self, root: dict[str, Json], limits: DocumentLimits) -> None:
         self.root = root
         self.limits = limits
-        self.faults: list[Fault] = []
+        self.unresolved = 0
+        """How often a reference could not be followed."""
+        self._faults: list[Fault] = []
         self._fault_keys: set[tuple[str, str]] = set()
+        self._faults_left_out = False
         self._resolved: dict[tuple[str, bool], tuple[Json, str] | str] = {}
         self._shared: dict[tuple[str, str], tuple[Any, int]] = {}
         self._spent = 0
 
     def fault(self, pointer: str, message: str) -> None:
         key = (pointer, message)
-        if key in self._fault_keys or len(self.faults) >= MAX_FAULTS:
+        if key in self._fault_keys:
+            return
+        if len(self._faults) >= self.limits.faults:
+            self._faults_left_out = True
             return
         self._fault_keys.add(key)
-        self.faults.append(Fault(pointer, message))
+        self._faults.append(Fault(pointer, message))
+
+    def faults(self) -> tuple[Fault, ...]:
+        """In the order in which they were met; where there were more than the limit, the last one says so."""
+        if not self._faults_left_out:
+            return tuple(self._faults)
+        return (*self._faults, Fault("", f"more than {self.limits.faults} faults; the others are left out"))
 
     def spend(self, nodes: int) -> None:
         """Raises `SpecError` when the description grows out of proportion, for instance by many path items that
@@ -86,6 +96,7 @@ class Document:
         for key in trail:
             self._resolved[key] = result
         if isinstance(result, str):
+            self.unresolved += 1
             self.fault(pointer, result)
             return None
         return result

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from backend.app.engine.spec.model import SpecError
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    bytes: int = 10 * 1024 * 1024
+    bytes: int = 16 * 1024 * 1024
     depth: int = 200
-    nodes: int = 500_000
+    nodes: int = 350_000
     """Values in the document after the expansion of YAML aliases."""
     aliases: int = 1_000
     digits: int = 1_000
@@ -15,6 +17,18 @@ class DocumentLimits:
     operations: int = 10_000
     expanded_nodes: int = 1_000_000
     """Values in the description after shared parameters, responses and path items were copied to each operation."""
+    patterns: int = 500
+    """Different regular expressions; compiling one can take 15 ms."""
+    faults: int = 1_000
 
 
 DEFAULT_LIMITS = DocumentLimits()
+
+
+def refuse_too_large(data: bytes, limits: DocumentLimits) -> None:
+    """Raises `SpecError` `spec.too_large` with the line on which the limit is passed."""
+    if len(data) > limits.bytes:
+        line = data.count(b"\n", 0, limits.bytes) + 1
+        raise SpecError(
+            "spec.too_large", f"the document has {len(data)} bytes; the limit is {limits.bytes}", f"line {line}"
+        )

@@ -7,14 +7,19 @@ Limits are counted before anything large is built: libyaml's own composer dies o
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 import yaml
 from yaml._yaml import CParser
 
-from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
+from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import Json, SpecError
+
+_LONGEST_BY_HAND = 1 << 20
+"""Characters of what a person may have typed; what is longer was generated, and is not read twice."""
+_MAX_DIRECTIVES = 100
 
 
 def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict[str, Json]:
@@ -24,35 +29,42 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict
     `.too_deep`, `.too_many_nodes`, `.too_many_aliases`, `.alias_cycle`, `.duplicate_key`, `.bad_key`, `.bad_tag`,
     `.bad_number`, `.bad_text`, `.several_documents`.
     """
-    if len(data) > limits.bytes:
-        raise SpecError("spec.too_large", f"the document has {len(data)} bytes; the limit is {limits.bytes}")
+    refuse_too_large(data, limits)
     text = _decode(data)
     start = text.lstrip()[:1]
+    line = f"line {text.count(chr(10), 0, text.find(start)) + 1}"
     if not start:
         raise SpecError("spec.empty", "the document is empty")
     if start == "<":
-        raise SpecError("spec.not_json_or_yaml", "the document is HTML or XML, neither JSON nor YAML")
+        raise SpecError("spec.not_json_or_yaml", "the document is HTML or XML, neither JSON nor YAML", line)
     if start in "{[":
         try:
             document = _parse_json(text, limits)
         except json.JSONDecodeError as error:
-            # Flow-style YAML begins like JSON, and hand-written "JSON" with trailing commas is valid YAML.
-            try:
-                document = _YamlComposer(limits).compose(text)
-            except SpecError as yaml_error:
-                if yaml_error.code != "spec.syntax":
-                    raise
-                raise SpecError("spec.syntax", f"not JSON: {error.msg}", _place(error.lineno, error.colno)) from None
+            document = _parse_flow(text, error, limits)
     else:
         document = _YamlComposer(limits).compose(text)
     if not isinstance(document, dict):
-        raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level")
+        raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level", line)
     return document
+
+
+def _parse_flow(text: str, error: json.JSONDecodeError, limits: DocumentLimits) -> Json:
+    """Flow-style YAML begins like JSON, and hand-written "JSON" with trailing commas is valid YAML."""
+    refusal = SpecError("spec.syntax", f"not JSON: {error.msg}", _place(error.lineno, error.colno))
+    if len(text) > _LONGEST_BY_HAND:
+        raise refusal
+    try:
+        return _YamlComposer(limits).compose(text)
+    except SpecError as yaml_error:
+        if yaml_error.code != "spec.syntax":
+            raise
+        raise refusal from None
 
 
 def _decode(data: bytes) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
-        raise SpecError("spec.not_utf8", "the document is UTF-16 or UTF-32; only UTF-8 is read")
+        raise SpecError("spec.not_utf8", "the document is UTF-16 or UTF-32; only UTF-8 is read", "line 1")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -68,14 +80,22 @@ class _DuplicateKey(Exception):
     pass
 
 
-_SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]', re.DOTALL)
+# U+0000, and halves of surrogate pairs. A backslash that is itself escaped hides which half belongs to what.
+_SUSPICIOUS_ESCAPE = re.compile(
+    r"\\u0000|\\\\u[dD][89a-fA-F]"
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+_JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_decode_text = json.JSONDecoder(strict=False).decode
+_JSON_TOKEN = re.compile(rf"{_JSON_TEXT.pattern}|[{{}}\[\],:]", re.DOTALL)
 
 
 def _parse_json(text: str, limits: DocumentLimits) -> Json:
     """Raises `json.JSONDecodeError` for plain syntax errors."""
-    values = text.count(",") + text.count("[") + text.count("{")
-    if values > limits.nodes or _SUSPICIOUS_ESCAPE.search(text):
+    # Commas in texts make the first count too high, never too low.
+    if _values(text) > limits.nodes and _values(_JSON_TEXT.sub("", text)) > limits.nodes:
+        _explain_json(text, limits)
+    if _SUSPICIOUS_ESCAPE.search(text):
         _explain_json(text, limits)
 
     def integer(token: str) -> int | float:
@@ -108,6 +128,10 @@ def _parse_json(text: str, limits: DocumentLimits) -> Json:
     return document
 
 
+def _values(text: str) -> int:
+    return 1 + text.count(",") + text.count("[") + text.count("{")
+
+
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
@@ -134,14 +158,16 @@ def _explain_json(text: str, limits: DocumentLimits) -> None:
         lexeme, at = match.group(), match.start()
         if lexeme[0] == '"':
             scope = scopes[-1] if scopes and key_next else None
-            if scope is None and not _SUSPICIOUS_ESCAPE.search(lexeme):
+            if not lexeme.endswith('"', 1) or (scope is None and not _SUSPICIOUS_ESCAPE.search(lexeme)):
                 continue
-            try:
-                value = json.loads(lexeme, strict=False)
-            except ValueError:
-                continue
-            if problem := _bad_text(value):
-                refuse("spec.bad_text", problem, at)
+            value = lexeme[1:-1]
+            if "\\" in lexeme:
+                try:
+                    value = _decode_text(lexeme)
+                except ValueError:
+                    continue
+                if problem := _bad_text(value):
+                    refuse("spec.bad_text", problem, at)
             if scope is not None:
                 if value in scope:
                     refuse("spec.duplicate_key", f"the name {value[:80]!r} stands twice in one object", at)
@@ -184,6 +210,8 @@ _PLAIN = re.compile(
     r"|(?P<nan>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
 _PLAIN_START = frozenset("nN~tTfF+-.0123456789")
+# Literal first, so that the search is fast. libyaml breaks lines at all of these (YAML 1.1, 4.2).
+_TAG_DIRECTIVE = re.compile("%TAG(?:(?<=[\r\n\x85\u2028\u2029]%TAG)|(?<=\\A%TAG))")
 _MERGE = "\0<<"
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_TAG}{name}": name for name in ("int", "float", "bool", "null")}
@@ -197,11 +225,10 @@ class _Open:
     container: dict[str, Json] | list[Json]
     anchor: str | None
     nodes_before: int
-    line: int
+    start: yaml.Mark
     height: int = 1
     key: str | None = None
-    key_lines: dict[str, int] = field(default_factory=dict)
-    merges: list[dict[str, Json]] = field(default_factory=list)
+    merged: tuple[dict[str, Json], ...] = ()
 
 
 class _YamlComposer:
@@ -217,6 +244,10 @@ class _YamlComposer:
         self._root: Json = None
 
     def compose(self, text: str) -> Json:
+        # libyaml compares every TAG directive with every other.
+        if directive := next(islice(_TAG_DIRECTIVE.finditer(text), _MAX_DIRECTIVES, None), None):
+            line = text.count("\n", 0, directive.start()) + 1
+            raise SpecError("spec.syntax", f"more than {_MAX_DIRECTIVES} TAG directives", f"line {line}")
         parser = CParser(text)
         documents = 0
         try:
@@ -258,22 +289,23 @@ class _YamlComposer:
             self._refuse(event, "too_deep", f"more than {self._limits.depth} levels of nesting")
 
     def _open(self, event: Any, container: dict[str, Json] | list[Json], tag: str) -> None:
-        if event.tag not in (None, "!", f"{_TAG}{tag}"):
+        if event.tag is not None and event.tag not in ("!", f"{_TAG}{tag}"):
             self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
         before = self._nodes
         self._count(event, 1, 1)
         if self._stack and self._awaits_key(self._stack[-1]):
             self._refuse(event, "bad_key", "a mapping key that is no text")
-        self._anchors.pop(event.anchor, None)
-        if event.anchor is not None:
-            self._open_anchors.add(event.anchor)
-        self._stack.append(_Open(container, event.anchor, before, event.start_mark.line + 1))
+        anchor = event.anchor
+        if anchor is not None:
+            self._anchors.pop(anchor, None)
+            self._open_anchors.add(anchor)
+        self._stack.append(_Open(container, anchor, before, event.start_mark))
 
     def _close(self) -> None:
         node = self._stack.pop()
-        if isinstance(node.container, dict):
-            for merged in node.merges:
-                for key, value in merged.items():
+        if node.merged and isinstance(node.container, dict):
+            for mapping in node.merged:
+                for key, value in mapping.items():
                     node.container.setdefault(key, value)
         if node.anchor is not None:
             self._open_anchors.discard(node.anchor)
@@ -295,24 +327,25 @@ class _YamlComposer:
                 self._refuse(event, "bad_key", "a mapping key that is no text")
             self._key(self._stack[-1], value, event)
         else:
-            self._place_value(value, height, event)
+            self._place_value(value, height)
 
     def _scalar(self, event: Any) -> None:
+        tag, anchor = event.tag, event.anchor
         node = self._stack[-1] if self._stack else None
         if node is not None and node.key is None and type(node.container) is dict:
-            if event.tag is not None and event.tag not in _SCALAR_TAGS and event.tag not in ("!", f"{_TAG}str"):
-                self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
-            if event.anchor is not None:
-                self._anchors[event.anchor] = event.value, 1, 0
+            if tag is not None and tag not in _SCALAR_TAGS and tag not in ("!", f"{_TAG}str"):
+                self._refuse(event, "bad_tag", f"the tag {tag[:80]!r} is not read")
+            if anchor is not None:
+                self._anchors[anchor] = event.value, 1, 0
             self._key(node, event.value, event)
             return
         self._nodes += 1
         if self._nodes > self._limits.nodes:
             self._count(event, 0, 0)
         value = self._value(event)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = value, 1, 0
-        self._place_value(value, 0, event)
+        if anchor is not None:
+            self._anchors[anchor] = value, 1, 0
+        self._place_value(value, 0)
 
     @staticmethod
     def _awaits_key(node: _Open) -> bool:
@@ -325,17 +358,16 @@ class _YamlComposer:
             node.key = _MERGE
             return
         if key in node.container:
-            first = node.key_lines[key]
-            self._refuse(event, "duplicate_key", f"the key {key[:80]!r} stands on line {first} already")
-        node.key_lines[key] = event.start_mark.line + 1
+            self._refuse(event, "duplicate_key", f"the key {key[:80]!r} stands twice in one mapping")
         node.key = key
 
-    def _place_value(self, value: Json, height: int, event: Any = None) -> None:
+    def _place_value(self, value: Json, height: int) -> None:
         if not self._stack:
             self._root = value
             return
         node = self._stack[-1]
-        node.height = max(node.height, height + 1)
+        if node.height <= height:
+            node.height = height + 1
         if isinstance(node.container, list):
             node.container.append(value)
             return
@@ -343,13 +375,15 @@ class _YamlComposer:
         if key == _MERGE:
             merged = value if isinstance(value, list) else [value]
             if not all(isinstance(item, dict) for item in merged):
-                raise SpecError("spec.syntax", "a merge key << that names no mapping", f"line {node.line}")
-            node.merges.extend(merged)
+                raise SpecError("spec.syntax", "a merge key << that names no mapping", f"line {node.start.line + 1}")
+            node.merged += tuple(merged)
         elif key is not None:
             node.container[key] = value
 
     def _value(self, event: Any) -> Json:
         text: str = event.value
+        if event.tag is None and event.implicit[0] and text and text[0] not in _PLAIN_START:
+            return text
         if event.tag in _SCALAR_TAGS:
             wanted = _SCALAR_TAGS[event.tag]
         elif event.tag is None and event.implicit[0]:
@@ -362,6 +396,8 @@ class _YamlComposer:
             self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
         match = _PLAIN.fullmatch(text) if not text or text[0] in _PLAIN_START else None
         kind = match.lastgroup or "null" if match else "str"
+        if kind == "int" and not wanted and len(text) < 19:
+            return int(text)
         if kind == "nan":
             self._refuse(event, "bad_number", f"{text} is no JSON number")
         if wanted and wanted != _KINDS.get(kind, kind) and not (wanted == "float" and kind == "int"):

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from backend.app.engine.spec.document import Document, below, scheme_of
 from backend.app.engine.spec.model import (
@@ -20,6 +20,7 @@ from backend.app.engine.spec.model import (
 )
 from backend.app.engine.spec.schemas import SchemaTranslator
 
+Security: TypeAlias = tuple[tuple[str, ...], ...]
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete", "trace")
 MAX_EXAMPLES = 20
 
@@ -37,6 +38,9 @@ class Reader(ABC):
         self.document = document
         self.root = document.root
         self.schemas = SchemaTranslator(document, below("", *self.schemas_home), modern=self.modern_schemas)
+        self._schemes: dict[str, SecurityScheme] = {}
+        self._default_security: Security = ()
+        self._operation_ids: dict[str, str] = {}
 
     # What a dialect says in its own way
 
@@ -76,8 +80,9 @@ class Reader(ABC):
                 document.web_link(tag, at)
         info = document.mapping(self.root, "info", "")
         servers = self.servers() or ("/",)
-        schemes = self.security_schemes()
-        operations = tuple(self._operations(schemes))
+        self._schemes = self.security_schemes()
+        self._default_security = self._security(self.root, "") or ()
+        operations = tuple(self._operations())
         self._report_ambiguity(operations)
         self.schemas.finish()
         return ApiDescription(
@@ -87,8 +92,8 @@ class Reader(ABC):
             servers=servers,
             operations=operations,
             definitions=self.schemas.definitions,
-            security_schemes=schemes,
-            faults=tuple(document.faults),
+            security_schemes=self._schemes,
+            faults=document.faults(),
         )
 
     def _define_shared_schemas(self) -> None:
@@ -99,12 +104,10 @@ class Reader(ABC):
         for name, schema in self.document.mapping(node, last, pointer).items():
             self.schemas.define(schema, below(pointer, last, name))
 
-    def _operations(self, schemes: dict[str, SecurityScheme]) -> Iterator[Operation]:
+    def _operations(self) -> Iterator[Operation]:
         document = self.document
         if self.root.get("paths") is None and not self.modern_schemas:
             document.fault("", "there are no paths")
-        default_security = self._security(self.root, "", schemes) or ()
-        seen: dict[str, str] = {}
         count = 0
         for path, node, pointer in document.entries(self.root, "paths", ""):
             found = self._path_item(node, pointer)
@@ -123,14 +126,11 @@ class Reader(ABC):
                 if not isinstance(item[method], dict):
                     document.fault(below(at, method), "an object is expected here")
                     continue
-                # Operation Objects may not be references, yet documents in the field have them. One that cannot be
-                # followed still says that the operation exists.
-                operation, where = document.resolved(item[method], below(at, method)) or ({}, below(at, method))
                 template = path
                 if not path.startswith("/"):
                     document.fault(pointer, "a path begins with /")
                     template = f"/{path}"
-                yield self._operation(method, template, item, at, operation, where, default_security, schemes, seen)
+                yield self._operation(method, template, item, at)
 
     def _path_item(self, node: Json, pointer: str) -> tuple[dict[str, Json], str] | None:
         found = self.document.resolved(node, pointer)
@@ -141,27 +141,21 @@ class Reader(ABC):
             return target | {key: value for key, value in node.items() if key != "$ref"}, pointer
         return target, at
 
-    def _operation(
-        self,
-        method: str,
-        path: str,
-        item: dict[str, Json],
-        item_at: str,
-        node: dict[str, Json],
-        pointer: str,
-        default_security: tuple[tuple[str, ...], ...],
-        schemes: dict[str, SecurityScheme],
-        seen_ids: dict[str, str],
-    ) -> Operation:
+    def _operation(self, method: str, path: str, item: dict[str, Json], item_at: str) -> Operation:
         document = self.document
+        place = below(item_at, method)
+        # Operation Objects may not be references, yet documents in the field have them. One that cannot be followed
+        # still says that the operation exists.
+        unresolved = document.unresolved
+        node, pointer = document.resolved(item[method], place) or ({}, place)
         document.web_link(node, pointer)
         operation_id = document.text(node, "operationId", pointer) or None
-        if operation_id and seen_ids.setdefault(operation_id, pointer) != pointer:
+        if operation_id and self._operation_ids.setdefault(operation_id, pointer) != pointer:
             document.fault(below(pointer, "operationId"), f"the operationId {operation_id!r} is used twice")
-        security = self._security(node, pointer, schemes)
-        shared = [
-            found for raw, at in document.items(item, "parameters", item_at) if (found := document.resolved(raw, at))
-        ]
+        security = self._security(node, pointer)
+        shared = self.parameter_nodes(item, item_at)
+        parameters = self._parameters(shared, self.parameter_nodes(node, pointer))
+        legible = document.unresolved == unresolved
         return Operation(
             method=method.upper(),
             path=path,
@@ -169,23 +163,26 @@ class Reader(ABC):
             summary=document.text(node, "summary", pointer) or document.text(node, "description", pointer),
             tags=document.strings(node, "tags", pointer),
             deprecated=document.flag(node, "deprecated", pointer),
-            parameters=self._parameters(path, shared, node, pointer),
+            parameters=tuple(self._fitting(path, parameters, pointer, legible=legible)),
             body=self.body(node, pointer, shared),
             responses=tuple(self._responses(node, pointer)),
-            security=default_security if security is None else security,
+            security=self._default_security if security is None else security,
             pointer=pointer,
             server=self.server_of(node, pointer) or self.server_of(item, item_at),
         )
 
-    def _parameters(
-        self, path: str, shared: list[tuple[dict[str, Json], str]], operation: dict[str, Json], pointer: str
-    ) -> tuple[Parameter, ...]:
+    def parameter_nodes(self, node: dict[str, Json], pointer: str) -> list[tuple[dict[str, Json], str]]:
+        """The parameters of a path item or an operation that can be followed, each with its pointer."""
         document = self.document
-        own = [
-            found
-            for raw, at in document.items(operation, "parameters", pointer)
-            if (found := document.resolved(raw, at))
+        return [
+            found for raw, at in document.items(node, "parameters", pointer) if (found := document.resolved(raw, at))
         ]
+
+    def _parameters(
+        self, shared: list[tuple[dict[str, Json], str]], own: list[tuple[dict[str, Json], str]]
+    ) -> dict[tuple[ParameterLocation, str], Parameter]:
+        """Those of the operation replace those of its path item that have the same place and name."""
+        document = self.document
         merged: dict[tuple[ParameterLocation, str], Parameter] = {}
         for group in (shared, own):
             seen: set[tuple[ParameterLocation, str]] = set()
@@ -199,11 +196,13 @@ class Reader(ABC):
                     continue
                 seen.add(key)
                 merged[key] = parameter
-        return tuple(self._path_parameters_checked(path, merged, pointer))
+        return merged
 
-    def _path_parameters_checked(
-        self, path: str, parameters: dict[tuple[ParameterLocation, str], Parameter], pointer: str
+    def _fitting(
+        self, path: str, parameters: dict[tuple[ParameterLocation, str], Parameter], pointer: str, *, legible: bool
     ) -> Iterator[Parameter]:
+        """Exactly the path parameters that the template names, and all others. Where something is not `legible`, what
+        no parameter declares may be declared there."""
         names = _TEMPLATE_NAME.findall(path)
         if len(set(names)) != len(names):
             self.document.fault(pointer, f"a name stands twice in the template {path[:200]!r}")
@@ -214,7 +213,10 @@ class Reader(ABC):
                 yield parameter
         for name in dict.fromkeys(names):
             if (ParameterLocation.PATH, name) not in parameters:
-                self.document.fault(pointer, f"the template names {name!r}, which no parameter declares; taken as text")
+                if legible:
+                    self.document.fault(
+                        pointer, f"the template names {name!r}, which no parameter declares; taken as text"
+                    )
                 yield Parameter(name, ParameterLocation.PATH, required=True, schema={"type": "string"}, style="simple")
 
     def _responses(self, operation: dict[str, Json], pointer: str) -> Iterator[ResponseSpec]:
@@ -229,9 +231,7 @@ class Reader(ABC):
                 node, where = found
                 yield self.response(label, node, where, operation)
 
-    def _security(
-        self, node: dict[str, Json], pointer: str, schemes: dict[str, SecurityScheme]
-    ) -> tuple[tuple[str, ...], ...] | None:
+    def _security(self, node: dict[str, Json], pointer: str) -> Security | None:
         """`None` when nothing is said."""
         if "security" not in node:
             return None
@@ -241,7 +241,7 @@ class Reader(ABC):
                 self.document.fault(at, "an object is expected here")
                 continue
             for name in requirement:
-                if name not in schemes:
+                if name not in self._schemes:
                     self.document.fault(at, f"the security scheme {name[:80]!r} is not declared")
             alternatives.append(tuple(requirement))
         return tuple(dict.fromkeys(alternatives))

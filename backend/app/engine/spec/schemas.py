@@ -65,7 +65,8 @@ class SchemaTranslator:
         self._home = home
         self._modern = modern
         self._names: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}
+        self._patterns: dict[str, str | None] = {}
         self._depth = 0
         self._pending: deque[tuple[str, Json, str]] = deque()
 
@@ -77,12 +78,12 @@ class SchemaTranslator:
             words = words.replace("~1", "/").replace("~0", "~")
             # Names are safe in a URI fragment and in a JSON pointer, so that nobody has to unescape them.
             base = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("_")[:100] or "schema"
-            name, number = base, 1
+            name = base
             while name in self._taken:
-                number += 1
-                name = f"{base}_{number}"
+                self._taken[base] += 1
+                name = f"{base}_{self._taken[base]}"
             self._names[pointer] = name
-            self._taken.add(name)
+            self._taken[name] = 1
             self._pending.append((name, node, pointer))
         return name
 
@@ -111,8 +112,7 @@ class SchemaTranslator:
         out: dict[str, Any] = {}
         for key, value in node.items():
             self._keyword(out, key, value, below(pointer, key))
-        if not self._modern:
-            self._exclusive_limits(out, node)
+        self._exclusive_limits(out, node)
         for low, high in _PAIRS:
             if low in out and high in out and out[low] > out[high]:
                 self._document.fault(pointer, f"no value fits: {low} is above {high}")
@@ -144,7 +144,7 @@ class SchemaTranslator:
             if isinstance(value, list) and value:
                 out[key] = [self.translate(item, below(at, i)) for i, item in enumerate(value)]
             else:
-                document.fault(at, "a list of schemas is expected here")
+                document.fault(at, "a list of at least one schema is expected here")
         elif key in _SCHEMA_MAPS:
             if not isinstance(value, dict):
                 document.fault(at, "an object of schemas is expected here")
@@ -188,7 +188,7 @@ class SchemaTranslator:
                 document.fault(at, "a list of property names is expected here")
         elif key == "enum":
             if not isinstance(value, list) or not value:
-                document.fault(at, "a list of values is expected here")
+                document.fault(at, "a list of at least one value is expected here")
             elif document.finite(value, at):
                 out[key] = value
         elif key in ("const", "default"):
@@ -213,8 +213,10 @@ class SchemaTranslator:
 
     def _limit(self, out: dict[str, Any], key: str, value: Json, at: str) -> None:
         if isinstance(value, bool):
-            if self._modern or not key.startswith("exclusive"):
+            if not key.startswith("exclusive"):
                 self._document.fault(at, "a number is expected here")
+            elif self._modern:
+                self._document.fault(at, f"{key} is a number since OpenAPI 3.1; read as 3.0 means it")
         elif not isinstance(value, int | float):
             self._document.fault(at, "a number is expected here")
         elif not math.isfinite(value):
@@ -243,7 +245,13 @@ class SchemaTranslator:
             out["type"] = kinds[0] if len(kinds) == 1 else kinds
 
     def _pattern(self, pattern: str, at: str) -> bool:
-        fault = pattern_fault(pattern)
+        if pattern not in self._patterns:
+            most = self._document.limits.patterns
+            too_many = len(self._patterns) >= most
+            self._patterns[pattern] = (
+                f"one of more than {most} patterns, which is not checked" if too_many else pattern_fault(pattern)
+            )
+        fault = self._patterns[pattern]
         if fault:
             self._document.fault(at, fault)
         return fault is None

@@ -106,11 +106,7 @@ class SwaggerReader(Reader):
         self, operation: dict[str, Json], pointer: str, shared: list[tuple[dict[str, Json], str]]
     ) -> RequestBody | None:
         document = self.document
-        own = [
-            found
-            for raw, at in document.items(operation, "parameters", pointer)
-            if (found := document.resolved(raw, at))
-        ]
+        own = self.parameter_nodes(operation, pointer)
         nodes = [(node, at) for node, at in [*own, *shared] if node.get("in") in ("body", "formData")]
         if not nodes:
             return None
