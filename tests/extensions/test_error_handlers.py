@@ -118,3 +118,20 @@ async def test_what_was_sent_is_not_echoed() -> None:
     answer = await client.put("/wholes/1", json={"parts": "hunter2"})
     assert answer.status_code == 422
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"parts": [{"size": 1, **{f"k{number}": 0 for number in range(50_000)}}]},
+        {f"k{number}": 0 for number in range(50_000)},
+        {"parts": [{}] * 50_000},
+        {"parts": [], "k" * 1_000_000: 0},
+    ],
+    ids=["unknown members below", "unknown members", "many faults", "a long name"],
+)
+async def test_a_refusal_stays_small_whatever_was_sent(body: dict[str, Any]) -> None:
+    answer = await client_of(small_app(failing(TouchstoneError), Settings())).put("/wholes/1", json=body)
+    assert answer.status_code == 422
+    assert len(answer.content) < 20_000
+    assert len(answer.json()["errors"]) <= 50

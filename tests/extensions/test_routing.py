@@ -1,10 +1,11 @@
-"""The route index answers exactly what FastAPI's own router answers."""
+"""The route index answers exactly what FastAPI's own router answers, and names more methods in `Allow`."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
+import httpx2
 from fastapi import APIRouter, FastAPI, Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,7 +94,10 @@ def test_the_same_route_the_same_parameters_the_same_refusal(
         targets += [("GET", quote(prefix + path, safe="/%")) for path, _, prefix, _ in routes]
         for method, target in targets:
             expected = await ask(plain, method, target, root_path)
-            assert await ask(indexed, method, target, root_path) == expected
+            found = await ask(indexed, method, target, root_path)
+            allowed = [set(headers.pop("allow", "").split(", ")) for _, headers, _ in (expected, found)]
+            assert found == expected
+            assert allowed[0] <= allowed[1]
 
     asyncio.run(compare())
 
@@ -101,6 +105,16 @@ def test_the_same_route_the_same_parameters_the_same_refusal(
 async def test_the_first_route_wins_though_a_later_one_is_more_literal() -> None:
     app = build([("/a/{p}", {"GET"}, "", True), ("/a/b", {"GET"}, "", True)], indexed=True)
     assert b'"route":0' in (await ask(app, "GET", "/a/b"))[2]
+
+
+async def test_a_mount_answers_what_a_route_before_it_does_not() -> None:
+    inner = FastAPI()
+    inner.add_api_route("/b", answering(1), methods=["POST"])
+    app = FastAPI()
+    app.add_api_route("/a/b", answering(2))
+    app.mount("/a", inner)
+    app.router.middleware_stack = RouteIndex(app.router)
+    assert b'"route":1' in (await ask(app, "POST", "/a/b"))[2]
 
 
 async def test_a_mount_that_comes_first_keeps_its_paths() -> None:
@@ -118,3 +132,20 @@ async def test_a_route_added_later_is_found() -> None:
     await ask(app, "GET", "/a")
     app.add_api_route("/b", answering(9))
     assert (await ask(app, "GET", "/b"))[0] == 200
+
+
+async def test_a_wrong_method_is_told_all_methods_of_the_path() -> None:
+    router = APIRouter()
+
+    async def answer() -> None: ...
+
+    for method in ("GET", "PUT"):
+        router.add_api_route("/samples/{sample_id}", answer, methods=[method])
+    router.add_api_route("/samples/{other}", answer, methods=["DELETE"])
+    app = FastAPI()
+    app.include_router(router)
+    app.router.middleware_stack = RouteIndex(app.router)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
+        answers = [await client.request(method, "/samples/1") for method in ("POST", "OPTIONS", "HEAD", "ODD")]
+        assert (await client.post("/nothing")).status_code == 404
+    assert {(answer.status_code, answer.headers["allow"]) for answer in answers} == {(405, "DELETE, GET, PUT")}

@@ -25,6 +25,10 @@ MAX_DEPTH = 64
 """Levels of arrays and objects in what we accept: whoever walks it by recursion is safe."""
 
 
+MAX_MEMBERS = 100
+"""Of an object with known fields: each unknown one costs a fault, and megabytes of them cost seconds."""
+
+
 def refuse_unstorable_text(value: Any) -> Any:
     """NUL and lone surrogates are refused at the edge: PostgreSQL cannot store them, SQLite would."""
     level = [value]
@@ -67,4 +71,6 @@ class InputSchema(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > MAX_MEMBERS:
+            raise ValueError(f"has more than {MAX_MEMBERS} members")
         return refuse_unstorable_text(data)

@@ -33,18 +33,27 @@ async def _touchstone_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = error.errors()
+    faults = error.errors()[:MAX_FAULTS]
     if faults and faults[0]["type"] == "json_invalid":
         said = f"{faults[0]['ctx']['error']} at character {faults[0]['loc'][-1]}"
         return problem(request, MalformedBody(said))
-    detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:1])
+    detail = "; ".join(f"{'.'.join(map(_clipped, fault['loc']))}: {fault['msg']}" for fault in faults[:1])
     errors = [{**_place(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in faults]
     return problem(request, InvalidInput(detail, errors=errors))
 
 
+MAX_FAULTS = 50
+LONGEST_PART = 200
+"""Faults, and characters of a name in a place, that an answer repeats: what a client sent can be megabytes of both."""
+
+
+def _clipped(part: int | str) -> str:
+    return str(part)[:LONGEST_PART]
+
+
 def _place(location: Sequence[int | str]) -> dict[str, str]:
     """A JSON pointer into the body, as a URI fragment (RFC 9457, 3.2; RFC 6901, 6), or the name of a parameter."""
-    kind, *path = (str(part) for part in location)
+    kind, *path = map(_clipped, location)
     if kind == "body":
         return {"pointer": "#" + "".join("/" + quote(part.replace("~", "~0").replace("/", "~1")) for part in path)}
     return {"parameter": ".".join(path), "in": kind}

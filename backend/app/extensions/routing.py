@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi.routing import APIRouter, iter_route_contexts
 from starlette._utils import get_route_path
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.app.core.views import DIRECT
@@ -32,8 +33,9 @@ class _Route:
 class RouteIndex:
     """Finds the route by the first literal segments of the path, then lets FastAPI's own handler answer.
 
-    What it does not find (unknown paths, wrong methods, mounts) goes to the router as before, so that 404, 405 and
-    redirects stay FastAPI's.
+    What it does not find (unknown paths, mounts) goes to the router, so that 404 and redirects stay FastAPI's. A wrong
+    method is answered here, because `Allow` names all methods of the path (RFC 9110, 15.5.6) and FastAPI's only those
+    of one route.
     """
 
     def __init__(self, router: APIRouter) -> None:
@@ -43,12 +45,15 @@ class RouteIndex:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = get_route_path(scope)
+            allowed: set[str] = set()
             for route in self._candidates(path):
                 match = route.regex.match(path)
                 if match is None:
                     continue
                 if route.app is None:
+                    allowed.clear()
                     break
+                allowed |= route.methods
                 if scope["method"] in route.methods:
                     scope["path_params"] = {
                         name: route.convertors[name].convert(value) for name, value in match.groupdict().items()
@@ -59,6 +64,8 @@ class RouteIndex:
                     scope["router"] = self._router
                     await route.app(scope, receive, send)
                     return
+            if allowed:
+                raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
         await self._router.app(scope, receive, send)
 
     def _candidates(self, path: str) -> Sequence[_Route]:
