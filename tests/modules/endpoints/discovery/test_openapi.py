@@ -5,6 +5,7 @@ import pytest
 from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
 from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
+from backend.app.modules.endpoints.discovery.openapi import MAX_TIMEOUTS
 
 BASE = "http://api.test/v1"
 GOOD = b'{"openapi": "3.1.0"}'
@@ -78,3 +79,11 @@ async def test_a_server_that_is_away_is_asked_once() -> None:
         await look(Subject(BASE), web)
     assert caught.value.code == "discovery.connect_failed"
     assert len(web.fetched) == 1
+
+
+async def test_a_server_that_hangs_is_asked_a_few_times() -> None:
+    web = Web(down=Outcome.TIMEOUT)
+    with pytest.raises(NothingDiscovered) as caught:
+        await look(Subject(BASE), web)
+    assert caught.value.code == "discovery.timeout"
+    assert len(web.fetched) == MAX_TIMEOUTS

@@ -9,6 +9,8 @@ HANDED_IN = "request"
 
 UNREACHABLE = frozenset({Outcome.DNS_FAILED, Outcome.CONNECT_FAILED, Outcome.TLS_FAILED, Outcome.REFUSED})
 """What every other place on the same server would answer too."""
+MAX_TIMEOUTS = 3
+"""Places of a search that may keep us waiting for their whole deadline."""
 _MARKS = (b"openapi", b"swagger")
 
 
@@ -36,10 +38,12 @@ async def _search(base_url: str, fetch: Fetch, read: Read) -> Discovered:
     """A place counts by its content: many servers answer 200 with a page to everything."""
     refusal: SpecError | None = None
     seen: set[bytes] = set()
+    timeouts = 0
     places = [base_url, *spec_candidates(base_url)]
     for url in places:
         exchange = await fetch(url)
-        if exchange.outcome in UNREACHABLE:
+        timeouts += exchange.outcome is Outcome.TIMEOUT
+        if exchange.outcome in UNREACHABLE or timeouts == MAX_TIMEOUTS:
             _answer(exchange)
         answer = exchange.answer
         if answer is None or answer.status != 200 or answer.body in seen or not _may_describe(answer.body):
