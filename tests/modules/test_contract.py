@@ -26,7 +26,7 @@ from backend.app.modules.labs.recipes import Lab, recipes
 from tests.support.accounts import PASSWORD, person
 from tests.support.contract import QUIET, OurApi, ask
 from tests.support.paging import next_page
-from tests.support.payloads import bad_values, with_value
+from tests.support.payloads import bad_values, load, with_value
 from tests.support.scanning import Recorder
 
 JSON = {"Content-Type": "application/json"}
@@ -141,6 +141,46 @@ async def test_odd_requests_get_the_answer_that_fits(api: OurApi) -> None:
                 assert answer.headers["content-type"] == "application/problem+json"
                 assert api.validator.errors({"$ref": "#/$defs/Problem"}, answer.json()) == []
     assert api.broken == []
+
+
+IGNORED = ("headers-031", "headers-033", "headers-038", "headers-044", "headers-045", "headers-051")
+"""Headers that our API receives and may not believe: the answer is what it is without them."""
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in load("headers.json") if case["id"] in IGNORED], ids=lambda it: it["id"]
+)
+async def test_headers_that_mean_nothing_to_us_change_nothing(api: OurApi, case: dict[str, Any]) -> None:
+    value = {"headers-044": "*/*;q=0.0000001, " * 1000, "headers-045": "a" * 10_000}.get(case["id"], case["value"])
+    async with await api.sign_up() as client:
+        plain = await client.get("/projects")
+        answer = await client.get("/projects", headers=[(case["name"].encode(), value.encode())])
+    assert (answer.status_code, answer.json()["data"]) == (plain.status_code, plain.json()["data"])
+    assert answer.headers.get("link") == plain.headers.get("link")
+    assert "evil" not in answer.text + str(answer.headers)
+    assert answer.headers["x-request-id"] != value
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", [case["value"] for case in load("origins.json") if case["kind"] == "Origin"])
+async def test_no_origin_may_read_our_answers(api: OurApi, origin: str) -> None:
+    async with await api.sign_up() as client:
+        for method in ("GET", "OPTIONS"):
+            answer = await client.request(method, "/projects", headers={"Origin": origin})
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+async def test_one_credential_is_believed_and_never_a_mix(api: OurApi) -> None:
+    async with await api.sign_up() as alice, await api.sign_up() as mallory, api.client() as nobody:
+        await ask(alice, "POST", "/projects", {"name": "Hers", "base_url": "http://a.example"}, status=201)
+        key = (await ask(mallory, "POST", "/user/api-keys", {"name": "k"}, status=201))["key"]
+        token = alice.headers["Authorization"]
+        both = {"Authorization": token, "X-API-Key": key}
+        me, projects = [(await nobody.get(path, headers=both)).json()["data"] for path in ("/auth/me", "/projects")]
+        (believed,) = [each for each in (alice, mallory) if (await ask(each, "GET", "/auth/me"))["id"] == me["id"]]
+        assert projects == await ask(believed, "GET", "/projects")
+        for value in (f"{token}, {token}", token.replace(" ", "\t"), "Bearer", token.replace("Bearer", "Basic")):
+            assert (await nobody.get("/auth/me", headers={"Authorization": value})).status_code == 401, value
 
 
 async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None:
