@@ -98,7 +98,7 @@ def check(
     """Discover, scan and judge an API, with no server and no database.
 
     Exit codes: 0 good, 1 findings at or above --fail-on, 2 usage or spec error, 3 target unreachable,
-    4 not authorised, 5 internal.
+    4 not authorised, 5 internal, 130 interrupted.
     """
     from backend.app.commands.check import CheckOptions, run_check
 
@@ -171,6 +171,17 @@ def migrate(
     from backend.app.commands.serve import run_migrate
 
     raise typer.Exit(run_migrate(revision))
+
+
+@app.command()
+def lab(
+    recipe: Annotated[str, typer.Argument(help="Which one; GET /api/v1/plugins lists them.")] = "bookshop",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")] = 3000,
+) -> None:
+    """Run a small API with faults to practise on. It prints its address and the key that lets you in."""
+    from backend.app.commands.serve import run_lab
+
+    raise typer.Exit(run_lab(recipe, port))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`touchstone check` as a person runs it: what it prints, what it writes, and how it exits."""
 
 import json
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -16,9 +17,14 @@ from tests.support.network import unused_port
 LIMITS = ("--max-requests", "3000", "--max-time", "60")
 
 
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from backend.app.cli import main; main()", *words]
+
+
 def touchstone(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from backend.app.cli import main; main()", *words]
-    done = subprocess.run(command, input=stdin, capture_output=True, env={"PATH": "", **environment}, check=False)
+    done = subprocess.run(
+        command(*words), input=stdin, capture_output=True, env={"PATH": "", **environment}, check=False
+    )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -117,6 +123,11 @@ def test_a_target_that_is_not_there_ends_with_3(tmp_path: Path) -> None:
         (["-", "--report", "json=/no/such/folder/x"], "/no/such/folder"),
         (["-", "--auth", "env:MISSING"], "MISSING"),
         (["-", "--max-requests", "0"], "max-requests"),
+        (["-", "--base-url", "localhost:3000"], "http://localhost:3000"),
+        (["-", "--report", "json=/"], "not a folder"),
+        (["127.0.0.1:3000"], "http://127.0.0.1:3000"),
+        (["ftp://127.0.0.1/openapi.json"], "http://"),
+        (["http://"], "http://"),
         ([], "SPEC_OR_URL"),
     ],
 )
@@ -140,6 +151,42 @@ def test_a_document_cannot_send_the_scan_elsewhere() -> None:
     assert done.returncode == 2
     assert "elsewhere.example" in done.stderr
     assert "--base-url" in done.stderr
+
+
+def test_a_report_that_cannot_be_written_does_not_swallow_the_result(faulty: tuple[str, Lab]) -> None:
+    url, lab = faulty
+    done = touchstone("check", url, "--auth", key(lab), "--scan", "quick", "--report", "json=/dev/full")
+    assert done.returncode == 2
+    assert done.stdout.startswith("FAIL")
+    assert "/dev/full: No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_credentials_it_says_how_to_give_some(faulty: tuple[str, Lab]) -> None:
+    url, _ = faulty
+    done = touchstone("check", url, *LIMITS)
+    assert "refused every request for want of credentials: see --auth" in done.stderr
+
+
+def test_it_says_where_the_spec_was_and_what_was_left_out(correct: tuple[str, Lab]) -> None:
+    url, lab = correct
+    done = touchstone("check", url, "--auth", key(lab), "--scan", "quick")
+    assert f"14 operations in {url}/openapi.json, scanning {url}" in done.stderr
+    assert "5 of 14 operations were skipped: a quick scan only reads" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_what_was_found_so_far(faulty: tuple[str, Lab], number: signal.Signals) -> None:
+    url, lab = faulty
+    words = ("check", url, "--auth", key(lab), "--rate", "20")
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        assert "scanning" in running.stderr.readline()
+        running.send_signal(number)
+        stdout, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert f"  {url}  " in stdout
+    assert "interrupted; not everything was tried" in stderr
 
 
 def test_progress_is_not_mixed_into_the_result(faulty: tuple[str, Lab]) -> None:

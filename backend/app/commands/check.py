@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from backend.app.commands.terminal import AUTH_HELP, FOUND, GOOD, INTERRUPTED, NOT_AUTHORISED, UNREACHABLE, USAGE, fail
+from backend.app.commands.terminal import (
+    AUTH_HELP,
+    FOUND,
+    GOOD,
+    INTERRUPTED,
+    NOT_AUTHORISED,
+    UNREACHABLE,
+    USAGE,
+    fail,
+    require_url,
+)
 from backend.app.engine.checks import Severity
 from backend.app.engine.findings import Finding
 from backend.app.engine.generate.requests import Credentials
@@ -29,6 +40,7 @@ from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovere
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _UNREACHABLE = frozenset(
     f"discovery.{outcome}" for outcome in Outcome if outcome not in (Outcome.ANSWERED, Outcome.TOO_LARGE)
 )
@@ -62,6 +74,10 @@ def run_check(options: CheckOptions) -> int:
 
     try:
         wanted = _report_files(options.reports)
+        if "://" in options.spec:
+            require_url("SPEC_OR_URL", options.spec)
+        if options.base_url is not None:
+            require_url("--base-url", options.base_url)
         headers = tuple(map(_header, options.headers))
         credentials = _credentials(options.auth)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -92,15 +108,28 @@ async def _check(
             options.seed,
             ScanLimits(options.rate, options.workers, options.max_requests, options.max_seconds),
         )
+        count = len(found.description.operations)
         observer = _Terminal()
-        with observer.watching():
+        with observer.watching(f"touchstone: {count} operations in {found.where}, scanning {base_url}"):
             result = await run_scan(plan, client.send, observer=observer)
     report = report_of(result, target=base_url, spec=found.where)
-    for kind, path in wanted:
-        path.write_bytes(reports.get(kind)(report))
     code = _exit_code(result, options.fail_on, observer.interrupted)
+    unwritten = _write(report, wanted)
     _print(report, result, code, options.as_json)
+    if unwritten:
+        raise UsageError(unwritten)
     return code
+
+
+def _write(report: Report, wanted: list[tuple[str, Path]]) -> str:
+    """What went wrong; a scan is told of all the same."""
+    faults = []
+    for kind, path in wanted:
+        try:
+            path.write_bytes(reports.get(kind)(report))
+        except OSError as error:
+            faults.append(f"--report {kind}={path}: {error.strerror}")
+    return "\n".join(faults)
 
 
 async def _discover(
@@ -123,6 +152,8 @@ def _base_url(options: CheckOptions, found: Discovered) -> str:
         return base_url
     if "://" in options.spec and found.where != options.spec:
         return base_url_at(options.spec, servers)
+    if servers and "://" not in servers[0]:
+        raise UsageError(f"the spec says that the API runs at {servers[0]!r} of where it came from: give --base-url")
     if servers:
         raise UsageError(
             f"the spec says that the API runs at {servers[0]}, which is elsewhere: confirm with --base-url"
@@ -134,7 +165,8 @@ def _file(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise UsageError(f"{name}: {error.strerror or error}") from None
+        hint = f"; for an API on the network write http://{name}" if ":" in name or name.startswith("www.") else ""
+        raise UsageError(f"{name!r}: {error.strerror or error}{hint}") from None
 
 
 def _exit_code(result: ScanResult, fail_on: str, interrupted: bool) -> int:
@@ -152,11 +184,13 @@ def _print(report: Report, result: ScanResult, code: int, as_json: bool) -> None
     if as_json:
         typer.echo(reports.get("json")(report).decode())
     else:
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         typer.echo(render(report, color=color, failed=code != GOOD), nl=False)
-    for operation in result.operations:
-        if operation.skipped and not as_json:
-            typer.echo(f"skipped {operation.method} {operation.path}: {operation.skipped}", err=True)
+    skipped = Counter(operation.skipped for operation in result.operations if operation.skipped)
+    for reason, count in skipped.items():
+        typer.echo(f"touchstone: {count} of {len(result.operations)} operations were skipped: {reason}", err=True)
+    if code == INTERRUPTED:
+        typer.echo("touchstone: interrupted; not everything was tried", err=True)
     remarks = {
         Stopped.MAX_REQUESTS: "stopped at --max-requests; not everything was tried",
         Stopped.MAX_SECONDS: "stopped at --max-time; not everything was tried",
@@ -174,8 +208,15 @@ def _print(report: Report, result: ScanResult, code: int, as_json: bool) -> None
         )
     if result.unauthorised:
         typer.echo("touchstone: the target accepted no request for want of valid credentials: see --auth", err=True)
+    elif refused := [operation for operation in asked if set(operation.statuses) <= {"401", "403"}]:
+        typer.echo(
+            f"touchstone: {len(refused)} of {len(asked)} operations refused every request for want of credentials: "
+            "see --auth",
+            err=True,
+        )
     if result.left_behind:
-        typer.echo(f"touchstone: {result.left_behind} things that the scan created could not be deleted", err=True)
+        noun = "thing" if result.left_behind == 1 else "things"
+        typer.echo(f"touchstone: {result.left_behind} {noun} that the scan created could not be deleted", err=True)
     for line in result.internal_errors:
         typer.echo(f"touchstone: {line}", err=True)
 
@@ -208,7 +249,7 @@ def _credentials(text: str | None) -> Credentials | None:
             return Credentials(headers=((name, secret),))
         case "query" if name and equals:
             return Credentials(query=((name, secret),))
-    raise UsageError(f"--auth: {AUTH_HELP}")
+    raise UsageError(f"--auth: write {AUTH_HELP}")
 
 
 def _report_files(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -219,6 +260,8 @@ def _report_files(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
         if not equals or kind not in reports.names():
             raise UsageError(f"--report {text}: write KIND=PATH with one of {', '.join(reports.names())}")
         folder = Path(path).resolve().parent
+        if not path or Path(path).is_dir():
+            raise UsageError(f"--report {text}: name a file, not a folder")
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UsageError(f"--report {text}: cannot write in {folder}")
         files.append((kind, Path(path)))
@@ -226,21 +269,25 @@ def _report_files(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
 
 
 class _Terminal:
-    """Observes the scan for a person: a bar on stderr when that is a terminal. Ctrl-C ends the scan in good order."""
+    """Observes the scan for a person: a bar on stderr when that is a terminal. Ctrl-C and SIGTERM end the scan in
+    good order: what it created is deleted, and what it found is told."""
 
     def __init__(self) -> None:
         self.interrupted = False
         self._bar: Progress | None = None
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self, opening: str) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, self._interrupt)
         try:
+            typer.echo(opening, err=True)
             with self._progress() as self._bar:
                 yield
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            for number in _STOP_SIGNALS:
+                loop.remove_signal_handler(number)
 
     def _progress(self) -> contextlib.AbstractContextManager["Progress | None"]:
         if not sys.stderr.isatty():
@@ -261,7 +308,8 @@ class _Terminal:
 
     def _interrupt(self) -> None:
         self.interrupted = True
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        for number in _STOP_SIGNALS:  # a second one ends at once
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     async def test_run(self, run: TestRun) -> None:
         pass

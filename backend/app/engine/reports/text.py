@@ -12,6 +12,9 @@ NEVER_SUCCEEDED_SHOWN = 5
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, bidirectional overrides and lone surrogates: what a target sends must not steer a terminal."""
 
+MASKED = "$TOKEN"
+"""What stands in a `curl` line for a secret."""
+
 RED, GREEN, YELLOW, BOLD, DIM = 31, 32, 33, 1, 2
 SEVERITY_COLORS = {"critical": RED, "high": RED, "medium": YELLOW}
 
@@ -32,6 +35,8 @@ def render(report: Report, *, color: bool = False, failed: bool | None = None) -
             lines += _finding_lines(finding, color)
         lines.append("")
     lines += _warnings(report.operations, color)
+    if any(MASKED in finding.curl for finding in report.findings):
+        lines += [f"Set TOKEN to the credentials before you paste a line that says {MASKED}.", ""]
     lines.append(_totals(report))
     return "\n".join(lines) + "\n"
 
