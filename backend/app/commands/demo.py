@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import secrets
-import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ import orjson
 import typer
 from pydantic import SecretStr
 
-from backend.app.commands.terminal import INTERNAL, UNREACHABLE, fail
+from backend.app.commands.terminal import INTERNAL, INTERRUPTED, UNREACHABLE, fail, require_url
 from backend.app.core.settings import (
     AuthSettings,
     DatabaseSettings,
@@ -24,7 +24,6 @@ from backend.app.core.settings import (
     Settings,
     StorageSettings,
     WebSettings,
-    load_settings,
 )
 from backend.app.engine.http import Outcome, Request
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
@@ -44,10 +43,15 @@ class DemoFailed(Exception):
 
 def run_demo(target: str | None, base_url: str | None, port: int | None, stay: bool | None) -> int:
     port = _free_port() if port is None else port
-    settings = _settings(port)
-    _forget(settings)
+    if target is not None:
+        require_url("--target", target)
+    if base_url is not None:
+        require_url("--base-url", base_url)
     try:
         with contextlib.ExitStack() as stack:
+            # One of its own, so that two demos do not meet and nothing is left behind.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="touchstone-demo-")))
+            settings = _settings(port, folder)
             recipe, lab, spec_url = None, None, target
             if spec_url is None:
                 recipe = recipes.get("bookshop")
@@ -56,14 +60,16 @@ def run_demo(target: str | None, base_url: str | None, port: int | None, stay: b
             address = stack.enter_context(background_server(create_app(settings), port=port))
             password = secrets.token_urlsafe(12)
             asyncio.run(_Story(address, spec_url, base_url, password, recipe, lab).tell())
-            typer.echo(f"\nExplore   {address}/api/v1/docs   sign in as {EMAIL}, password {password}")
+            typer.echo(f"\nEXPLORE\n  {address}/api/v1/docs\n  sign in as {EMAIL} with password {password}")
             if stay or (stay is None and sys.stdout.isatty()):
-                typer.echo("Ctrl-C ends it.")
+                typer.echo("  Ctrl-C ends it.")
                 with contextlib.suppress(KeyboardInterrupt):
                     while True:
                         time.sleep(3600)
             else:
-                typer.echo(f"It ends here; `touchstone demo --stay` keeps it running. Its data: {_folder(settings)}")
+                typer.echo("  It ends here, and its data with it; `.venv/bin/touchstone demo --stay` keeps it running.")
+    except KeyboardInterrupt:
+        fail("interrupted", INTERRUPTED)
     except ServerFailed as error:
         fail(str(error), INTERNAL)
     except DemoFailed as error:
@@ -82,9 +88,8 @@ def _free_port() -> int:
     return USUAL_PORT
 
 
-def _settings(port: int) -> Settings:
+def _settings(port: int, folder: Path) -> Settings:
     """The embedded mode, whatever the environment says, with a database of its own."""
-    folder = load_settings().storage.data_dir / "demo"
     return Settings(
         mode="embedded",
         database=DatabaseSettings(url=f"sqlite+aiosqlite:///{folder}/touchstone.db", auto_migrate=True),
@@ -94,16 +99,6 @@ def _settings(port: int) -> Settings:
         logging=LoggingSettings(level="error"),
         web=WebSettings(port=port or USUAL_PORT, docs=True),
     )
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.storage.data_dir
-
-
-def _forget(settings: Settings) -> None:
-    """Every demo begins with an empty database."""
-    shutil.rmtree(_folder(settings), ignore_errors=True)
-    _folder(settings).mkdir(parents=True)
 
 
 class _Story:
@@ -195,15 +190,15 @@ class _Story:
         anomalies = await self._ask("GET", f"/projects/{project['id']}/anomalies")
         typer.echo(f"\nANOMALIES ({len(anomalies)})")
         for anomaly in anomalies:
-            typer.echo(f"  {anomaly['metric_type']}: {anomaly['details']}")
+            typer.echo(f"  {anomaly['metric_type']:<8} {anomaly['details']}")
+        if not anomalies:
+            typer.echo(f"  none: every endpoint of the last scan did as in the {SCANS - 1} before")
 
     async def _show_timeline(self, project: Mapping[str, Any]) -> None:
         events = await self._ask("GET", f"/projects/{project['id']}/events?order=newest&limit=12")
         typer.echo("\nTIMELINE (the latest)")
         for event in reversed(events):
-            typer.echo(
-                f"  {event['occurred_at'][11:23]}  {event['name']:<24} {event['entity_type']} {event['entity_id']}"
-            )
+            typer.echo(f"  {event['occurred_at'][11:23]}  {event['name']:<24} {_gist(event['payload'])}")
 
     async def _finished(self, path: str) -> dict[str, Any]:
         while True:
@@ -250,4 +245,12 @@ class _Story:
         typer.echo(f"{time.monotonic() - self._began:6.1f} s  {line}")
 
 
+def _gist(payload: Mapping[str, Any]) -> str:
+    """What an event tells besides which things it is about."""
+    telling = {name: value for name, value in payload.items() if name in _TELLING}
+    endpoint = f"{payload['method']} {payload['path']}  " if "path" in payload else ""
+    return endpoint + "  ".join(f"{name} {value}" for name, value in telling.items())
+
+
+_TELLING = ("scan_type", "operations", "requests", "duration_s", "findings_open", "judged", "anomalous", "metric_type")
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
