@@ -107,6 +107,8 @@ async def test_a_worker_that_is_full_of_long_jobs_hears_the_bells_of_short_ones(
 
         await until(short_ones_are_done)
         assert len(await shop.jobs(handler="jobs.do_slow", status="pending")) == 4
+        with Redis.from_url(redis_url) as redis:
+            assert open_queue("outgoing", redis).count >= 3  # left to other workers
         shop.script.slow_may_end.set()
         await shop.settle()
     await shop.close()
