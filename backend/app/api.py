@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from backend import __version__
 from backend.app.core.permissions import Permission
@@ -122,6 +122,10 @@ def include_docs(app: FastAPI) -> None:
     """Swagger UI from the files of an installed package: the page asks no other host for anything."""
     assets = f"{API_PREFIX}/docs/assets"
     app.mount(assets, StaticFiles(directory=_ASSETS), name="docs-assets")
+
+    @app.get("/", include_in_schema=False)
+    async def front() -> RedirectResponse:
+        return RedirectResponse(f"{API_PREFIX}/docs")
 
     @app.get(f"{API_PREFIX}/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

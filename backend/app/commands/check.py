@@ -34,6 +34,7 @@ from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, ScanType, 
 from backend.app.engine.spec.model import SpecError
 from backend.app.engine.spec.servers import base_url_at, resolve_base_url
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
+from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 
@@ -91,13 +92,12 @@ def run_check(options: CheckOptions) -> int:
 async def _check(
     options: CheckOptions, headers: Headers, credentials: Credentials | None, wanted: list[tuple[str, Path]]
 ) -> int:
-    async with HttpClient(
-        OutgoingPolicy(allow_private=True),
-        max_connections=options.workers,
-        verify=options.verify_tls,
-        resend_stale=True,
-    ) as client:
+    policy = OutgoingPolicy(allow_private=True)
+    async with HttpClient(policy, limits=DESCRIPTION_LIMITS, verify=options.verify_tls) as client:
         found = await _discover(options, client, headers, credentials)
+    async with HttpClient(
+        policy, max_connections=options.workers, verify=options.verify_tls, resend_stale=True
+    ) as client:
         base_url = _base_url(options, found)
         plan = ScanPlan(
             found.description,

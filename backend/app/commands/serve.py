@@ -19,6 +19,7 @@ from backend.app.db import migrate
 def run_server(host: str | None, port: int | None) -> int:
     import uvicorn
 
+    from backend.app.extensions.server import HttpProtocol
     from backend.app.main import create_app
 
     settings = load_settings()
@@ -30,6 +31,7 @@ def run_server(host: str | None, port: int | None) -> int:
         typer.echo(f"Touchstone listens on http://{web.host}:{web.port}/api/v1{docs}; Ctrl-C ends it", err=True)
         config = uvicorn.Config(
             create_app(settings),
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -102,8 +102,8 @@ class JobSettings(Group):
 
 class AnomalySettings(Group):
     sensitivity: Literal["low", "medium", "high"] = "medium"
-    """How readily a scan is called anomalous: one false alarm in some 1,000 (`low`), 100 to 1,000 (`medium`) or 30 to 100
-    (`high`) values of a noisy series."""
+    """How readily a scan is called anomalous: one false alarm in some 1,000 (`low`), 100 to 1,000 (`medium`) or 30 to
+    100 (`high`) values of a noisy series."""
 
 
 class StorageSettings(Group):

@@ -37,6 +37,11 @@ def static_credentials(kind: str, values: Mapping[str, Json]) -> Credentials:
     return Credentials()
 
 
+async def obtain_credentials(kind: str, values: Mapping[str, Json], base_url: str, send: Send) -> Credentials:
+    """Those of any kind; a login step is performed. Raises `LoginFailed`."""
+    return await log_in(values, base_url, send) if kind == LOGIN else static_credentials(kind, values)
+
+
 async def log_in(values: Mapping[str, Json], base_url: str, send: Send) -> Credentials:
     """Performs the login step: sends `body` as JSON to `url` (absolute, or a path below `base_url`), and puts the token
     at `token_pointer` of the answer into `header` after `prefix`. Raises `LoginFailed`."""

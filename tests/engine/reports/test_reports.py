@@ -15,7 +15,8 @@ SEVERITY = st.sampled_from(["critical", "high", "medium", "low", "info"])
 COUNT = st.integers(0, 10**6)
 COVERAGE = st.builds(Coverage, COUNT, COUNT, COUNT, COUNT, COUNT, st.floats(0, 100))
 OPERATION = st.builds(OperationReport, ANY_TEXT, ANY_TEXT, COUNT, st.dictionaries(ANY_TEXT, COUNT), st.booleans())
-FINDING = st.builds(FindingReport, ANY_TEXT, ANY_TEXT, st.one_of(SEVERITY, ANY_TEXT), *[ANY_TEXT] * 5)
+SETUP = st.lists(ANY_TEXT, max_size=2).map(tuple)
+FINDING = st.builds(FindingReport, ANY_TEXT, ANY_TEXT, st.one_of(SEVERITY, ANY_TEXT), *[ANY_TEXT] * 5, SETUP)
 REPORT = st.builds(
     Report,
     target=ANY_TEXT,
@@ -101,7 +102,9 @@ def test_json_loads_back(report: Report) -> None:
     document = json.loads(reports.get("json")(report))
     coverage = Coverage(**document.pop("coverage"))
     operations = tuple(OperationReport(**operation) for operation in document.pop("operations"))
-    findings = tuple(FindingReport(**finding) for finding in document.pop("findings"))
+    findings = tuple(
+        FindingReport(**{**finding, "setup": tuple(finding.get("setup", ()))}) for finding in document.pop("findings")
+    )
     assert Report(**document, operations=operations, findings=findings, coverage=coverage) == report
 
 
@@ -153,6 +156,35 @@ def test_text_says_the_verdict_first_and_the_worst_next() -> None:
         "\n"
         "42 requests in 1.2 s  3 of 4 operations requested  2 answered 2xx  coverage 43%  seed 7\n"
     )
+
+
+def test_what_a_request_refers_to_comes_first() -> None:
+    finding = FindingReport("f", "check", "high", "GET", "/a/{id}", "t", "d", "curl /a/7", ("curl -X POST /a",))
+    report = Report("t", "s", 1, 1, 1, (OperationReport("GET", "/a/{id}", 1),), (finding,))
+    script = (
+        "# first, what it refers to; an id that the server chooses has to be replaced below\n"
+        "curl -X POST /a\n# then\ncurl /a/7"
+    )
+    assert script in render(report).replace("\n    ", "\n")
+    assert script in (parse_junit(report).findtext("testcase/failure") or "")
+    assert json.loads(reports.get("json")(report))["findings"][0]["setup"] == ["curl -X POST /a"]
+
+
+def test_text_tells_a_small_fault_of_many_operations_once() -> None:
+    findings = [
+        FindingReport(
+            f"f{n}", "undocumented_status", "low", "GET", f"/{n}", "Undocumented status 400", "d", f"curl /{n}"
+        )
+        for n in range(7)
+    ]
+    grave = [FindingReport(f"g{n}", "server_error", "high", "GET", f"/{n}", "500", "d", f"curl /{n}") for n in range(7)]
+    text = render(Report("t", "s", 1, 1, 1, findings=(*findings, *grave)))
+    assert text.count("Undocumented status 400") == 1
+    assert "7 operations: GET /0, GET /1, GET /2, GET /3, GET /4 and 2 more\n" in text
+    assert text.count("HIGH") == 7
+    assert text.startswith("FAIL  t  14 findings in 7 operations (7 high, 7 low)")
+    few = render(Report("t", "s", 1, 1, 1, findings=tuple(findings[:4])))
+    assert few.count("Undocumented status 400") == 4
 
 
 def test_text_keeps_one_line_per_name() -> None:

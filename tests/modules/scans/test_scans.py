@@ -570,6 +570,7 @@ async def test_series_follow_each_endpoint_through_the_scans(bench: Bench) -> No
         context = ServiceContext(bench.settings, session, bench.hub, system_principal(ALICE), utc_now, "")
         series = {f"{one.method} {one.path}": one for one in await ScanService(context).endpoint_series(project)}
         latest = await ScanService(context).endpoint_series(project, scans=1)
+        full = await ScanService(context).endpoint_series(project, scan_type="full")
     assert set(series) == {"GET /things", "GET /things/{id}", "POST /things"}
     points = series["GET /things"].points
     assert [point.scan_id for point in points] == [scan["id"] for scan in scans]
@@ -579,6 +580,7 @@ async def test_series_follow_each_endpoint_through_the_scans(bench: Bench) -> No
     assert points[1].median_size_bytes in (None, len(b'[{"id":1,"name":"a longer name"}]'))
     assert len(series["POST /things"].points) == 1
     assert {point.scan_id for one in latest for point in one.points} == {scans[2]["id"]}
+    assert {point.scan_id for one in full for point in one.points} == {scans[2]["id"]}
 
 
 async def test_the_bookshop_shows_its_planted_faults(bench: Bench) -> None:

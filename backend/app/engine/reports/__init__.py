@@ -31,6 +31,16 @@ class FindingReport:
     detail: str
     curl: str
     """A command that reproduces it, secrets masked; empty when there is none."""
+    setup: tuple[str, ...] = ()
+    """Commands that make what `curl` refers to, to be sent before it."""
+
+    @property
+    def commands(self) -> str:
+        """All of them as lines for a shell."""
+        if not self.setup:
+            return self.curl
+        first = "# first, what it refers to; an id that the server chooses has to be replaced below"
+        return "\n".join((first, *self.setup, "# then", self.curl))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,15 @@ def report_of(result: ScanResult, *, target: str, spec: str) -> Report:
         ),
         findings=tuple(
             FindingReport(
-                one.fingerprint, one.check, one.severity.value, one.method, one.path, one.title, one.detail, one.curl
+                one.fingerprint,
+                one.check,
+                one.severity.value,
+                one.method,
+                one.path,
+                one.title,
+                one.detail,
+                one.curl,
+                one.setup,
             )
             for one in result.findings
         ),

@@ -61,7 +61,7 @@ def _add_failure(suite: ElementTree.Element, operation: str, finding: FindingRep
     failure = ElementTree.SubElement(
         case, "failure", type=_printable(finding.severity), message=_printable(finding.title)
     )
-    failure.text = _printable("\n\n".join(part for part in (finding.detail, finding.curl) if part))
+    failure.text = _printable("\n\n".join(part for part in (finding.detail, finding.commands) if part))
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from backend.app.engine.reports import FindingReport, OperationReport, Report, reports
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
-NEVER_SUCCEEDED_SHOWN = 5
+NAMES_SHOWN = 5
+MANY = 5
+"""So many operations with the same small fault, and it is told once."""
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, bidirectional overrides and lone surrogates: what a target sends must not steer a terminal."""
@@ -27,13 +29,17 @@ def text_report(report: Report) -> bytes:
 def render(report: Report, *, color: bool = False, failed: bool | None = None) -> str:
     """Lines that end with a newline. `failed` is the verdict of the gate; without one any finding fails. `color` adds
     ANSI colours (ECMA-48, SGR)."""
-    by_operation = _by_operation(report)
+    common, rest = _common(report.findings)
     lines = [_verdict(report, bool(report.findings) if failed is None else failed, color), ""]
-    for name, findings in by_operation.items():
+    for name, findings in _by_operation(rest).items():
         lines.append(_paint(_line(name), BOLD, color))
         for finding in findings:
             lines += _finding_lines(finding, color)
         lines.append("")
+    for findings in common:
+        names = [f"{finding.method} {finding.path}" for finding in findings]
+        lines.append(_paint(f"{len(names)} operations: {_some(names)}", BOLD, color))
+        lines += [*_finding_lines(findings[0], color), ""]
     lines += _warnings(report.operations, color)
     if any(MASKED in finding.curl for finding in report.findings):
         lines += [f"Set TOKEN to the credentials before you paste a line that says {MASKED}.", ""]
@@ -55,10 +61,21 @@ def _count_findings(findings: Sequence[FindingReport]) -> str:
     return f"{_plural(len(findings), 'finding')} in {_plural(operations, 'operation')} ({parts})"
 
 
-def _by_operation(report: Report) -> dict[str, list[FindingReport]]:
+def _common(findings: Sequence[FindingReport]) -> tuple[list[list[FindingReport]], list[FindingReport]]:
+    """Small faults that many operations share, for most likely they have one cause, and all others."""
+    groups: dict[tuple[str, str], list[FindingReport]] = defaultdict(list)
+    for finding in findings:
+        if _rank(finding.severity) >= _rank("low"):
+            groups[finding.check, finding.title].append(finding)
+    common = [group for group in groups.values() if len(group) >= MANY]
+    shown = {id(finding) for group in common for finding in group}
+    return common, [finding for finding in findings if id(finding) not in shown]
+
+
+def _by_operation(findings: Sequence[FindingReport]) -> dict[str, list[FindingReport]]:
     """The operation with the worst finding first; equal ones as reported."""
     groups: dict[str, list[FindingReport]] = defaultdict(list)
-    for finding in sorted(report.findings, key=lambda finding: _rank(finding.severity)):
+    for finding in sorted(findings, key=lambda finding: _rank(finding.severity)):
         groups[f"{finding.method} {finding.path}"].append(finding)
     return groups
 
@@ -68,7 +85,7 @@ def _finding_lines(finding: FindingReport, color: bool) -> list[str]:
     lines = [f"  {severity}  {_line(finding.title)}  {_paint(f'[{_line(finding.check)}]', DIM, color)}"]
     lines += [f"    {line}" for line in _plain(finding.detail).splitlines() if line.strip()]
     # Not broken nor shortened: it is there to be copied.
-    lines += [f"    {_paint(line, DIM, color)}" for line in _plain(finding.curl).splitlines()]
+    lines += [f"    {_paint(line, DIM, color)}" for line in _plain(finding.commands).splitlines()]
     return lines
 
 
@@ -77,9 +94,12 @@ def _warnings(operations: Sequence[OperationReport], color: bool) -> list[str]:
     silent = [f"{one.method} {one.path}" for one in operations if one.requests and not one.reached_2xx]
     if not silent:
         return []
-    shown = ", ".join(map(_line, silent[:NEVER_SUCCEEDED_SHOWN]))
-    more = f" and {len(silent) - NEVER_SUCCEEDED_SHOWN} more" if len(silent) > NEVER_SUCCEEDED_SHOWN else ""
-    return [f"{_paint('WARN', YELLOW, color)}  no 2xx answer from {shown}{more}: no finding there proves little", ""]
+    return [f"{_paint('WARN', YELLOW, color)}  no 2xx answer from {_some(silent)}: no finding there proves little", ""]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(map(_line, names[:NAMES_SHOWN])) + more
 
 
 def _totals(report: Report) -> str:

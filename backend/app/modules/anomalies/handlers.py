@@ -16,7 +16,7 @@ async def judge_scan(event: ScanCompleted, job: JobContext) -> None:
     project_id = str(event.project_id)
     async with job.transaction(write=False) as context:
         anomalies = AnomalyService(context)
-        series = await anomalies.series(project_id, event.scan_id)
+        series = await anomalies.series(project_id, event.scan_id, event.scan_type)
     judgements = await asyncio.to_thread(judge, series, anomalies.sensitivity)
     async with job.transaction() as context:
         await AnomalyService(context).record(project_id, event.scan_id, judgements)

@@ -64,9 +64,10 @@ class AnomalyService:
     def sensitivity(self) -> Sensitivity:
         return Sensitivity(self._context.settings.anomalies.sensitivity)
 
-    async def series(self, project_id: str, scan_id: str) -> list[EndpointSeries]:
-        """The series that end with this scan. Empty when so many scans followed that it is history itself."""
-        every = await self._scans.endpoint_series(project_id, scans=HISTORY + 1)
+    async def series(self, project_id: str, scan_id: str, scan_type: str) -> list[EndpointSeries]:
+        """The series that end with this scan, of scans of its type: a full one meets more errors by design. Empty when
+        so many scans followed that it is history itself."""
+        every = await self._scans.endpoint_series(project_id, scan_type=scan_type, scans=HISTORY + 1)
         return [ending for one in every if (ending := _ending_with(one, scan_id)) is not None]
 
     async def record(self, project_id: str, scan_id: str, judgements: Sequence[Judgement]) -> None:

@@ -6,21 +6,17 @@ from urllib.parse import urlsplit
 from backend.app.core.context import ServiceContext
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
-from backend.app.engine.credentials import LOGIN, LoginFailed, log_in, static_credentials
+from backend.app.engine.credentials import LoginFailed, obtain_credentials
 from backend.app.engine.generate.requests import Credentials, escape
 from backend.app.engine.http import Exchange, Headers, Request
-from backend.app.engine.spec.limits import DEFAULT_LIMITS
 from backend.app.engine.spec.model import SpecError
-from backend.app.extensions.http_client import HttpClient, HttpLimits
-from backend.app.extensions.http_client.configure import outgoing_policy
+from backend.app.extensions.http_client import HttpClient
+from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Fetch, NothingDiscovered, strategies
 from backend.app.modules.endpoints.events import DiscoveryRequested
 from backend.app.modules.endpoints.service import DiscoveryOrder, DiscoveryService
 from backend.app.modules.projects.events import ProjectDeleted
-
-LIMITS = HttpLimits(deadline_s=30.0, max_body_bytes=DEFAULT_LIMITS.bytes)
-"""A description may be larger and slower than what it describes."""
 
 
 @hub.on(DiscoveryRequested, queue="long", attempts=3)
@@ -32,7 +28,7 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
     if order is None:
         return
     try:
-        async with HttpClient(outgoing_policy(job.settings), limits=LIMITS) as client:
+        async with HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client:
             look = strategies.get(order.strategy)
             found = await look(order.subject, _fetch(client, order), read_description)
     except (SpecError, NothingDiscovered) as error:
@@ -77,10 +73,7 @@ def _fetch(client: HttpClient, order: DiscoveryOrder) -> Fetch:
         credentials = Credentials()
         if auth.may_go_to(url):
             if obtained is None:
-                if auth.kind == LOGIN:
-                    obtained = await log_in(auth.values, order.base_url, client.send)
-                else:
-                    obtained = static_credentials(auth.kind, auth.values)
+                obtained = await obtain_credentials(auth.kind, auth.values, order.base_url, client.send)
             credentials = obtained
         request = Request("GET", _with_query(url, credentials.query), credentials.headers)
         # Servers repeat the query in the address that they redirect to, which may be elsewhere.

@@ -9,7 +9,7 @@ from backend.app.core.errors import Unavailable
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobCancelled, JobContext, JobDead, JobStopped
 from backend.app.engine import scan as engine
-from backend.app.engine.credentials import LOGIN, LoginFailed, log_in, static_credentials
+from backend.app.engine.credentials import LoginFailed, obtain_credentials
 from backend.app.engine.findings import Finding
 from backend.app.engine.scan import ScanPlan, TestRun
 from backend.app.extensions.http_client import HttpClient
@@ -45,10 +45,7 @@ async def run_scan(event: ScanRequested, job: JobContext) -> None:
     async with client:
         auth = order.auth
         try:
-            if auth.kind == LOGIN:
-                credentials = await log_in(auth.values, order.base_url, client.send)
-            else:
-                credentials = static_credentials(auth.kind, auth.values)
+            credentials = await obtain_credentials(auth.kind, auth.values, order.base_url, client.send)
         except LoginFailed as error:
             async with job.transaction() as context:
                 await ScanService(context).fail(order.scan_id, "scan.login_failed", str(error))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
@@ -164,11 +164,12 @@ class ScanRepository:
         project_id: str | None = (await self._session.execute(statement)).scalar_one_or_none()
         return project_id
 
-    async def latest_completed(self, project_id: str, count: int) -> Sequence[Row]:
+    async def latest_completed(self, project_id: str, scan_type: str | None, count: int) -> Sequence[Row]:
         """Id and end of the latest completed scans, oldest first."""
+        alike = _scans.c.scan_type == scan_type if scan_type else true()
         query = (
             select(_scans.c.id, _scans.c.finished_at)
-            .where(self._mine, _scans.c.project_id == project_id, _scans.c.status == ScanStatus.COMPLETED)
+            .where(self._mine, _scans.c.project_id == project_id, _scans.c.status == ScanStatus.COMPLETED, alike)
             .order_by(_scans.c.id.desc())
             .limit(count)
         )

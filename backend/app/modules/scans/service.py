@@ -158,9 +158,11 @@ class ScanService:
             await self.get(scan_id)
         return request.page(rows, "endpoint_id")
 
-    async def endpoint_series(self, project_id: str, *, scans: int = 20) -> list[EndpointSeries]:
-        """How the endpoints of a project did in its latest completed scans."""
-        latest = await self._scans.latest_completed(project_id, scans)
+    async def endpoint_series(
+        self, project_id: str, *, scan_type: str | None = None, scans: int = 20
+    ) -> list[EndpointSeries]:
+        """How the endpoints of a project did in its latest completed scans, of one type or of any."""
+        latest = await self._scans.latest_completed(project_id, scan_type, scans)
         ends = {row["id"]: row["finished_at"] for row in latest}
         return series_of(ends, await self._scans.results_of(list(ends)))
 
