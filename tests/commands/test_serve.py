@@ -28,16 +28,17 @@ SECRET = "a secret key for the tests, 32 or more"
 
 
 @pytest.mark.parametrize(
-    ("url", "code", "said"),
+    ("words", "url", "code", "said"),
     [
-        ("postgres://u:hidden@127.0.0.1/x", 2, "postgresql+asyncpg://USER"),
-        ("sqlite:///x.db", 2, "sqlite+aiosqlite:///file.db"),
-        ("nonsense", 2, "postgresql+asyncpg://USER"),
-        ("sqlite+aiosqlite:////no/such/folder/x.db", 3, "/no/such/folder/x.db cannot be used"),
-        ("postgresql+asyncpg://u:hidden@127.0.0.1:{closed}/x", 3, "cannot be reached"),
+        ("serve --port {port}", "postgres://u:hidden@127.0.0.1/x", 2, "postgresql+asyncpg://USER"),
+        ("migrate", "sqlite:///x.db", 2, "sqlite+aiosqlite:///file.db"),
+        ("worker --burst", "nonsense", 2, "postgresql+asyncpg://USER"),
+        ("serve --port {port}", "sqlite+aiosqlite:////no/such/x.db", 3, "/no/such/x.db cannot be used"),
+        ("migrate", "sqlite+aiosqlite:////no/such/x.db", 3, "/no/such/x.db cannot be used"),
+        ("worker --burst", "postgresql+asyncpg://u:hidden@127.0.0.1:{closed}/x", 3, "cannot be reached"),
+        ("serve --port {port}", "postgresql+asyncpg://u:hidden@127.0.0.1:{closed}/x", 3, "cannot be reached"),
     ],
 )
-@pytest.mark.parametrize("words", ["serve --port {port}", "worker --burst", "migrate"])
 def test_a_database_that_cannot_be_used_is_told_in_one_line(
     tmp_path: Path, words: str, url: str, code: int, said: str
 ) -> None:

@@ -275,7 +275,9 @@ class Runner:
                 log.warning("job.unknown_handler")
                 await self.hand_back([job], delay_s=self.settings.jobs.sweep_s)
             else:
+                started = time.perf_counter()
                 await self._call(handler, held)
+                log.info("job.done", duration_ms=round((time.perf_counter() - started) * 1000, 2))
         except LeaseLost:
             log.warning("job.lease_lost")
         except asyncio.CancelledError as error:
