@@ -243,18 +243,18 @@ class _Worker:
 
     def __init__(self, settings: Settings) -> None:
         command = [sys.executable, "-m", "benchmarks.jobs", settings.model_dump_json()]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed at exit
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self._log)
 
     def __enter__(self) -> "_Worker":
-        assert self._process.stdout
-        while b"worker.started" not in self._process.stdout.readline():
+        while b"worker.started" not in Path(self._log.name).read_bytes():
             assert self._process.poll() is None, "the worker did not start"
+            time.sleep(0.02)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.kill()
-        assert self._process.stdout
-        self._process.stdout.close()
+        self._log.close()
 
     def kill(self) -> None:
         self._process.kill()
@@ -277,7 +277,10 @@ def _lines(file: Path) -> list[float]:
 
 
 if __name__ == "__main__":
+    from backend.app.extensions.logging import configure_logging
     from backend.app.worker import run_worker
     from benchmarks import jobs  # under its own name, so that handlers are stored as the publisher knows them
 
-    run_worker(Settings.model_validate_json(sys.argv[1]), handlers=jobs.hub)
+    configured = Settings.model_validate_json(sys.argv[1])
+    configure_logging(configured.logging)
+    run_worker(configured, handlers=jobs.hub)

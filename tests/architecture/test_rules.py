@@ -28,8 +28,7 @@ MODULE_FILES = {
 }
 FAMILIES = {"channels", "detectors", "discovery", "generators", "healers", "readers", "recipes"}
 BESIDES = {
-    "auth/credentials",
-    "endpoints/changes.py",  # making and checking secrets: pure, and long enough to stand apart from the service
+    "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
     "endpoints/changes.py",  # what two descriptions differ by: pure
     "labs/lab_api.py",  # what every recipe is built on
     "scans/sweep",  # what a scan has to do and what it comes to: values and decisions that need no database
