@@ -1,5 +1,6 @@
 """A write with one event and one job, against the same write alone: CPU of this process, on both engines."""
 
+import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,8 +24,8 @@ from backend.app.db.types import JsonValue
 from benchmarks.support.table import Row
 from tests.support import databases
 
-WRITES = 200
-ROUNDS = 12
+WRITES = 25
+ROUNDS = 100
 
 hub = MessageHub()
 
@@ -90,9 +91,10 @@ async def _compare(engine: str, url: str) -> Row:
         alone.append(await _cpu_of(lambda: write(with_event=False)))
         both.append(await _cpu_of(lambda: write(with_event=True)))
     await database.close()
-    # The least of the rounds is what it costs; what is above it, others on the machine have added.
-    ratio = min(both) / min(alone)
-    figure = f"{ratio:.2f} x ({min(alone) * 1e6:.0f} us alone)"
+    # The quicker rounds say what it costs; what is above them, others on the machine have added.
+    cost, cost_of_both = (statistics.quantiles(rounds)[0] for rounds in (alone, both))
+    ratio = cost_of_both / cost
+    figure = f"{ratio:.2f} x ({cost * 1e6:.0f} us alone)"
     return Row(f"a write with one event and one job, {engine}", figure, "<= 1.40 x", ratio <= 1.4)
 
 

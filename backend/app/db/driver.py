@@ -5,12 +5,12 @@ from collections.abc import Callable
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Engine, Update
+from sqlalchemy import Connection, Engine, Update, event
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
 from backend.app.db import sqlite
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 READS: Final = "touchstone_reads"
 """In `session.info`: nothing is written in this session."""
+_BEGUN: Final = "touchstone_connection"
+"""In `session.info`: the connection of the transaction, once it has one."""
 
 
 async def run(
@@ -28,7 +30,17 @@ async def run(
 
     What it does must be brief: on SQLite it may run on the event loop's thread.
     """
+    begun: Connection | None = session.info.get(_BEGUN)
+    if begun is not None and not begun.closed:
+        driver = begun.connection.driver_connection
+        if isinstance(driver, sqlite.Connection) and driver.holds_the_lock:
+            return on_sqlite(driver.on_this_thread)
     return await session.run_sync(_run, on_sqlite, on_postgresql)
+
+
+@event.listens_for(Session, "after_begin")
+def _note_connection(session: Session, _: SessionTransaction, connection: Connection) -> None:
+    session.info[_BEGUN] = connection
 
 
 async def read(
@@ -65,7 +77,7 @@ def _run(session: Session, on_sqlite: Callable[[SqliteConnection], T], on_postgr
     pooled = session.connection().connection
     if isinstance(pooled.driver_connection, sqlite.Connection):
         adapted = cast("AdaptedConnection", pooled.dbapi_connection)
-        return cast("T", adapted.run_async(lambda driver: driver.run(on_sqlite, brief=True)))
+        return cast("T", adapted.run_async(lambda driver: driver.run(on_sqlite)))
     return on_postgresql(pooled.cursor())
 
 

@@ -32,14 +32,18 @@ class Connection(aiosqlite.Connection):
         self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
         self._writes = write
 
-    async def run(self, function: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
-        """Call `function` on the connection's thread, inside the transaction.
+    @property
+    def holds_the_lock(self) -> bool:
+        """The transaction is the one that writes: what is brief has nobody to wait for, and WAL syncs nothing before
+        the commit."""
+        return self._writes and not self._begin
 
-        A `brief` one stays on this thread when the transaction holds the write lock already: it has nobody to wait for,
-        and WAL syncs nothing before the commit.
-        """
-        if brief and self._writes and not self._begin:
-            return function(self._conn)
+    @property
+    def on_this_thread(self) -> sqlite3.Connection:
+        return self._conn
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `function` on the connection's thread, inside the transaction."""
         begin, self._begin = self._begin, ""
         if not self._writes:
             if begin:
