@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 
@@ -13,6 +14,10 @@ from tests.support import databases
 from tests.support.network import close_network
 
 ENGINES = ("sqlite", "postgresql")
+
+# How fast a machine is decides nothing.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 close_network(databases.named_hosts())
 # structlog's default draws a traceback in colour, which takes seconds of CPU for a deep one.

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.dependencies.utils import get_dependant
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -111,7 +111,6 @@ async def outcomes(path: str, query: list[tuple[str, str]]) -> tuple[httpx2.Resp
     )
 
 
-@settings(deadline=None)
 @given(TEXTS.filter(lambda text: text.strip("./")), st.lists(st.tuples(NAMES, TEXTS), max_size=6), st.booleans())
 def test_the_same_values_or_the_same_faults(number: str, query: list[tuple[str, str]], valid: bool) -> None:
     if valid:

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 import httpx2
 from fastapi import APIRouter, FastAPI, Request
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
@@ -83,7 +83,6 @@ async def ask(app: Any, method: str, target: str, root_path: str = "") -> Answer
     return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
 
 
-@settings(deadline=None)
 @given(ROUTES, ASKED, st.sampled_from(["", "/root"]))
 def test_the_same_route_the_same_parameters_the_same_refusal(
     routes: list[tuple[str, set[str], str, bool]], asked: list[tuple[str, list[str], str]], root_path: str

@@ -83,7 +83,7 @@ async def test_what_would_break_the_request_apart_is_not_sent(method: str, path:
     assert target.connections == 0
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.text(max_size=5) | st.sampled_from(["GET", "POST"]),
     path=st.text(max_size=20),

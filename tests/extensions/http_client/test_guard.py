@@ -150,7 +150,7 @@ def test_a_wildcard_listener_is_known_under_its_real_addresses() -> None:
 ADDRESSES = st.one_of(st.ip_addresses(), st.ip_addresses(network="127.0.0.0/8"), st.ip_addresses(network="10.0.0.0/8"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(answers=st.lists(ADDRESSES.map(str), max_size=4), policy=st.sampled_from([PRODUCTION, EMBEDDED]))
 def test_the_guard_returns_only_addresses_that_pass_the_policy(answers: list[str], policy: OutgoingPolicy) -> None:
     origin = parse_url("http://api.example/").origin

@@ -97,7 +97,7 @@ def near(schema: dict[str, Any], schemas: dict[str, Any]) -> st.SearchStrategy[A
 
 
 @pytest.mark.parametrize("recipe", ALL)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_is_asked_the_correct_twin_answers_as_documented(recipe: Recipe, data: st.DataObject) -> None:
     lab = recipe.create(1, False)
