@@ -173,3 +173,11 @@ def test_readings_of_a_text() -> None:
     assert {"5", 5} <= {reading for reading in readings("5") if not isinstance(reading, list)}
     assert True in list(readings("on"))
     assert ["1", "2"] in list(readings("1,2"))
+
+
+def test_a_target_is_not_asked_to_wait_for_ever() -> None:
+    parameter = Parameter("delay", PATH, True, {"type": "integer"}, "simple")
+    for method in ("GET", "DELETE"):
+        baseline, cases = cases_of(Operation(method, "/delay/{delay}", parameters=(parameter,)))
+        sent = [case.inputs.parameters[PATH, "delay"] for case in (baseline, *cases)]
+        assert all(isinstance(value, str) or value <= 3 for value in sent)

@@ -4,7 +4,7 @@ from random import Random
 
 from backend.app.engine.generate.case import WHOLE_BODY, Case, Expectation
 from backend.app.engine.generate.requests import Inputs, RequestBuilder, body_media_type
-from backend.app.engine.generate.values import NoValueError, ValueGenerator
+from backend.app.engine.generate.values import NoValueError, ValueGenerator, is_duration
 from backend.app.engine.schema import SchemaValidator
 from backend.app.engine.spec.model import Json, MediaType, Operation, Parameter, ParameterLocation, Schema
 
@@ -89,7 +89,8 @@ class PositiveCases:
     def _parameter(
         self, operation: Operation, parameter: Parameter, random: Random, full: bool, examples: bool
     ) -> Json:
-        if parameter.location is ParameterLocation.PATH and operation.method == "DELETE":
+        in_path = parameter.location is ParameterLocation.PATH
+        if in_path and operation.method == "DELETE" and not is_duration(parameter.name):
             # An example may be the id of something that matters to somebody.
             return self.unlikely_id(parameter.schema, random)
         for example in parameter.examples if examples else ():

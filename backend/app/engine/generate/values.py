@@ -385,6 +385,11 @@ def _hinted(name: str, random: Random) -> str | None:
     return None
 
 
+def is_duration(name: str) -> bool:
+    """Whether a target is likely to wait for as long as the parameter says."""
+    return name.lower().endswith(DURATION_NAMES)
+
+
 def _uuid(random: Random) -> str:
     """Version 4 (RFC 9562, 5.4)."""
     digits = f"{random.getrandbits(128):032x}"
@@ -432,7 +437,7 @@ def _range(flat: Mapping[str, Any], name: str) -> tuple[Decimal, Decimal]:
         low = min(Decimal(1), high) if high is not None else Decimal(1)
     if high is None:
         # Small: an unlimited number may be a page size, and the first ids are the likeliest. A delay is waited for.
-        spread = MOST_SECONDS if name.lower().endswith(DURATION_NAMES) else MOST_UNLIMITED
+        spread = MOST_SECONDS if is_duration(name) else MOST_UNLIMITED
         high = max(Decimal(spread), low + spread * number_step(flat))
     if formats is not None:
         low, high = max(low, Decimal(formats[0])), min(high, Decimal(formats[1]))
