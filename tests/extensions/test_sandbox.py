@@ -39,7 +39,6 @@ async def test_a_bomb_is_refused_soon_with_the_limit_it_passed_and_the_place(nam
     assert refusal.value.where.startswith("line ")
     # CPU time, because the wall clock of a busy machine says nothing.
     assert children_cpu() - before < 2
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 512 * 1024
 
 
 @pytest.mark.parametrize("name", READ)
