@@ -47,8 +47,9 @@ def module_part(module: str, part: str) -> Any | None:
 def include_modules(app: FastAPI) -> None:
     for module in MODULES:
         module_part(module, "handlers")
-        if router := module_part(module, "router"):
-            app.include_router(router.router, prefix=API_PREFIX, tags=[module])
+        if part := module_part(module, "router"):
+            for router in getattr(part, "routers", (part.router,)):
+                app.include_router(router, prefix=API_PREFIX, tags=[module])
     app.include_router(_plugins, prefix=API_PREFIX, tags=["plugins"])
 
 

@@ -15,14 +15,24 @@ class Permission(StrEnum):
     EVENTS_READ = "events.read"
     JOBS_READ = "jobs.read"
     JOBS_WRITE = "jobs.write"
+    MEMBERS_READ = "members.read"
+    MEMBERS_WRITE = "members.write"
     PROFILE_READ = "profile.read"
+    PROFILE_WRITE = "profile.write"
     PROJECTS_READ = "projects.read"
     PROJECTS_WRITE = "projects.write"
     SCANS_READ = "scans.read"
     SCANS_WRITE = "scans.write"
+    USERS_READ = "users.read"
+    USERS_WRITE = "users.write"
+    WORKSPACES_DELETE = "workspaces.delete"
+    WORKSPACES_READ = "workspaces.read"
+    WORKSPACES_WRITE = "workspaces.write"
 
 
-ALL_PERMISSIONS = frozenset(Permission)
+ADMINISTRATION = frozenset({Permission.USERS_READ, Permission.USERS_WRITE})
+"""Of an administrator of the installation, whatever the workspace; no role in a workspace grants them."""
+ALL_PERMISSIONS = frozenset(Permission) - ADMINISTRATION
 
 
 class Role(StrEnum):
@@ -38,8 +48,9 @@ class Role(StrEnum):
         return _GRANTED[self]
 
 
-_VIEWER = frozenset(p for p in Permission if p.value.endswith(".read")) | {Permission.API_KEYS_WRITE}
-"""An API key never does more than its owner may, so everybody may have some."""
+_OWN = frozenset({Permission.API_KEYS_WRITE, Permission.PROFILE_WRITE})
+"""About oneself. An API key never does more than its owner may, so everybody may have some."""
+_VIEWER = frozenset(p for p in ALL_PERMISSIONS if p.value.endswith(".read")) | _OWN
 _MEMBER = _VIEWER | {
     Permission.ENDPOINTS_WRITE,
     Permission.JOBS_WRITE,
@@ -47,7 +58,7 @@ _MEMBER = _VIEWER | {
     Permission.SCANS_WRITE,
 }
 _GRANTED = {
-    Role.ADMIN: ALL_PERMISSIONS,
+    Role.ADMIN: ALL_PERMISSIONS - {Permission.WORKSPACES_DELETE},
     Role.MEMBER: _MEMBER,
     Role.OWNER: ALL_PERMISSIONS,
     Role.VIEWER: _VIEWER,

@@ -54,10 +54,59 @@ class RedisSettings(Group):
 class AuthSettings(Group):
     secret_key: SecretStr | None = None
     """Signs tokens and seals target credentials; 32 characters or more. The embedded mode makes one in `data_dir`."""
+    previous_keys: tuple[SecretStr, ...] = ()
+    """Former secret keys, newest first: what they signed and sealed is still read until it is rotated or expires."""
+    verify_email: bool = False
+    """Whether a new user has to open a link in a mail before the first sign-in."""
     access_token_minutes: int = Field(24 * 60, ge=1)
     refresh_token_days: int = Field(30, ge=1)
     issuer: str = "touchstone"
     """`iss` of the access tokens."""
+
+
+class OidcProvider(Group):
+    """An OpenID Connect provider, known by discovery (OpenID Connect Discovery 1.0)."""
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
+    label: str = ""
+    """Shown on the button that leads there."""
+    trusted_domains: tuple[str, ...] = ()
+    """Mail domains of which the provider may link an existing account, given that it says the address is verified;
+    `*` for all."""
+
+
+class SsoSettings(Group):
+    github_client_id: str | None = None
+    github_client_secret: SecretStr | None = None
+    google_client_id: str | None = None
+    google_client_secret: SecretStr | None = None
+    oidc: dict[str, OidcProvider] = {}
+    """By the name in the path: `{"corp": {"issuer": ..., "client_id": ..., "client_secret": ...}}`."""
+
+
+class MailSettings(Group):
+    host: str | None = None
+    """SMTP server. Without one, mail is written to the folder `mail` in `storage.data_dir`."""
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str = "Touchstone <touchstone@localhost>"
+    timeout_s: float = Field(20.0, gt=0)
+
+
+class RateSettings(Group):
+    """Requests that are answered: `20/minute`, several separated by `;`."""
+
+    enabled: bool = True
+    public: str = "60/minute"
+    """For one address, of the routes that need no credentials."""
+    sign_in: str = "20/minute"
+    """For one address, of the routes that check or send a secret."""
+    signed_in: str = "1200/minute"
+    """For one user or API key."""
 
 
 class HttpSettings(Group):
@@ -129,6 +178,15 @@ class WebSettings(Group):
     """How long the answer to a request with an `Idempotency-Key` is kept."""
     metrics: bool = True
     """Serve `/metrics`."""
+    public_url: str | None = None
+    """Where browsers reach this installation, for links in mail and for single sign-on: `https://touchstone.example`.
+    Default: `http://host:port`."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the API: `["https://app.example"]`. `["*"]` allows all, without credentials."""
+    max_json_depth: int = Field(100, ge=5, le=1000)
+    """How deep the JSON of a request may be nested."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`."""
 
 
 class Settings(BaseSettings):
@@ -147,6 +205,9 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()
+    sso: SsoSettings = SsoSettings()
+    mail: MailSettings = MailSettings()
+    rates: RateSettings = RateSettings()
     http: HttpSettings = HttpSettings()
     jobs: JobSettings = JobSettings()
     anomalies: AnomalySettings = AnomalySettings()

@@ -78,3 +78,7 @@ class AuthViews:
         """Revokes an API key."""
         await account.revoke_key(key_id)
         return envelope(DefaultResponse())
+
+
+routers = (router,)
+"""Of this module and of its parts."""
