@@ -15,7 +15,7 @@ Script: TypeAlias = Callable[["Visit"], Awaitable[None]]
 
 EMBEDDED = OutgoingPolicy(allow_private=True)
 PRODUCTION = OutgoingPolicy(allow_private=False)
-QUICK = HttpLimits(deadline_s=5, connect_s=0.5, dns_s=0.2)
+QUICK = HttpLimits(deadline_s=10, connect_s=3, dns_s=0.5)
 
 
 @dataclass
