@@ -1,8 +1,10 @@
 """What identity makes known. No event holds a secret."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from backend.app.core.ids import Ulid
+from pydantic import Field
+
+from backend.app.core.ids import Ulid, new_ulid
 from backend.app.core.message_hub import Event
 
 
@@ -47,3 +49,22 @@ class ApiKeyRevoked(Event):
     api_key_id: Ulid
     user_id: Ulid
     label: str
+
+
+class MailRequested(Event):
+    """A mail to one address. The one-time token in it is made when the mail is sent, so that no row holds it in clear.
+
+    `to` is None when there is nobody to write to: it is published all the same, so that a request which must not tell
+    whether an account exists does the same work in either case.
+    """
+
+    name: ClassVar = "mail.requested"
+    mail_id: Ulid = Field(default_factory=new_ulid)
+    to: str | None
+    template: Literal["invitation", "password_changed", "reset_password", "sign_up_repeated", "verify_email"]
+    user_id: Ulid | None = None
+    """Whose account it is about; none for an invitation."""
+    invitation_id: Ulid | None = None
+    """Of an invitation: its token is made when the mail is sent."""
+    details: dict[str, str] = Field(default_factory=dict)
+    """What the template shows, nothing secret: `workspace`, `inviter` and `role` of an invitation."""
