@@ -94,9 +94,19 @@ async def test_who_calls_is_asked_first(raw: bytes) -> None:
     assert (await client_of(APP, who=None).put("/things", content=raw, headers=JSON)).status_code == 401
 
 
-async def test_other_kinds_of_content_are_refused() -> None:
-    answer = await client_of(APP).put("/things", content=b'{"number": 1}', headers={"content-type": "text/plain"})
-    assert answer.status_code == 422
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "text/json"]
+)
+async def test_other_kinds_of_content_are_refused(kind: str) -> None:
+    client = client_of(APP)
+    answer = await client.put("/things", content=b'{"number": 1}', headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (415, "request.unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/vnd.api+JSON"])
+async def test_json_under_any_of_its_names_is_read(kind: str) -> None:
+    answer = await client_of(APP).put("/things", content=b'{"number": 1}', headers={"content-type": kind})
+    assert answer.status_code == 200
 
 
 async def test_large_numbers_and_equal_names_are_read_as_everywhere_in_the_web() -> None:

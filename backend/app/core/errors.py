@@ -102,6 +102,12 @@ class PayloadTooLarge(TouchstoneError):
     title = "The request body is too large"
 
 
+class UnsupportedMediaType(TouchstoneError):
+    status = 415
+    code = "request.unsupported_media_type"
+    title = "The Content-Type of the request is not application/json"
+
+
 class TooManyRequests(TouchstoneError):
     status = 429
     code = "request.too_many"

@@ -23,13 +23,14 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origi
 import orjson
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.dependencies.utils import get_dependant
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from fastapi_utils.cbv import cbv
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from backend.app.core import etag, idempotency
-from backend.app.core.errors import PermissionDenied
+from backend.app.core.errors import PermissionDenied, UnsupportedMediaType
 from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_of, is_plain
 from backend.app.core.permissions import Permission
 from backend.app.core.reading import reader_of
@@ -183,6 +184,7 @@ def _open(route: APIRoute, cls: type, attributes: dict[str, Dependency]) -> None
 def _ask_first(route: APIRoute, permission: Permission | None) -> None:
     """Who calls is asked before anything is read. FastAPI itself reads what a `Reader` does not: bodies above all."""
     build = route.get_route_handler
+    takes_json = route.body_field is not None and not isinstance(route.body_field.field_info, Form)
     reader = reader_of(get_dependant(path=route.path, call=route.endpoint))
 
     def get_route_handler() -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -195,6 +197,8 @@ def _ask_first(route: APIRoute, permission: Permission | None) -> None:
                 raise PermissionDenied(f"this needs the permission {permission.value}")
             if reader is not None:
                 return await route.endpoint(request=request, **await reader.read(request))  # type: ignore[no-any-return]
+            if takes_json and _has_other_body(request):
+                raise UnsupportedMediaType
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handler
@@ -208,6 +212,15 @@ def _ask_first(route: APIRoute, permission: Permission | None) -> None:
     if reader is not None:
         answer = get_route_handler()
         setattr(route, DIRECT, app)
+
+
+def _has_other_body(request: Request) -> bool:
+    """Whether a body comes that does not say that it is JSON."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return False
+    kind, _, subtype = headers.get("content-type", "").partition(";")[0].strip().lower().partition("/")
+    return kind != "application" or not (subtype == "json" or subtype.endswith("+json"))
 
 
 class JsonRequest(Request):

@@ -37,8 +37,12 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     if faults and faults[0]["type"] == "json_invalid":
         said = f"{faults[0]['ctx']['error']} at character {faults[0]['loc'][-1]}"
         return problem(request, MalformedBody(said))
-    detail = "; ".join(f"{'.'.join(map(_clipped, fault['loc']))}: {fault['msg']}" for fault in faults[:1])
-    errors = [{**_place(fault["loc"]), "detail": fault["msg"], "type": fault["type"]} for fault in faults]
+    texts = [fault["msg"].removeprefix("Value error, ") for fault in faults]
+    detail = f"{'.'.join(map(_clipped, faults[0]['loc']))}: {texts[0]}" if faults else ""
+    errors = [
+        {**_place(fault["loc"]), "detail": text, "type": fault["type"]}
+        for fault, text in zip(faults, texts, strict=True)
+    ]
     return problem(request, InvalidInput(detail, errors=errors))
 
 
