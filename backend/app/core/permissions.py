@@ -25,13 +25,16 @@ class Permission(StrEnum):
     SCANS_WRITE = "scans.write"
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
+    WORKSPACES_CREATE = "workspaces.create"
     WORKSPACES_DELETE = "workspaces.delete"
     WORKSPACES_READ = "workspaces.read"
+    WORKSPACES_TRANSFER = "workspaces.transfer"
     WORKSPACES_WRITE = "workspaces.write"
 
 
 ADMINISTRATION = frozenset({Permission.USERS_READ, Permission.USERS_WRITE})
-"""Of an administrator of the installation, whatever the workspace; no role in a workspace grants them."""
+"""Of an administrator of the installation, whatever the workspace; no role in a workspace grants them, and an API key
+has them only when they are named."""
 ALL_PERMISSIONS = frozenset(Permission) - ADMINISTRATION
 
 
@@ -47,8 +50,12 @@ class Role(StrEnum):
     def permissions(self) -> frozenset[Permission]:
         return _GRANTED[self]
 
+    def covers(self, other: "Role") -> bool:
+        """Whether it may all that `other` may."""
+        return other.permissions <= self.permissions
 
-_OWN = frozenset({Permission.API_KEYS_WRITE, Permission.PROFILE_WRITE})
+
+_OWN = frozenset({Permission.API_KEYS_WRITE, Permission.PROFILE_WRITE, Permission.WORKSPACES_CREATE})
 """About oneself. An API key never does more than its owner may, so everybody may have some."""
 _VIEWER = frozenset(p for p in ALL_PERMISSIONS if p.value.endswith(".read")) | _OWN
 _MEMBER = _VIEWER | {
@@ -58,7 +65,7 @@ _MEMBER = _VIEWER | {
     Permission.SCANS_WRITE,
 }
 _GRANTED = {
-    Role.ADMIN: ALL_PERMISSIONS - {Permission.WORKSPACES_DELETE},
+    Role.ADMIN: ALL_PERMISSIONS - {Permission.WORKSPACES_DELETE, Permission.WORKSPACES_TRANSFER},
     Role.MEMBER: _MEMBER,
     Role.OWNER: ALL_PERMISSIONS,
     Role.VIEWER: _VIEWER,
@@ -74,6 +81,8 @@ class Principal:
     permissions: frozenset[Permission]
     label: str = ""
     """Shown in logs and timelines: never a secret."""
+    confined: bool = False
+    """To its workspace: an API key says nothing about the others of its owner."""
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from backend.app.core.ids import new_ulid
-from backend.app.core.permissions import ALL_PERMISSIONS, Role
+from backend.app.core.permissions import ALL_PERMISSIONS, Permission, Role
 from backend.app.db.outbox import EventRecord
 from backend.app.db.session import Database
 from backend.app.modules.auth.credentials.proven import proven
@@ -40,7 +40,7 @@ async def test_somebody_signs_up_signs_in_and_is_told_who_they_are(app: FastAPI,
     assert me.json()["data"] == {
         **user,
         "workspace_id": user["personal_workspace_id"],
-        "permissions": sorted(ALL_PERMISSIONS),
+        "permissions": sorted(Permission),
     }
     assert await event_names(database) == ["user.registered", "user.signed_in"]
 
@@ -270,7 +270,7 @@ async def test_another_users_key_is_not_there(app: FastAPI) -> None:
 
 
 async def test_the_active_workspace_is_one_of_the_users_own(app: FastAPI, database: Database, clock: SetClock) -> None:
-    async with await sign_up(app) as client, await sign_up(app) as stranger:
+    async with await sign_up(app) as stranger, await sign_up(app) as client:
         me = (await client.get("/auth/me")).json()["data"]
         team = new_ulid()
         async with database.transaction() as session:

@@ -10,12 +10,14 @@ from fastapi import Depends, Request
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import NotAuthenticated, Unavailable
-from backend.app.core.permissions import Permission, Principal, Role
+from backend.app.core.pagination import Row
+from backend.app.core.permissions import ADMINISTRATION, Permission, Principal, Role
 from backend.app.core.runtime import Runtime, runtime_of, service_context
 from backend.app.modules.auth.credentials import api_keys
 from backend.app.modules.auth.credentials.access_tokens import InvalidToken
 from backend.app.modules.auth.credentials.proven import proven
 from backend.app.modules.auth.errors import InvalidCredential, WorkspaceNotFound
+from backend.app.modules.auth.models import UserRole
 from backend.app.modules.auth.repository import IdentityRepository
 from backend.app.modules.auth.service import AccountService, SignInService, access_tokens, api_key_hash
 
@@ -36,18 +38,18 @@ async def account_service(context: Annotated[ServiceContext, Depends(service_con
 async def authenticate(request: Request, runtime: Runtime) -> Principal:
     """Who calls, by `X-API-Key`, or by `Authorization: Bearer` with an access token or an API key.
 
-    The active workspace is that of the key; for a token it is the one that `X-Workspace-Id` names, else the personal
-    one. The answer is kept for a second (`ProvenCredentials`): what another process revokes is refused here within that
-    second. It reads in a transaction of its own, and notes the use of a key in another.
+    The active workspace is the one in the path (`/workspaces/{workspace_id}/...`), else that of the key, else the one
+    that `X-Workspace-Id` names, else the personal one. The answer is kept for a second (`ProvenCredentials`): what
+    another process revokes is refused here within that second. It reads in a transaction of its own, and notes the use
+    of a key in another.
 
-    Raises `NotAuthenticated`, and `WorkspaceNotFound` for a workspace without the user.
+    Raises `NotAuthenticated`, and `WorkspaceNotFound` for a workspace without the user or other than the key's.
     """
     credential = _credential(request)
-    wanted = request.headers.get("x-workspace-id")
-    digest = hashlib.sha256(f"{credential}\n{wanted}".encode()).digest()
+    workspace_id = _workspace_id(request)
+    digest = hashlib.sha256(f"{credential}\n{workspace_id}".encode()).digest()
     if (principal := proven.get(digest)) is not None:
         return principal
-    workspace_id = _workspace_id(wanted)
     if credential.startswith(api_keys.PREFIX):
         principal = await _by_api_key(credential, workspace_id, runtime)
     else:
@@ -67,8 +69,9 @@ def _credential(request: Request) -> str:
     return credential
 
 
-def _workspace_id(wanted: str | None) -> str | None:
-    if wanted is not None and _ULID.fullmatch(wanted) is None:
+def _workspace_id(request: Request) -> str | None:
+    wanted = request.path_params.get("workspace_id") or request.headers.get("x-workspace-id")
+    if wanted is not None and _ULID.fullmatch(wanted := wanted.upper()) is None:
         raise WorkspaceNotFound
     return wanted
 
@@ -89,7 +92,7 @@ async def _by_access_token(token: str, workspace_id: str | None, runtime: Runtim
         raise InvalidCredential
     if holder["role"] is None:
         raise WorkspaceNotFound
-    return Principal(holder["user_id"], holder["workspace_id"], Role(holder["role"]).permissions, label=holder["email"])
+    return Principal(holder["user_id"], holder["workspace_id"], _permissions(holder), label=holder["email"])
 
 
 async def _by_api_key(key: str, workspace_id: str | None, runtime: Runtime) -> Principal:
@@ -109,9 +112,15 @@ async def _by_api_key(key: str, workspace_id: str | None, runtime: Runtime) -> P
     return Principal(
         holder["user_id"],
         holder["workspace_id"],
-        Role(holder["role"]).permissions & scopes,
+        _permissions(holder) & scopes,
         label=f"{holder['email']} ({holder['name']})",
+        confined=True,
     )
+
+
+def _permissions(holder: Row) -> frozenset[Permission]:
+    granted = Role(holder["role"]).permissions
+    return granted | ADMINISTRATION if holder["user_role"] == UserRole.ADMIN else granted
 
 
 async def _note_use(key_id: str, runtime: Runtime) -> None:

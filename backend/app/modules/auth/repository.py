@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, bindparam, insert, or_, select, update
+from sqlalchemy import CursorResult, and_, bindparam, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
@@ -20,6 +20,7 @@ from backend.app.modules.auth.models import (
     RefreshTokenRecord,
     SessionRecord,
     UserRecord,
+    UserRole,
     WorkspaceRecord,
 )
 from backend.app.modules.auth.schemas import ApiKeyRead
@@ -31,6 +32,7 @@ _BY_SESSION = (
     select(
         UserRecord.id.label("user_id"),
         UserRecord.email,
+        UserRecord.role.label("user_role"),
         MembershipRecord.role,
         WorkspaceRecord.id.label("workspace_id"),
     )
@@ -62,6 +64,7 @@ _BY_KEY = (
         ApiKeyRecord.last_used_at,
         ApiKeyRecord.expires_at,
         UserRecord.email,
+        UserRecord.role.label("user_role"),
         MembershipRecord.role,
     )
     .join(UserRecord, UserRecord.id == ApiKeyRecord.user_id)
@@ -120,8 +123,18 @@ class IdentityRepository:
         return (await self._session.execute(_PROFILE.where(UserRecord.id == user_id))).mappings().first()
 
     async def add_user(self, values: dict[str, Any]) -> bool:
-        """False when the e-mail address is taken."""
-        return await insert_or_ignore(self._session, UserRecord, values)
+        """The first user of the installation is its administrator. False when the e-mail address is taken."""
+        role = {"role": UserRole.ADMIN} if await self._nobody_is_there() else {}
+        return await insert_or_ignore(self._session, UserRecord, {**role, **values})
+
+    async def _nobody_is_there(self) -> bool:
+        """Yes to one caller at most: a second one waits for the first one's transaction."""
+        anybody = select(UserRecord.id).limit(1)
+        if await self._session.scalar(anybody) is not None:
+            return False
+        if self._session.get_bind().dialect.name == "postgresql":
+            await self._session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+        return await self._session.scalar(anybody) is None
 
     async def add_personal_workspace(self, values: dict[str, Any], user_id: str, role: str) -> None:
         await self._session.execute(insert(WorkspaceRecord).values(**values, personal_to=user_id))

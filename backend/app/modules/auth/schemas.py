@@ -94,7 +94,8 @@ class MeRead(UserRead):
 class ApiKeyCreate(InputSchema):
     name: Annotated[Line, Field(min_length=1, max_length=100)]
     scopes: Annotated[list[Permission] | None, Field(max_length=100)] = None
-    """Default: everything that the caller may do."""
+    """Default: everything that the caller may do in the workspace; the administration of the installation has to be
+    named."""
     expires_at: AwareDatetime | None = None
 
 

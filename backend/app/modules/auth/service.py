@@ -9,7 +9,7 @@ from typing import Final
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.pagination import Page, PageRequest, Row
-from backend.app.core.permissions import Permission, Principal, Role
+from backend.app.core.permissions import ADMINISTRATION, Permission, Principal, Role
 from backend.app.core.runtime import NOBODY, Runtime
 from backend.app.core.secrets import derive, secret_key
 from backend.app.core.settings import Settings
@@ -228,7 +228,7 @@ class AccountService:
 
     def _granted(self, wanted: list[Permission] | None) -> list[Permission]:
         held = self._context.principal.permissions
-        scopes = held if wanted is None else frozenset(wanted)
+        scopes = held - ADMINISTRATION if wanted is None else frozenset(wanted)
         if foreign := scopes - held:
             raise ScopeNotHeld(f"you may not {', '.join(sorted(foreign))}")
         return sorted(scopes)
