@@ -1,10 +1,12 @@
 """Passwords with their real cost."""
 
+import bcrypt
 import pytest
+from argon2 import PasswordHasher
 
 from backend.app.core.errors import Unavailable
 from backend.app.modules.auth.credentials import passwords
-from backend.app.modules.auth.credentials.passwords import hash_password, verify_password
+from backend.app.modules.auth.credentials.passwords import hash_password, is_outdated, verify_password
 
 PASSWORD = "correct horse battery staple"
 
@@ -32,9 +34,25 @@ async def test_the_hash_of_nobody_costs_what_a_real_one_costs() -> None:
     assert passwords._NOBODY.split("$")[:4] == real.split("$")[:4]
 
 
-@pytest.mark.parametrize("stored", ["", "plain text", "$argon2id$v=19$m=19456,t=2,p=1$bad"])
+@pytest.mark.parametrize("stored", ["", "plain text", "$2b$12$bad", "$argon2id$v=19$m=19456,t=2,p=1$bad"])
 async def test_a_stored_value_that_is_no_hash_fits_no_password(stored: str) -> None:
     assert not await verify_password(stored or "x", PASSWORD)
+
+
+@pytest.mark.parametrize("prefix", [b"2a", b"2b"])
+async def test_a_hash_of_bcrypt_is_verified_as_it_always_was(prefix: bytes) -> None:
+    long = "\u00e9" * 100
+    stored = bcrypt.hashpw(long.encode()[:72], bcrypt.gensalt(4, prefix)).decode()
+    assert await verify_password(stored, long)
+    assert await verify_password(stored, "e\u0301" * 100)
+    assert await verify_password(stored.replace("$2b$", "$2y$"), long)
+    assert not await verify_password(stored, long[:-65])
+
+
+async def test_a_hash_of_another_method_or_cost_is_outdated() -> None:
+    assert not is_outdated(await hash_password(PASSWORD))
+    assert is_outdated(bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
+    assert is_outdated(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD))
 
 
 async def test_a_storm_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
