@@ -144,9 +144,13 @@ class IdentityRepository:
             )
         )
 
-    async def add_session(self, session_id: str, user_id: str, now: datetime, expires_at: datetime) -> None:
+    async def add_session(
+        self, session_id: str, user_id: str, now: datetime, expires_at: datetime, method: str
+    ) -> None:
         await self._session.execute(
-            insert(SessionRecord).values(id=session_id, user_id=user_id, created_at=now, expires_at=expires_at)
+            insert(SessionRecord).values(
+                id=session_id, user_id=user_id, created_at=now, expires_at=expires_at, method=method
+            )
         )
 
     async def add_refresh_token(self, token_hash: str, session_id: str, now: datetime) -> None:

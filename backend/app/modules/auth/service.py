@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
@@ -77,22 +77,12 @@ class SignInService:
     async def register(self, wanted: UserRegister) -> UserRead:
         """A user with a personal workspace. Raises `EmailTaken`."""
         password_hash = await hash_password(wanted.password)
-        now = self._runtime.clock()
-        times = {"created_at": now, "updated_at": now}
-        user_id, workspace_id = new_ulid(), new_ulid()
-        names = {"first_name": wanted.first_name, "last_name": wanted.last_name}
+        values = {**wanted.model_dump(exclude={"password"}), "password_hash": password_hash}
         async with self._transaction() as context:
-            users = IdentityRepository(context.session)
-            values = {"id": user_id, "email": wanted.email, "password_hash": password_hash, **names, **times}
-            if not await users.add_user(values):
-                raise EmailTaken
-            workspace = {"id": workspace_id, "name": f"{wanted.first_name}'s workspace", **times}
-            await users.add_personal_workspace(workspace, user_id, Role.OWNER)
-            context = _acting(context, user_id, workspace_id)
-            await context.hub.publish(UserRegistered(user_id=user_id), context)
-        return UserRead(
-            id=user_id, email=wanted.email, **names, personal_workspace_id=workspace_id, created_at=times["created_at"]
-        )
+            user = await add_user(context, values)
+        if user is None:
+            raise EmailTaken
+        return user
 
     async def login(self, wanted: UserLogin) -> TokenPair:
         """A new session. Raises `InvalidCredentials`, alike for an unknown account and a wrong password."""
@@ -103,18 +93,11 @@ class SignInService:
         user_id, workspace_id = user["id"], user["personal_workspace_id"]
         if not proved:
             async with self._transaction() as context:
-                context = _acting(context, None, workspace_id)
+                context = acting(context, None, workspace_id)
                 await context.hub.publish(SignInFailed(user_id=user_id), context)
             raise InvalidCredentials
         async with self._transaction() as context:
-            context = _acting(context, user_id, workspace_id)
-            session_id, token, now = new_ulid(), new_refresh_token(), context.clock()
-            sessions = IdentityRepository(context.session)
-            expires_at = now + timedelta(days=context.settings.auth.refresh_token_days)
-            await sessions.add_session(session_id, user_id, now, expires_at)
-            await sessions.add_refresh_token(hash_refresh_token(token), session_id, now)
-            await context.hub.publish(UserSignedIn(user_id=user_id, session_id=session_id), context)
-        return self._pair(user_id, session_id, token, now)
+            return await open_session(acting(context, user_id, workspace_id), user_id, "password")
 
     async def refresh(self, token: str) -> TokenPair:
         """Rotates the refresh token (RFC 9700, 4.14.2). A spent one that comes later than `REFRESH_GRACE` was copied:
@@ -134,14 +117,14 @@ class SignInService:
                 await sessions.add_refresh_token(hash_refresh_token(following), held["session_id"], now)
         if held is None or reused:
             raise InvalidRefreshToken
-        return self._pair(held["user_id"], held["session_id"], following, now)
+        return _pair(settings, held["user_id"], held["session_id"], following, now)
 
     async def _end_copied_session(self, context: ServiceContext, held: Row, now: datetime) -> None:
         users = IdentityRepository(context.session)
         await users.end_session(held["session_id"], now)
         user = await users.user(held["user_id"])
         if user is not None:
-            context = _acting(context, None, user["personal_workspace_id"])
+            context = acting(context, None, user["personal_workspace_id"])
             reused = RefreshTokenReused(user_id=held["user_id"], session_id=held["session_id"])
             await context.hub.publish(reused, context)
         after_commit(context.session, proven.forget)
@@ -153,14 +136,6 @@ class SignInService:
             return None
         async with self._transaction(write=False) as context:
             return await IdentityRepository(context.session).user_by_email(folded)
-
-    def _pair(self, user_id: str, session_id: str, refresh_token: str, now: datetime) -> TokenPair:
-        settings = self._runtime.settings
-        return TokenPair(
-            access_token=access_tokens(settings).issue(user_id, session_id, now),
-            refresh_token=refresh_token,
-            expires_in=settings.auth.access_token_minutes * 60,
-        )
 
     @asynccontextmanager
     async def _transaction(self, *, write: bool = True) -> AsyncIterator[ServiceContext]:
@@ -234,6 +209,40 @@ class AccountService:
         return sorted(scopes)
 
 
-def _acting(context: ServiceContext, user_id: str | None, workspace_id: str) -> ServiceContext:
+async def add_user(context: ServiceContext, values: dict[str, Any]) -> UserRead | None:
+    """A user with a personal workspace; None when the address has an account. `values`: columns of `users`."""
+    now = context.clock()
+    times = {"created_at": now, "updated_at": now}
+    user_id, workspace_id = new_ulid(), new_ulid()
+    users = IdentityRepository(context.session)
+    if not await users.add_user({**values, "id": user_id, **times}):
+        return None
+    workspace = {"id": workspace_id, "name": f"{values['first_name']}'s workspace", **times}
+    await users.add_personal_workspace(workspace, user_id, Role.OWNER)
+    context = acting(context, user_id, workspace_id)
+    await context.hub.publish(UserRegistered(user_id=user_id), context)
+    return UserRead.model_validate({**values, "id": user_id, "personal_workspace_id": workspace_id, "created_at": now})
+
+
+async def open_session(context: ServiceContext, user_id: str, method: str) -> TokenPair:
+    """A sign-in that succeeded. `method`: how, as in `SessionRecord`."""
+    session_id, token, now = new_ulid(), new_refresh_token(), context.clock()
+    sessions = IdentityRepository(context.session)
+    expires_at = now + timedelta(days=context.settings.auth.refresh_token_days)
+    await sessions.add_session(session_id, user_id, now, expires_at, method)
+    await sessions.add_refresh_token(hash_refresh_token(token), session_id, now)
+    await context.hub.publish(UserSignedIn(user_id=user_id, session_id=session_id), context)
+    return _pair(context.settings, user_id, session_id, token, now)
+
+
+def _pair(settings: Settings, user_id: str, session_id: str, refresh_token: str, now: datetime) -> TokenPair:
+    return TokenPair(
+        access_token=access_tokens(settings).issue(user_id, session_id, now),
+        refresh_token=refresh_token,
+        expires_in=settings.auth.access_token_minutes * 60,
+    )
+
+
+def acting(context: ServiceContext, user_id: str | None, workspace_id: str) -> ServiceContext:
     """The same call, on the timeline of that workspace."""
     return replace(context, principal=Principal(user_id, workspace_id, frozenset()))
