@@ -1,5 +1,7 @@
 """The master key and secrets at rest."""
 
+import base64
+import hashlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.app.core import secrets
-from backend.app.core.secrets import SealBroken, Sealer, derive, secret_key
+from backend.app.core.secrets import PREFIX_LENGTH, SealBroken, Sealer, derive, secret_key, secret_keys
+from backend.app.core.secrets import sealer as sealer_of
 from backend.app.core.settings import AuthSettings, Settings, SettingsError, StorageSettings
 
 KEY = b"k" * 32
@@ -56,6 +59,51 @@ def test_a_missing_or_short_key_is_refused_in_one_line(tmp_path: Path, fields: d
     with pytest.raises(SettingsError, match=rf"^auth\.secret_key: .*{words}.*$") as refused:
         secret_key(settings(tmp_path, **fields))
     assert "short" not in str(refused.value).replace("shorter", "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "changeme-changeme-changeme-changeme",
+        "Change_Me! 8c1f0b6e5d3a4297f1e0c9d8b7a6",
+        "my-super-secret-key-0123456789-xyz",
+        "PASSWORD1234567890qwertzuiop-yxcvbnm",
+        "x" * 64,
+        "0123456789abcdef" * 2,
+        "12345678901234567890123456789012",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+    ],
+)
+def test_production_takes_no_key_that_anybody_can_guess(tmp_path: Path, key: str) -> None:
+    auth = AuthSettings(secret_key=key)
+    assert secret_key(settings(tmp_path, auth=auth)) == key.encode()
+    with pytest.raises(SettingsError, match=r"^auth\.secret_key: is a placeholder or a pattern") as refused:
+        secret_key(settings(tmp_path, mode="production", auth=auth))
+    assert key not in str(refused.value)
+
+
+@given(st.binary(min_size=24, max_size=24))
+def test_production_takes_random_keys(raw: bytes) -> None:
+    if len(set(raw)) > 12:
+        key = base64.b64encode(hashlib.sha256(raw).digest()).decode()
+        assert secret_key(Settings(mode="production", auth=AuthSettings(secret_key=key)))
+
+
+def test_a_former_key_is_held_to_the_same_rules(tmp_path: Path) -> None:
+    auth = AuthSettings(secret_key="x" * 32, previous_keys=("y" * 32, "short"))
+    with pytest.raises(SettingsError, match=r"^auth\.previous_keys\.1: has 5 characters"):
+        secret_keys(settings(tmp_path, auth=auth))
+
+
+def test_every_key_opens_and_the_newest_seals(tmp_path: Path) -> None:
+    auth = AuthSettings(secret_key="n" * 32, previous_keys=("o" * 32, "p" * 32))
+    rotating = sealer_of(settings(tmp_path, auth=auth))
+    for former in (b"n", b"o", b"p"):
+        assert rotating.open(Sealer(former * 32).seal(b"token", "a/1"), "a/1") == b"token"
+    sealed = rotating.seal(b"token", "a/1")
+    assert Sealer(b"n" * 32).open(sealed, "a/1") == b"token"
+    assert sealed.startswith(rotating.newest_prefix)
+    assert len(rotating.newest_prefix) == PREFIX_LENGTH
 
 
 def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:

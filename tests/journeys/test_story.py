@@ -61,7 +61,7 @@ def test_an_api_is_discovered_scanned_and_judged_by_separate_processes(redis_url
         environment = {
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "TOUCHSTONE_MODE": "production",
-            "TOUCHSTONE_AUTH__SECRET_KEY": "a secret key for this journey, long enough",
+            "TOUCHSTONE_AUTH__SECRET_KEY": "6uQ2m9Zc-the journey-signs-with-this-1xWv",
             "TOUCHSTONE_DATABASE__URL": database_url,
             "TOUCHSTONE_REDIS__URL": redis_url,
             "TOUCHSTONE_HTTP__ALLOW": f'["127.0.0.1/32:{target.rpartition(":")[2]}"]',

@@ -1,10 +1,9 @@
 """Structured logs on stderr, one JSON object a line: `timestamp`, `level`, `event`, `module_id`, `request_id`,
-`user_id`, and whatever the call binds. Standard-library loggers (uvicorn, rq, alembic) go the same way."""
+`user_id`, and whatever the call binds. Standard-library loggers (uvicorn, rq, alembic) go the same way. Fields are
+masked by name, and the finished line, traces included, by form and by value (`core.redaction`)."""
 
-import functools
 import json
 import logging
-import re
 import sys
 from typing import Any, cast
 
@@ -12,30 +11,23 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from backend.app.core.redaction import MASK, is_secret_name, redact_text
 from backend.app.core.settings import LoggingSettings
-
-_SECRET = re.compile(r"pass(word|wd|phrase)|secret|token|authorization|cookie|api_?key|credential|auth_config", re.I)
-_MASK = "***"
 
 
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """By the name of the field, at any depth."""
     for key, value in event.items():
-        if _is_secret(key) and value is not None:
-            event[key] = _MASK
+        if value is not None and is_secret_name(key):
+            event[key] = MASK
         elif isinstance(value, dict | list | tuple):
             event[key] = _masked(value)
     return event
 
 
-@functools.lru_cache(maxsize=1024)
-def _is_secret(key: str) -> bool:
-    return _SECRET.search(key) is not None
-
-
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _MASK if _is_secret(str(k)) and v is not None else _masked(v) for k, v in value.items()}
+        return {k: MASK if v is not None and is_secret_name(str(k)) else _masked(v) for k, v in value.items()}
     return [_masked(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -48,10 +40,10 @@ def configure_logging(settings: LoggingSettings) -> None:
         mask_secrets,
     ]
     if settings.format == "json":
-        tail: list[Processor] = [structlog.processors.format_exc_info, _to_json]
+        tail: list[Processor] = [structlog.processors.format_exc_info, _to_json, _redacted]
         logger_factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
-        tail = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        tail = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()), _redacted]
         logger_factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=[*shared, *tail],
@@ -63,7 +55,7 @@ def configure_logging(settings: LoggingSettings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, _name_to_module, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail[:-1], _to_text(tail[-1])],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail, _to_text],
         )
     )
     root = logging.getLogger()
@@ -88,9 +80,9 @@ def _name_to_module(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _to_text(renderer: Processor) -> Processor:
-    def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        text = renderer(logger, name, event)
-        return text.decode() if isinstance(text, bytes) else str(text)
+def _redacted(_: WrappedLogger, __: str, line: Any) -> Any:
+    return redact_text(line.decode()).encode() if isinstance(line, bytes) else redact_text(line)
 
-    return render
+
+def _to_text(_: WrappedLogger, __: str, line: Any) -> str:
+    return line.decode() if isinstance(line, bytes) else str(line)

@@ -10,7 +10,7 @@ from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
 from backend.app.core.pagination import InvalidCursor, Page, PageRequest
 from backend.app.core.schema import InputSchema
-from backend.app.core.secrets import Sealer, secret_key
+from backend.app.core.secrets import Sealer, sealer
 from backend.app.modules.projects.errors import (
     ArchivedProject,
     CredentialsNeeded,
@@ -164,7 +164,7 @@ class ProjectService:
         return {"auth_type": kind, "auth_fields": list(values), "auth_sealed": sealed}
 
     def _sealer(self) -> Sealer:
-        return Sealer(secret_key(self._context.settings))
+        return sealer(self._context.settings)
 
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)

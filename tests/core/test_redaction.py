@@ -1,0 +1,144 @@
+"""Secrets do not reach logs, events and reports in any of the forms that they take."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from backend.app.core import redaction
+from backend.app.core.redaction import redact, redact_text, remember, remember_opened, remember_settings
+from backend.app.core.secrets import Sealer
+from backend.app.core.settings import AuthSettings, DatabaseSettings, RedisSettings, Settings
+from tests.support.payloads import load
+
+CASES = load("redaction.json")
+STORED = ("EXAMPLE-24", "EXAMPLE-25")
+PLACES = {"redaction-034", "redaction-035", "redaction-036"}
+"""Cases that name a sink, and no text."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    redaction._values.clear()
+    yield
+    redaction._values.clear()
+
+
+def planted(case: dict[str, Any]) -> list[str]:
+    """What has to be gone: the parts of the value that were made up."""
+    value = case["value"].replace("<prefix>", "ak")
+    if value in (quote(STORED[0]).replace("-", "%2D"), base64.b64encode(STORED[1].encode()).decode()):
+        return [value]
+    words = value
+    for sign in "\"'{}[]:/?&=@,<> ":
+        words = words.replace(sign, "\n")
+    return [word for word in words.split("\n") if "EXAMPLE" in word or word.startswith("eyJ")]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["id"] not in PLACES], ids=lambda case: case["form"])
+def test_every_given_form_is_masked(case: dict[str, Any]) -> None:
+    remember(*STORED)
+    value = case["value"].replace("<prefix>", "ak")
+    secrets = planted(case)
+    assert secrets
+    for text in (value, f"before {value} after", json.dumps({"said": value}), repr([value])):
+        masked = redact_text(text)
+        assert "***" in masked
+        assert [secret for secret in secrets if secret in masked] == []
+    assert "before" in redact_text(f"before {value}")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["id"] in PLACES], ids=lambda case: case["form"])
+def test_a_value_is_masked_in_every_structure(case: dict[str, Any]) -> None:
+    remember("hunter2-of-mine")
+    payload = {case["form"]: [f"{case['value']} hunter2-of-mine", {"deep": ("hunter2-of-mine",)}], "hunter": 2}
+    assert "hunter2-of-mine" not in json.dumps(redact(payload))
+    assert redact(payload)["hunter"] == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /api/v1/projects/01JABCDEFGH/endpoints 200",
+        "access_token.refused",
+        '{"token": null, "password_set": true, "api_key_id": "01J", "tokens": 5, "token_type": "bearer"}',
+        "jwt.exceptions.InvalidTokenError",
+        "https://example.com/path?limit=5&cursor=abc",
+        "mailto:someone@example.com and https://example.com/@user",
+        "key: value",
+        "The e-mail address or the password is wrong",
+        "",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=200))
+def test_a_remembered_value_is_found_however_it_is_written(value: str) -> None:
+    redaction._values.clear()
+    remember(value)
+    raw = value.encode()
+    for form in (value, quote(value, safe=""), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        assert redact_text(f"<{form}>") in ("<***>", "<******>")
+    for before in (b"", b"u", b"us", b"user:"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            core = encode(before + raw).decode().rstrip("=")[len(before) * 4 // 3 + 1 : -1]
+            assert core not in redact_text(f"({encode(before + raw).decode()})")
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+)
+def test_json_stays_json(value: Any) -> None:
+    document = {"password": value, "text": "token=abc&x=1", "nested": json.dumps({"secret": 'a"b\\c', "v": value})}
+    masked = redact_text(json.dumps(document))
+    assert set(json.loads(masked)) == set(document)
+    assert r"\\c\"" not in masked
+
+
+@given(st.text())
+def test_any_text_can_be_redacted(text: str) -> None:
+    redact_text(text)
+
+
+def test_digits_are_a_secret_where_they_stand_in_text() -> None:
+    assert redact_text("password=12345678 pin") == "password=*** pin"
+
+
+def test_lone_surrogates_do_not_stop_it() -> None:
+    assert redact_text("\ud800 password=hush") == "? password=***"
+
+
+def test_opened_secrets_are_remembered_but_not_what_anybody_may_see() -> None:
+    sealer = Sealer(b"k" * 32)
+    sealed = sealer.seal(json.dumps({"name": "X-Shop-Key", "value": "open-sesame"}).encode(), "a/1")
+    redaction._values.clear()
+    sealer.open(sealed, "a/1")
+    assert redact_text("X-Shop-Key open-sesame") == "X-Shop-Key ***"
+    remember_opened(b"plain-words")
+    assert redact_text("plain-words") == "***"
+
+
+def test_the_secrets_of_the_settings_are_remembered() -> None:
+    remember_settings(
+        Settings(
+            auth=AuthSettings(secret_key=SecretStr("k3y" * 20), previous_keys=(SecretStr("0ld" * 20),)),
+            database=DatabaseSettings(url="postgresql+asyncpg://user:db-hidden@host/name"),
+            redis=RedisSettings(url="redis://:redis-hidden@host"),
+        )
+    )
+    assert redact_text(f"{'k3y' * 20} {'0ld' * 20} db-hidden redis-hidden") == "*** *** *** ***"
+
+
+def test_the_registry_is_bounded_and_forgets_the_oldest() -> None:
+    remember(*[f"value-number-{number:05d}" for number in range(1000)])
+    assert redact_text("value-number-00999") == "***"
+    assert redact_text("value-number-00000") == "value-number-00000"
+    assert len(redaction._values._held) <= 256
