@@ -77,6 +77,7 @@ VIOLATIONS = [
     ("main.py", "import requests", "http-client"),
     ("modules/events/router.py", "from fastapi_utils.cbv import cbv", "views"),
     ("main.py", "from rq import Queue", "queue"),
+    ("modules/auth/service.py", "import aiosmtplib", "mail"),
     ("modules/events/service.py", "from sqlalchemy import select", "sql"),
 ]
 

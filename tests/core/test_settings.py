@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.app.core.settings import Settings, SettingsError, known_keys, load_settings
+from backend.app.core.settings import Settings, SettingsError, WebSettings, known_keys, load_settings
 
 Write = Callable[[str, str], None]
 
@@ -132,3 +132,15 @@ def test_a_heartbeat_comes_within_the_lease(write: Write, monkeypatch: pytest.Mo
     assert "heartbeat_s" in refusal()
     monkeypatch.setenv("TOUCHSTONE_JOBS__HEARTBEAT_S", "3")
     assert load_settings().jobs.lease_s == 10
+
+
+@pytest.mark.parametrize(
+    ("web", "url"),
+    [
+        (WebSettings(), "http://127.0.0.1:8000"),
+        (WebSettings(host="::1", port=80), "http://[::1]:80"),
+        (WebSettings(public_url="https://touchstone.example/"), "https://touchstone.example"),
+    ],
+)
+def test_the_public_address_is_that_of_the_server_unless_it_is_set(web: WebSettings, url: str) -> None:
+    assert Settings(web=web).public_url == url

@@ -243,6 +243,12 @@ class Settings(BaseSettings):
         return self.redis.url is None if self.jobs.in_process is None else self.jobs.in_process
 
     @property
+    def public_url(self) -> str:
+        """Where browsers reach this installation, without a slash at its end."""
+        host = f"[{self.web.host}]" if ":" in self.web.host else self.web.host
+        return (self.web.public_url or f"http://{host}:{self.web.port}").rstrip("/")
+
+    @property
     def serve_docs(self) -> bool:
         return self.embedded if self.web.docs is None else self.web.docs
 
