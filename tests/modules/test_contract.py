@@ -25,6 +25,7 @@ from backend.app.main import create_app
 from backend.app.modules.labs.recipes import Lab, recipes
 from tests.support.accounts import PASSWORD, person
 from tests.support.contract import QUIET, OurApi, ask
+from tests.support.mail import dropped, token_in
 from tests.support.paging import next_page
 from tests.support.payloads import bad_values, load, with_value
 from tests.support.scanning import Recorder
@@ -193,6 +194,12 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None
         tokens = await ask(nobody, "POST", "/auth/login", {"email": login["email"], "password": PASSWORD})
         await ask(nobody, "POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
         await ask(nobody, "POST", "/auth/refresh", {"refresh_token": "rt_unknown"}, status=401)
+        for path in ("/auth/verify-email/resend", "/auth/reset-password"):
+            await ask(nobody, "POST", path, {"email": login["email"]}, status=202)
+            await api.drain()
+        verify, reset = [{"token": token_in(mail)} for mail in dropped(api.settings.storage.data_dir)]
+        await ask(nobody, "POST", "/auth/verify-email", verify)
+        await ask(nobody, "POST", "/auth/confirm-reset", {**reset, "password": f"{PASSWORD} again"})
         for path in ("/health", "/health/ready", "/version", "/metrics"):
             assert (await nobody.get(f"http://test{path}")).status_code == 200
 

@@ -16,7 +16,7 @@ from backend.app.db.session import Database
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
 from backend.app.modules.auth.dependencies import authenticate
-from backend.app.modules.auth.router import router as auth_router
+from backend.app.modules.auth.router import routers as auth_routers
 
 API = "http://test/api/v1"
 PASSWORD = "correct horse battery staple"
@@ -39,7 +39,7 @@ class SetClock:
 def application(settings: Settings, database: Database, *routers: APIRouter, clock: Clock = utc_now) -> FastAPI:
     """The routers beside those of `auth`."""
     app = FastAPI()
-    for router in (auth_router, *routers):
+    for router in (*auth_routers, *routers):
         app.include_router(router, prefix="/api/v1")
     app.state.runtime = Runtime(settings, database, MessageHub(), clock, authenticate)
     add_error_handlers(app, settings)

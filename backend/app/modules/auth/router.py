@@ -10,6 +10,7 @@ from backend.app.core.permissions import Permission
 from backend.app.core.responses import DefaultResponse, Envelope, envelope, listed
 from backend.app.core.views import PUBLIC, access_control, view
 from backend.app.modules.auth.dependencies import account_service, sign_in_service
+from backend.app.modules.auth.recovery.router import router as recovery_router
 from backend.app.modules.auth.schemas import (
     ApiKeyCreate,
     ApiKeyRead,
@@ -80,5 +81,5 @@ class AuthViews:
         return envelope(DefaultResponse())
 
 
-routers = (router,)
+routers = (router, recovery_router)
 """Of this module and of its parts."""

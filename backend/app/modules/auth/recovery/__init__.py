@@ -1,0 +1,1 @@
+"""What goes through a person's mailbox: a new password, the proof of an address, and every mail of identity."""
