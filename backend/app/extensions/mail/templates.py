@@ -44,7 +44,10 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     ),
     "password_changed": Template(
         subject="Your password was changed",
-        opening=("The password of your Touchstone account $to was changed, and all its sessions were ended.",),
+        opening=(
+            "The password of your Touchstone account $to was changed. Whoever was signed in with the old one is signed "
+            "out.",
+        ),
         closing=(
             "If it was not you, ask for another password at once:",
             'POST $url/api/v1/auth/reset-password {"email": "$to"}',
