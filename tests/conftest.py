@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
-from backend.app.core.settings import AuthSettings, DatabaseSettings, Settings, StorageSettings
+from backend.app.core.settings import AuthSettings, DatabaseSettings, RateSettings, Settings, StorageSettings
 from tests.support import databases
 from tests.support.network import close_network
 
@@ -77,4 +77,5 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database=DatabaseSettings(url=database_url),
         storage=StorageSettings(data_dir=tmp_path / "data"),
         auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"),
+        rates=RateSettings(enabled=False),
     )

@@ -85,6 +85,10 @@ def test_an_unknown_variable_names_the_nearest(
         ("[database]\nulr = 'x'", "database.ulr: unknown setting, did you mean database.url?"),
         ("[databse]\nurl = 'x'", "databse: unknown setting, did you mean database?"),
         ("mdoe = 'production'", "mdoe: unknown setting, did you mean mode?"),
+        (
+            "[web]\ntrusted_proxies = ['x']",
+            "web.trusted_proxies.0: Value error, 'x' does not appear to be an IPv4 or IPv6 network",
+        ),
         ("[web]\nport = 70000", "web.port: Input should be less than or equal to 65535"),
     ],
 )

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from backend.app.core.ids import new_ulid
-from backend.app.core.settings import AuthSettings, DatabaseSettings, JobSettings, Settings
+from backend.app.core.settings import AuthSettings, DatabaseSettings, JobSettings, RateSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.engine.generate.requests import Credentials, body_media_type
@@ -65,7 +65,9 @@ async def api(settings: Settings, database: Database) -> OurApi:
 @pytest.fixture
 async def both(both_urls: tuple[str, str]) -> AsyncIterator[list[OurApi]]:
     opened = [Database(create_engine(DatabaseSettings(url=url))) for url in both_urls]
-    settings = Settings(auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"))
+    settings = Settings(
+        auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"), rates=RateSettings(enabled=False)
+    )
     yield [OurApi(settings, database) for database in opened]
     for database in opened:
         await database.close()

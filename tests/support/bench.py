@@ -19,7 +19,7 @@ from backend.app.core.performer import Performer
 from backend.app.core.permissions import ALL_PERMISSIONS, Principal
 from backend.app.core.runner import QUEUES, Runner
 from backend.app.core.runtime import Runtime
-from backend.app.core.settings import Settings
+from backend.app.core.settings import RateSettings, Settings
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
 from backend.app.db.types import db_now
@@ -47,7 +47,7 @@ def _application() -> FastAPI:
     """One for the process, because its first request builds a lot; each bench puts a runtime of its own into it."""
     app = FastAPI()
     include_modules(app)
-    add_error_handlers(app, Settings())
+    add_error_handlers(app, Settings(rates=RateSettings(enabled=False)))
     app.router.middleware_stack = RouteIndex(app.router)
     return app
 

@@ -35,6 +35,7 @@ def run_server(host: str | None, port: int | None) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # core.client_address reads them
             timeout_graceful_shutdown=int(settings.jobs.shutdown_s),
         )
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when everything is over

@@ -6,12 +6,13 @@ nearest known one.
 
 import difflib
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,6 +32,11 @@ class SettingsError(Exception):
 
 class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _network(text: str) -> str:
+    ip_network(text, strict=False)
+    return text
 
 
 class DatabaseSettings(Group):
@@ -77,13 +83,26 @@ class OidcProvider(Group):
     `*` for all."""
 
 
+ProviderName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
 class SsoSettings(Group):
     github_client_id: str | None = None
     github_client_secret: SecretStr | None = None
     google_client_id: str | None = None
     google_client_secret: SecretStr | None = None
-    oidc: dict[str, OidcProvider] = {}
+    oidc: dict[ProviderName, OidcProvider] = {}
     """By the name in the path: `{"corp": {"issuer": ..., "client_id": ..., "client_secret": ...}}`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name in ("github", "google"):
+            missing = [key for key in (f"{name}_client_id", f"{name}_client_secret") if getattr(self, key) is None]
+            if len(missing) == 1:
+                raise ValueError(f"{missing[0]} is missing")
+            if name in self.oidc:
+                raise ValueError(f"oidc: the name {name} is taken")
+        return self
 
 
 class MailSettings(Group):
@@ -97,15 +116,19 @@ class MailSettings(Group):
     timeout_s: float = Field(20.0, gt=0)
 
 
+_ONE_RATE = r"\s*[1-9][0-9]{0,9}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day)s?\s*"
+Rate: TypeAlias = Annotated[str, Field(pattern=rf"^{_ONE_RATE}(;{_ONE_RATE})*$")]
+
+
 class RateSettings(Group):
     """Requests that are answered: `20/minute`, several separated by `;`."""
 
     enabled: bool = True
-    public: str = "60/minute"
+    public: Rate = "60/minute"
     """For one address, of the routes that need no credentials."""
-    sign_in: str = "20/minute"
+    sign_in: Rate = "20/minute"
     """For one address, of the routes that check or send a secret."""
-    signed_in: str = "1200/minute"
+    signed_in: Rate = "1200/minute"
     """For one user or API key."""
 
 
@@ -183,9 +206,9 @@ class WebSettings(Group):
     Default: `http://host:port`."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the API: `["https://app.example"]`. `["*"]` allows all, without credentials."""
-    max_json_depth: int = Field(100, ge=5, le=1000)
+    max_json_depth: int = Field(64, ge=5, le=64)
     """How deep the JSON of a request may be nested."""
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
     """Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`."""
 
 

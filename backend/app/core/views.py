@@ -15,6 +15,7 @@ Rules that come with cbv: one view class a router, full paths on the methods, no
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 from fastapi_utils.cbv import cbv
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -35,7 +37,7 @@ from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_o
 from backend.app.core.permissions import Permission
 from backend.app.core.reading import reader_of
 from backend.app.core.responses import PROBLEM_RESPONSES, Reply, render
-from backend.app.core.runtime import current_principal, service_context
+from backend.app.core.runtime import current_principal, runtime_of, service_context
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,6 +45,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__touchstone_access__"
 DIRECT: Final = "touchstone_app"
 """The attribute of a route that has an ASGI application of its own, with nothing of FastAPI's around it."""
+ADMIT: Final = "touchstone.admit"
+"""In the scope: what counts requests, called with the request and its principal, which a public route has none of."""
 
 
 class ViewError(TypeError):
@@ -193,7 +197,10 @@ def _ask_first(route: APIRoute, permission: Permission | None) -> None:
         async def handler(request: Request) -> Response:
             if request.app.dependency_overrides:
                 raise ViewError("dependency_overrides do not reach views: put another Runtime into app.state.runtime")
-            if permission is not None and not (await current_principal(request)).may(permission):
+            principal = None if permission is None else await current_principal(request)
+            if (admit := request.scope.get(ADMIT)) is not None:
+                await admit(request, principal)
+            if permission is not None and principal is not None and not principal.may(permission):
                 raise PermissionDenied(f"this needs the permission {permission.value}")
             if reader is not None:
                 return await route.endpoint(request=request, **await reader.read(request))  # type: ignore[no-any-return]
@@ -228,7 +235,28 @@ class JsonRequest(Request):
     equal names wins; integers beyond 64 bits become floats, as everywhere in the web."""
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        body = await self.body()
+        _refuse_deep(body, runtime_of(self).settings.web.max_json_depth)
+        return orjson.loads(body)
+
+
+def _refuse_deep(body: bytes, limit: int) -> None:
+    """Raises `HTTPException`, which FastAPI lets out of its reading of a body, where arrays and objects are nested
+    deeper than `limit`. What does not close is left to the parser."""
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return
+    brackets = _STRING.sub(b"", body).translate(_AS_BRACKETS, _NO_BRACKETS)
+    for _ in range(limit):
+        before, brackets = len(brackets), brackets.replace(b"[]", b"")  # the innermost level
+        if len(brackets) == before:
+            return
+    if brackets:
+        raise HTTPException(422, f"The JSON is nested deeper than {limit} levels")
+
+
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_AS_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 _CONTEXT: Final = "idempotency_context"

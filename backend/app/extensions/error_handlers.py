@@ -13,13 +13,15 @@ from backend.app.core.errors import InvalidInput, MalformedBody, PayloadTooLarge
 from backend.app.core.responses import problem, problem_response
 from backend.app.core.settings import Settings
 from backend.app.db.errors import translate
+from backend.app.extensions.cors import Cors
 from backend.app.extensions.logging import get_logger
 from backend.app.extensions.middleware import BodyTooLarge, RequestMiddleware
 
 
 def add_error_handlers(app: FastAPI, settings: Settings) -> None:
-    """Also adds the request middleware, which answers what no handler did."""
-    app.add_middleware(RequestMiddleware, settings=settings, on_error=_unexpected)
+    """Also adds the request middleware, which answers what no handler did. Raises `SettingsError`."""
+    cors = Cors(settings.web.cors_origins)
+    app.add_middleware(RequestMiddleware, settings=settings, cors=cors, on_error=_unexpected)
     app.add_exception_handler(TouchstoneError, _touchstone_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -63,7 +65,12 @@ def _place(location: Sequence[int | str]) -> dict[str, str]:
     return {"parameter": ".".join(path), "in": kind}
 
 
-HTTP_CODES = {400: "request.unreadable", 404: "route.not_found", 405: "route.method_not_allowed"}
+HTTP_CODES = {
+    400: "request.unreadable",
+    404: "route.not_found",
+    405: "route.method_not_allowed",
+    422: InvalidInput.code,
+}
 OTHER_HTTP_CODE = "request.refused"
 
 

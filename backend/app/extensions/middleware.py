@@ -1,5 +1,6 @@
 """One ASGI middleware for all that every request needs: its id, its log line, its metrics, the body limit, security
-headers. Several of Starlette's `BaseHTTPMiddleware` would cost more than the rest of an empty request."""
+headers, CORS, rate limits. Several of Starlette's `BaseHTTPMiddleware` would cost more than the rest of an empty
+request."""
 
 import re
 import time
@@ -15,15 +16,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.app.core.errors import InvalidInput
 from backend.app.core.ids import new_ulid
 from backend.app.core.settings import Settings
+from backend.app.core.views import ADMIT
+from backend.app.extensions.cors import Cors, Headers
 from backend.app.extensions.logging import get_logger
 from backend.app.extensions.metrics import LATENCY, REQUESTS
+from backend.app.extensions.rate_limits import HEADERS, RateLimits
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+"""OWASP ASVS 5, 3.4."""
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_NOTHING_LOADS = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NOT_STORED = (b"cache-control", b"no-store")
 _UNROUTED = "(none)"
 
 
@@ -39,24 +48,38 @@ class RequestMiddleware:
     """`on_error` answers what no other handler did; it runs in here so that a 500 has an id and a log line too."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, on_error: Callable[[Request, Exception], Awaitable[Response]]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        cors: Cors,
+        on_error: Callable[[Request, Exception], Awaitable[Response]],
     ) -> None:
         self._app = app
         self._on_error = on_error
         self._slow_s = settings.logging.slow_request_s
         self._max_body = settings.web.max_body_bytes
+        self._cors = cors
+        self._rates = RateLimits(settings) if settings.rates.enabled else None
+        is_https = (settings.web.public_url or "").startswith("https://")
+        self._security_headers = [*_SECURITY_HEADERS, *([_HSTS] if is_https else [])]
         self._log = get_logger("http")
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                if scope["type"] == "lifespan" and self._rates is not None:
+                    await self._rates.close()
             return
         started = time.perf_counter()
         request_id = _incoming_id(scope["headers"]) or new_ulid()
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        if self._rates is not None:
+            scope[ADMIT] = self._rates.admit
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -65,15 +88,25 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"] = list(message["headers"])
                 headers.append((b"x-request-id", request_id.encode()))
-                headers.extend(_SECURITY_HEADERS)
-                if "principal" in scope["state"]:
-                    headers.append((b"cache-control", b"no-store"))
+                headers += self._security_headers
+                headers += self._cors.headers(scope)
+                headers += scope.get(HEADERS, ())
+                sent = dict(headers)
+                if b"content-security-policy" not in sent:
+                    headers.append(_NOTHING_LOADS)
+                # Whatever is JSON may be for one caller only, or hold a token.
+                is_private = "principal" in scope["state"] or b"json" in sent.get(b"content-type", b"")
+                if is_private and b"cache-control" not in sent:
+                    headers.append(_NOT_STORED)
             await send(message)
 
         try:
             if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
                 raise InvalidInput("A URL must not hold the NUL character")
-            await self._app(scope, self._limited(receive), send_with_headers)
+            if (allowed := self._cors.preflight(scope)) is not None:
+                await _no_content(allowed)(scope, receive, send_with_headers)
+            else:
+                await self._app(scope, self._limited(receive), send_with_headers)
         except Exception as error:
             if status:
                 raise
@@ -116,6 +149,12 @@ class RequestMiddleware:
             duration_ms=round(seconds * 1000, 2),
             user_id=principal.user_id if principal else None,
         )
+
+
+def _no_content(headers: Headers) -> Response:
+    response = Response(status_code=204)
+    response.raw_headers += headers
+    return response
 
 
 def _incoming_id(headers: list[tuple[bytes, bytes]]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from backend.app.core.settings import AuthSettings, DatabaseSettings, Settings
+from backend.app.core.settings import AuthSettings, DatabaseSettings, RateSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.modules.projects.router import router
@@ -32,7 +32,9 @@ JSON = {"Content-Type": "application/json"}
 async def apps(both_urls: tuple[str, str]) -> AsyncIterator[list[FastAPI]]:
     """The same application on SQLite and on PostgreSQL."""
     opened = [Database(create_engine(DatabaseSettings(url=url))) for url in both_urls]
-    settings = Settings(auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"))
+    settings = Settings(
+        auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"), rates=RateSettings(enabled=False)
+    )
     yield [application(settings, database, router) for database in opened]
     for database in opened:
         await database.close()
