@@ -79,6 +79,10 @@ def _describe(app: FastAPI) -> None:
             components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
             components["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "password": {
+                    "type": "oauth2",
+                    "flows": {"password": {"tokenUrl": f"{API_PREFIX}/auth/token", "scopes": {}}},
+                },
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             }
         return app.openapi_schema or document

@@ -26,6 +26,8 @@ class TouchstoneError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal.error"
     title: ClassVar[str] = "Internal error"
+    members: ClassVar[Mapping[str, str]] = {}
+    """Extension members of the problem (RFC 9457, 3.2)."""
 
     def __init__(
         self,

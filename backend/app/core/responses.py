@@ -122,6 +122,7 @@ def problem(request: Request, error: TouchstoneError) -> Response:
         detail=error.detail,
         errors=error.errors,
         headers=error.headers,
+        members=error.members,
     )
 
 
@@ -134,6 +135,7 @@ def problem_response(
     detail: str,
     errors: Sequence[Any] = (),
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, str] | None = None,
 ) -> Response:
     body = {
         "type": f"urn:touchstone:problem:{code}",
@@ -144,6 +146,7 @@ def problem_response(
         "code": code,
         "request_id": getattr(request.state, "request_id", ""),
         "errors": list(errors),
+        **(members or {}),
     }
     return Response(dump_json(body), status, headers, "application/problem+json")
 

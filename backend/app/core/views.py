@@ -129,7 +129,7 @@ def _describe(cls: type, route: APIRoute) -> None:
     route.responses = {**PROBLEM_RESPONSES, **route.responses}
     extra: dict[str, Any] = {"x-permission": access.permission.value if access.permission else "public"}
     if access.permission is not None:
-        extra["security"] = [{"bearer": []}, {"api_key": []}]
+        extra["security"] = [{"bearer": []}, {"api_key": []}, {"password": []}]
     if any(
         dependency_in(hint) is etag.if_match for hint in get_type_hints(route.endpoint, include_extras=True).values()
     ):

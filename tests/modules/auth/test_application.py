@@ -30,6 +30,7 @@ async def test_what_needs_no_credentials_is_the_way_in_and_nothing_else(settings
         "POST /api/v1/auth/refresh",
         "POST /api/v1/auth/register",
         "POST /api/v1/auth/reset-password",
+        "POST /api/v1/auth/token",
         "POST /api/v1/auth/verify-email",
         "POST /api/v1/auth/verify-email/resend",
     }

@@ -4,22 +4,34 @@ import hashlib
 import re
 from datetime import timedelta
 from typing import Annotated, Final
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
+from backend.app.core.client_address import client_address
 from backend.app.core.context import ServiceContext
-from backend.app.core.errors import NotAuthenticated, Unavailable
+from backend.app.core.errors import InvalidInput, NotAuthenticated, Unavailable, UnsupportedMediaType
 from backend.app.core.pagination import Row
 from backend.app.core.permissions import ADMINISTRATION, Permission, Principal, Role
 from backend.app.core.runtime import Runtime, runtime_of, service_context
 from backend.app.modules.auth.credentials import api_keys
 from backend.app.modules.auth.credentials.access_tokens import InvalidToken
 from backend.app.modules.auth.credentials.proven import proven
-from backend.app.modules.auth.errors import InvalidCredential, WorkspaceNotFound
-from backend.app.modules.auth.models import UserRole
+from backend.app.modules.auth.errors import InvalidCredential, UnsupportedGrant, WorkspaceNotFound
+from backend.app.modules.auth.models import MAX_USER_AGENT, UserRole
 from backend.app.modules.auth.repository import IdentityRepository
-from backend.app.modules.auth.service import AccountService, SignInService, access_tokens, api_key_hash
+from backend.app.modules.auth.schemas import PasswordGrant
+from backend.app.modules.auth.service import (
+    AccountService,
+    SignInService,
+    Visitor,
+    access_tokens,
+    api_key_hashes,
+    session_claims,
+)
 
 log = structlog.get_logger(module_id="auth")
 
@@ -28,7 +40,52 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
 async def sign_in_service(request: Request) -> SignInService:
-    return SignInService(runtime_of(request), request.state.request_id)
+    return SignInService(runtime_of(request), request.state.request_id, await visitor(request))
+
+
+async def visitor(request: Request) -> Visitor:
+    user_agent = request.headers.get("user-agent")
+    address = client_address(request, runtime_of(request).settings)
+    return Visitor(address, user_agent and user_agent[:MAX_USER_AGENT])
+
+
+FORM: Final = "application/x-www-form-urlencoded"
+_MAX_FIELDS: Final = 20
+
+
+async def password_grant(request: Request) -> PasswordGrant:
+    """The fields of the form; one that comes twice is refused (RFC 6749, 3.2). Raises `UnsupportedMediaType`,
+    `UnsupportedGrant`, `RequestValidationError`."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise UnsupportedMediaType(f"The Content-Type of the request is not {FORM}")
+    try:
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        form = PasswordGrant.model_validate(dict(pairs))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+    except ValueError as error:
+        raise InvalidInput(f"The form cannot be read: {error}") from None
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise InvalidInput("A field of the form comes twice")
+    if form.grant_type != "password":
+        raise UnsupportedGrant
+    return form
+
+
+async def presented(request: Request) -> str:
+    """The access token or API key that the request came with. Raises `NotAuthenticated`."""
+    return _credential(request)
+
+
+async def current_session(request: Request) -> str | None:
+    """The session of the access token that the request was authenticated with; None for an API key."""
+    runtime = runtime_of(request)
+    try:
+        claims = session_claims(_credential(request), runtime.settings, runtime.clock())
+    except InvalidToken:  # it expired since
+        raise InvalidCredential from None
+    return claims.session_id if claims else None
 
 
 async def account_service(context: Annotated[ServiceContext, Depends(service_context)]) -> AccountService:
@@ -99,15 +156,17 @@ async def _by_api_key(key: str, workspace_id: str | None, runtime: Runtime) -> P
     now = runtime.clock()
     if not api_keys.is_well_formed(key):
         raise InvalidCredential
+    hashes = api_key_hashes(key, runtime.settings)
     async with runtime.database.transaction(write=False) as session:
-        holder = await IdentityRepository(session).holder_of_key(api_key_hash(key, runtime.settings), now)
+        holder = await IdentityRepository(session).holder_of_key(hashes, now)
     if holder is None:
         log.warning("api_key.refused")
         raise InvalidCredential
     if workspace_id not in (None, holder["workspace_id"]):
         raise WorkspaceNotFound
-    if holder["last_used_at"] is None or holder["last_used_at"] <= now - _USE_NOTED_EVERY:
-        await _note_use(holder["id"], runtime)
+    used = holder["last_used_at"]
+    if used is None or used <= now - _USE_NOTED_EVERY or holder["key_hash"] != hashes[0]:
+        await _note_use(holder["id"], hashes[0], runtime)
     scopes = {Permission(scope) for scope in holder["scopes"] if scope in set(Permission)}
     return Principal(
         holder["user_id"],
@@ -123,9 +182,9 @@ def _permissions(holder: Row) -> frozenset[Permission]:
     return granted | ADMINISTRATION if holder["user_role"] == UserRole.ADMIN else granted
 
 
-async def _note_use(key_id: str, runtime: Runtime) -> None:
+async def _note_use(key_id: str, key_hash: str, runtime: Runtime) -> None:
     try:
         async with runtime.database.transaction() as session:
-            await IdentityRepository(session).touch_key(key_id, runtime.clock(), _USE_NOTED_EVERY)
+            await IdentityRepository(session).touch_key(key_id, key_hash, runtime.clock(), _USE_NOTED_EVERY)
     except Unavailable:
         log.info("api_key.use_not_noted")

@@ -27,6 +27,45 @@ class SignInFailed(Event):
     user_id: Ulid
 
 
+class SignUpRepeated(Event):
+    """Somebody tried to sign up with the address of an account."""
+
+    name: ClassVar = "sign_up.repeated"
+    entity: ClassVar = "user"
+    user_id: Ulid
+
+
+class UserSignedOut(Event):
+    """`session_id` is None for all sessions of the user."""
+
+    name: ClassVar = "user.signed_out"
+    user_id: Ulid
+    session_id: Ulid | None = None
+
+
+class SessionRevoked(Event):
+    """By its user, from another session."""
+
+    name: ClassVar = "session.revoked"
+    entity: ClassVar = "user"
+    user_id: Ulid
+    session_id: Ulid
+
+
+class PasswordChanged(Event):
+    """All other sessions of the user ended with the old password."""
+
+    name: ClassVar = "user.password_changed"
+    user_id: Ulid
+
+
+class ProfileUpdated(Event):
+    name: ClassVar = "profile.updated"
+    entity: ClassVar = "user"
+    user_id: Ulid
+    fields: tuple[str, ...]
+
+
 class RefreshTokenReused(Event):
     """A spent refresh token came again: it was copied, so its session is ended."""
 

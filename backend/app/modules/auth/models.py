@@ -11,6 +11,7 @@ from backend.app.db.mixins import Identified, Timestamped, WorkspaceOwned
 from backend.app.db.types import JsonValue, UlidColumn, UtcDateTime
 
 MAX_EMAIL = 320
+MAX_USER_AGENT = 200
 
 
 class UserRole(StrEnum):
@@ -67,7 +68,7 @@ class SessionRecord(Identified, Base):
     method: Mapped[str] = mapped_column(String(50), default="password", server_default="password")
     """`password`, or `sso:` and the provider: `sso:github`."""
     address: Mapped[str | None] = mapped_column(String(45))
-    user_agent: Mapped[str | None] = mapped_column(String(200))
+    user_agent: Mapped[str | None] = mapped_column(String(MAX_USER_AGENT))
 
 
 class RefreshTokenRecord(Base):

@@ -2,21 +2,38 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
 
+from backend.app.core.etag import entity_tag, if_match
 from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
-from backend.app.core.permissions import Permission
-from backend.app.core.responses import DefaultResponse, Envelope, envelope, listed
+from backend.app.core.permissions import Permission, Principal
+from backend.app.core.responses import DefaultResponse, Envelope, dump_json, envelope, listed
+from backend.app.core.runtime import current_principal
 from backend.app.core.views import PUBLIC, access_control, view
-from backend.app.modules.auth.dependencies import account_service, sign_in_service
+from backend.app.modules.auth.dependencies import (
+    FORM,
+    account_service,
+    current_session,
+    password_grant,
+    presented,
+    sign_in_service,
+)
+from backend.app.modules.auth.errors import InvalidCredentials, InvalidGrant
 from backend.app.modules.auth.recovery.router import router as recovery_router
 from backend.app.modules.auth.schemas import (
     ApiKeyCreate,
     ApiKeyRead,
     ApiKeyWithSecret,
+    CredentialRead,
+    LogoutRequest,
     MeRead,
+    PasswordChange,
+    PasswordGrant,
+    ProfileUpdate,
     RefreshRequest,
+    SessionRead,
     TokenPair,
     UserLogin,
     UserRead,
@@ -28,7 +45,15 @@ router = APIRouter()
 
 Account: TypeAlias = Annotated[AccountService, Depends(account_service)]
 """Of the methods that need a signed-in user: on the class it would close the public routes too."""
+IfMatch: TypeAlias = Annotated[str | None, Depends(if_match)]
+Presented: TypeAlias = Annotated[str, Depends(presented)]
+CurrentSession: TypeAlias = Annotated[str | None, Depends(current_session)]
+CurrentPrincipal: TypeAlias = Annotated[Principal, Depends(current_principal)]
 _NOT_STORED = {"Cache-Control": "no-store"}
+_TOKEN_FORM = {
+    "required": True,
+    "content": {FORM: {"schema": PasswordGrant.model_json_schema()}},
+}
 
 
 @view(router)
@@ -38,14 +63,27 @@ class AuthViews:
     @router.post("/auth/register", status_code=201)
     @access_control(PUBLIC)
     async def register(self, body: UserRegister) -> Envelope[UserRead]:
-        """Signs a user up, with a personal workspace."""
+        """Signs a user up, with a personal workspace. An address that has an account already is answered alike, and
+        its owner told by mail."""
         return envelope(await self.door.register(body))
 
     @router.post("/auth/login")
     @access_control(PUBLIC)
     async def login(self, body: UserLogin) -> Envelope[TokenPair]:
         """Signs in with e-mail address and password."""
-        return envelope(await self.door.login(body), headers=_NOT_STORED)
+        return envelope(await self.door.login(body.email, body.password), headers=_NOT_STORED)
+
+    @router.post("/auth/token", response_model=TokenPair, openapi_extra={"requestBody": _TOKEN_FORM})
+    @access_control(PUBLIC)
+    async def token(self, request: Request) -> Response:
+        """Signs in with the form of OAuth 2 (RFC 6749, 4.3), as Swagger's Authorize sends it; the answer is that of
+        OAuth 2 too, without an envelope."""
+        form = await password_grant(request)
+        try:
+            tokens = await self.door.login(form.username, form.password)
+        except InvalidCredentials:
+            raise InvalidGrant from None
+        return Response(dump_json(tokens), headers=_NOT_STORED, media_type="application/json")
 
     @router.post("/auth/refresh")
     @access_control(PUBLIC)
@@ -53,11 +91,56 @@ class AuthViews:
         """Exchanges a refresh token, once, for new tokens."""
         return envelope(await self.door.refresh(body.refresh_token), headers=_NOT_STORED)
 
+    @router.post("/auth/change-password")
+    @access_control(Permission.PROFILE_WRITE, replayable=False)
+    async def change_password(
+        self, body: PasswordChange, principal: CurrentPrincipal, session_id: CurrentSession
+    ) -> Envelope[DefaultResponse]:
+        """Sets a new password and ends all other sessions."""
+        await self.door.change_password(principal, session_id, body.current_password, body.new_password)
+        return envelope(DefaultResponse())
+
+    @router.post("/auth/logout")
+    @access_control(Permission.PROFILE_WRITE, replayable=False)
+    async def logout(
+        self, account: Account, session_id: CurrentSession, body: LogoutRequest | None = None
+    ) -> Envelope[DefaultResponse]:
+        """Ends the session of the access token, or all sessions of the user."""
+        await account.logout(session_id, everywhere=body is not None and body.everywhere)
+        return envelope(DefaultResponse())
+
+    @router.get("/auth/verify")
+    @access_control(Permission.PROFILE_READ)
+    async def verify(self, account: Account, credential: Presented) -> Envelope[CredentialRead]:
+        """Whose access token or API key this is, and until when it opens; one that opens nothing is answered 401."""
+        return envelope(await account.credential(credential))
+
+    @router.get("/auth/sessions")
+    @access_control(Permission.PROFILE_READ)
+    async def list_sessions(
+        self, account: Account, current: CurrentSession, page: Annotated[PageRequest, Depends(page_request)]
+    ) -> Envelope[list[SessionRead]]:
+        """Where the user is signed in, newest first."""
+        return listed(await account.sessions(page, current))
+
+    @router.delete("/auth/sessions/{session_id}")
+    @access_control(Permission.PROFILE_WRITE)
+    async def revoke_session(self, account: Account, session_id: Ulid) -> Envelope[DefaultResponse]:
+        """Ends a session of the user."""
+        await account.revoke_session(session_id)
+        return envelope(DefaultResponse())
+
     @router.get("/auth/me")
     @access_control(Permission.PROFILE_READ)
     async def me(self, account: Account) -> Envelope[MeRead]:
         """The signed-in user, the active workspace, and what the credential may do there."""
-        return envelope(await account.me())
+        return _profile(await account.me())
+
+    @router.patch("/auth/me")
+    @access_control(Permission.PROFILE_WRITE)
+    async def update_me(self, account: Account, body: ProfileUpdate, tag: IfMatch) -> Envelope[MeRead]:
+        """Changes the fields that are sent."""
+        return _profile(await account.update_me(body, tag))
 
     @router.get("/user/api-keys")
     @access_control(Permission.API_KEYS_READ)
@@ -79,6 +162,10 @@ class AuthViews:
         """Revokes an API key."""
         await account.revoke_key(key_id)
         return envelope(DefaultResponse())
+
+
+def _profile(user: MeRead) -> Envelope[MeRead]:
+    return envelope(user, etag=entity_tag(user.updated_at))
 
 
 routers = (router, recovery_router)

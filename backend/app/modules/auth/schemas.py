@@ -2,16 +2,26 @@
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from backend.app.core.ids import Ulid
 from backend.app.core.permissions import Permission
-from backend.app.core.schema import BaseSchema, InputSchema, Line
+from backend.app.core.schema import BaseSchema, InputSchema, Line, refuse_unstorable_text
 from backend.app.modules.auth.models import MAX_EMAIL
 
+_UNSENT: Any = Field(default=None)
 MIN_PASSWORD = 15
 MAX_PASSWORD = 1024
 
@@ -49,17 +59,53 @@ NewPassword: TypeAlias = Annotated[
 ]
 
 
+PersonName: TypeAlias = Annotated[Line, Field(min_length=1, max_length=100)]
+
+
 class UserRegister(InputSchema):
     email: Email
     password: NewPassword
-    """15 to 1024 characters after NFC, of any kind (NIST SP 800-63B-4, 3.1.1.2)."""
-    first_name: Annotated[Line, Field(min_length=1, max_length=100)]
-    last_name: Annotated[Line, Field(min_length=1, max_length=100)]
+    """15 to 1024 characters after NFC, of any kind (NIST SP 800-63B-4, 3.1.1.2), and none that everybody tries."""
+    first_name: PersonName
+    last_name: PersonName
 
 
 class UserLogin(InputSchema):
     email: Annotated[str, Field(max_length=MAX_EMAIL)]
     password: _Password
+
+
+class PasswordGrant(BaseModel):
+    """The form of RFC 6749, 4.3.2. What else a client sends, such as `scope` or `client_id`, is passed over (3.2)."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    grant_type: Annotated[str, Field(max_length=100, json_schema_extra={"const": "password"})]
+    username: Annotated[str, Field(max_length=MAX_EMAIL)]
+    """The e-mail address."""
+    password: _Password
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        return refuse_unstorable_text(data)
+
+
+class PasswordChange(InputSchema):
+    current_password: _Password
+    new_password: NewPassword
+
+
+class ProfileUpdate(InputSchema):
+    """Only the fields that are sent change."""
+
+    first_name: PersonName = _UNSENT
+    last_name: PersonName = _UNSENT
+
+
+class LogoutRequest(InputSchema):
+    everywhere: StrictBool = False
+    """Ends all sessions of the user, not only this one."""
 
 
 class RefreshRequest(InputSchema):
@@ -82,6 +128,7 @@ class UserRead(BaseSchema):
     last_name: str
     personal_workspace_id: Ulid
     created_at: datetime
+    updated_at: datetime
 
 
 class MeRead(UserRead):
@@ -89,6 +136,32 @@ class MeRead(UserRead):
 
     workspace_id: Ulid
     permissions: list[Permission]
+
+
+class CredentialRead(BaseSchema):
+    """The access token or API key that the request came with: whose it is, and until when it opens."""
+
+    kind: Literal["access_token", "api_key"]
+    user_id: Ulid
+    email: str
+    workspace_id: Ulid
+    session_id: Ulid | None
+    expires_at: datetime | None
+    """None: until it is revoked."""
+
+
+class SessionRead(BaseSchema):
+    id: Ulid
+    created_at: datetime
+    last_seen_at: datetime
+    """When its tokens were issued or refreshed last."""
+    expires_at: datetime
+    method: str
+    """`password`, or `sso:` and the provider."""
+    address: str | None
+    user_agent: str | None
+    current: bool = False
+    """Whether the request came with it."""
 
 
 class ApiKeyCreate(InputSchema):

@@ -1,48 +1,65 @@
 """The rules of identity."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 
+from backend.app.core.client_address import UNKNOWN
 from backend.app.core.context import ServiceContext
+from backend.app.core.etag import entity_tag, require_match
 from backend.app.core.ids import new_ulid
 from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.core.permissions import ADMINISTRATION, Permission, Principal, Role
 from backend.app.core.runtime import NOBODY, Runtime
-from backend.app.core.secrets import derive, secret_key
+from backend.app.core.secrets import derive, secret_key, secret_keys
 from backend.app.core.settings import Settings
 from backend.app.db.session import after_commit
-from backend.app.modules.auth.credentials.access_tokens import AccessTokens
+from backend.app.modules.auth.credentials.access_tokens import AccessClaims, AccessTokens
+from backend.app.modules.auth.credentials.api_keys import PREFIX as API_KEY_PREFIX
 from backend.app.modules.auth.credentials.api_keys import hash_api_key, new_api_key
-from backend.app.modules.auth.credentials.passwords import hash_password, verify_password
+from backend.app.modules.auth.credentials.expected_passwords import refuse_expected
+from backend.app.modules.auth.credentials.passwords import hash_password, is_outdated, verify_password
 from backend.app.modules.auth.credentials.proven import proven
 from backend.app.modules.auth.credentials.refresh_tokens import hash_refresh_token, new_refresh_token, successor
+from backend.app.modules.auth.credentials.throttle import FORGOTTEN, keys_of, open_from, pause_s
 from backend.app.modules.auth.errors import (
     ApiKeyNotFound,
-    EmailTaken,
     InvalidCredentials,
     InvalidExpiry,
     InvalidRefreshToken,
+    NoSession,
     ScopeNotHeld,
+    SessionNotFound,
+    TooManyAttempts,
+    WrongPassword,
 )
 from backend.app.modules.auth.events import (
     ApiKeyCreated,
     ApiKeyRevoked,
+    MailRequested,
+    PasswordChanged,
+    ProfileUpdated,
     RefreshTokenReused,
+    SessionRevoked,
     SignInFailed,
+    SignUpRepeated,
     UserRegistered,
     UserSignedIn,
+    UserSignedOut,
 )
-from backend.app.modules.auth.repository import ApiKeyRepository, IdentityRepository
+from backend.app.modules.auth.repository import ApiKeyRepository, IdentityRepository, SessionRepository
 from backend.app.modules.auth.schemas import (
     ApiKeyCreate,
     ApiKeyRead,
     ApiKeyWithSecret,
+    CredentialRead,
     MeRead,
+    ProfileUpdate,
+    SessionRead,
     TokenPair,
-    UserLogin,
     UserRead,
     UserRegister,
     fold_email,
@@ -55,49 +72,147 @@ _LONGEST_KEY: Final = timedelta(days=3653)
 
 def access_tokens(settings: Settings) -> AccessTokens:
     return AccessTokens(
-        derive(secret_key(settings), "access-token"), settings.auth.issuer, settings.auth.access_token_minutes * 60
+        [derive(key, "access-token") for key in secret_keys(settings)],
+        settings.auth.issuer,
+        settings.auth.access_token_minutes * 60,
     )
 
 
 def api_key_hash(key: str, settings: Settings) -> str:
-    return hash_api_key(key, derive(secret_key(settings), "api-key"))
+    return api_key_hashes(key, settings)[0]
+
+
+def api_key_hashes(key: str, settings: Settings) -> list[str]:
+    """By every master key, newest first: under which of them it was kept is not known before it is found."""
+    return [hash_api_key(key, derive(master, "api-key")) for master in secret_keys(settings)]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a sign-in comes from."""
+
+    address: str = UNKNOWN
+    user_agent: str | None = None
+
+
+UNKNOWN_VISITOR: Final = Visitor()
 
 
 class SignInService:
-    """For those who are nobody yet: sign up, sign in, refresh.
+    """For those who are nobody yet: sign up, sign in, refresh; and for a change of password.
 
     It opens its own transactions, because a password takes some 50 ms to hash and nobody should wait for that with a
     connection, or SQLite's one writer, in hand.
     """
 
-    def __init__(self, runtime: Runtime, request_id: str) -> None:
+    def __init__(self, runtime: Runtime, request_id: str, visitor: Visitor) -> None:
         self._runtime = runtime
         self._request_id = request_id
+        self._visitor = visitor
 
     async def register(self, wanted: UserRegister) -> UserRead:
-        """A user with a personal workspace. Raises `EmailTaken`."""
-        password_hash = await hash_password(wanted.password)
-        values = {**wanted.model_dump(exclude={"password"}), "password_hash": password_hash}
+        """A user with a personal workspace. An address that has an account is answered alike, with a user that there is
+        not; its owner learns of it by mail (ASVS 5, 6.3.8). Raises `ExpectedPassword`."""
+        refuse_expected(wanted.password, (wanted.email, wanted.first_name, wanted.last_name))
+        values = wanted.model_dump(exclude={"password"})
+        values["password_hash"] = await hash_password(wanted.password)
         async with self._transaction() as context:
             user = await add_user(context, values)
-        if user is None:
-            raise EmailTaken
+            if user is None:
+                return await _sign_up_again(context, values)
+            if context.settings.auth.verify_email:
+                context = acting(context, user.id, user.personal_workspace_id)
+                await _request_mail(context, "verify_email", user.id, user.email)
         return user
 
-    async def login(self, wanted: UserLogin) -> TokenPair:
-        """A new session. Raises `InvalidCredentials`, alike for an unknown account and a wrong password."""
-        user = await self._user_by_email(wanted.email)
-        proved = await verify_password(user["password_hash"] if user else None, wanted.password)
-        if user is None:
-            raise InvalidCredentials
-        user_id, workspace_id = user["id"], user["personal_workspace_id"]
-        if not proved:
+    async def login(self, email: str, password: str) -> TokenPair:
+        """A new session. Raises `InvalidCredentials`, alike for an unknown account, a wrong password, a disabled user
+        and an address that is not verified yet, and `TooManyAttempts`, whether there is an account or not."""
+        user = await self._admit(email)
+        stored: str | None = user["password_hash"] if user else None
+        proved = await verify_password(stored, password)
+        newer = await hash_password(password) if proved and stored and is_outdated(stored) else None
+        if user is not None:
             async with self._transaction() as context:
-                context = acting(context, None, workspace_id)
-                await context.hub.publish(SignInFailed(user_id=user_id), context)
-            raise InvalidCredentials
+                if proved and await self._may_enter(context, user):
+                    await self._forgive(context, user["email"])
+                    if newer is not None:
+                        await IdentityRepository(context.session).change_user(user["id"], {"password_hash": newer})
+                    context = acting(context, user["id"], user["personal_workspace_id"])
+                    return await open_session(context, user["id"], "password", self._visitor)
+                context = acting(context, None, user["personal_workspace_id"])
+                await context.hub.publish(SignInFailed(user_id=user["id"]), context)
+        raise InvalidCredentials
+
+    async def change_password(self, principal: Principal, session_id: str | None, current: str, new: str) -> None:
+        """Ends all sessions but this one (ASVS 5, 7.4.3). Raises `WrongPassword`, `ExpectedPassword`,
+        `TooManyAttempts`."""
+        async with self._transaction(write=False) as context:
+            user = await IdentityRepository(context.session).user(principal.user_id or "")
+        if user is None:
+            raise WrongPassword
+        refuse_expected(new, (user["email"], user["first_name"], user["last_name"]), "new_password")
+        await self._admit(user["email"])
+        if not await verify_password(user["password_hash"], current):
+            async with self._transaction() as context:
+                context = acting(context, user["id"], user["personal_workspace_id"])
+                await context.hub.publish(SignInFailed(user_id=user["id"]), context)
+            raise WrongPassword
+        password_hash = await hash_password(new)
         async with self._transaction() as context:
-            return await open_session(acting(context, user_id, workspace_id), user_id, "password")
+            users, now = IdentityRepository(context.session), context.clock()
+            held = await users.lock_user(user["id"])
+            if held is None or held["password_hash"] != user["password_hash"]:
+                raise WrongPassword
+            await self._forgive(context, user["email"])
+            await users.change_user(user["id"], {"password_hash": password_hash, "updated_at": now})
+            await SessionRepository(context.session, user["id"], now).end_all(besides=session_id)
+            context = acting(context, user["id"], user["personal_workspace_id"])
+            await context.hub.publish(PasswordChanged(user_id=user["id"]), context)
+            await _request_mail(context, "password_changed", user["id"], user["email"])
+            after_commit(context.session, proven.forget)
+
+    async def _admit(self, email: str) -> Row | None:
+        """Counts the try before its password is checked, so that many at once are no more than as many in a row; then
+        answers the account. Raises `TooManyAttempts`."""
+        pair, account = self._failure_keys(email)
+        async with self._transaction() as context:
+            users, now = IdentityRepository(context.session), context.clock()
+            held = await users.lock_failures((pair, account), now)
+            counts = {key: 0 if now - row["last_at"] > FORGOTTEN else row["failures"] for key, row in held.items()}
+            wait = open_from(counts[pair], held[pair]["last_at"]) - now
+            if wait > timedelta(0):
+                raise TooManyAttempts(wait)
+            for key, count in counts.items():
+                await users.put_failures(key, count + 1, now)
+            if not counts[pair]:
+                await users.purge_failures(now - FORGOTTEN)
+            user = await users.user_by_email(_account(email))
+        if seconds := pause_s(counts[account]):
+            await asyncio.sleep(seconds)
+        return user
+
+    async def _may_enter(self, context: ServiceContext, user: Row) -> bool:
+        """Whether the account is what it was when its password was checked, and open. Who only has to verify the
+        address gets the link again."""
+        held = await IdentityRepository(context.session).lock_user(user["id"])
+        if held is None or held["disabled_at"] is not None or held["password_hash"] != user["password_hash"]:
+            return False
+        if context.settings.auth.verify_email and held["email_verified_at"] is None:
+            context = acting(context, None, user["personal_workspace_id"])
+            await _request_mail(context, "verify_email", user["id"], user["email"])
+            return False
+        return True
+
+    async def _forgive(self, context: ServiceContext, email: str) -> None:
+        pair, account = self._failure_keys(email)
+        users = IdentityRepository(context.session)
+        await users.forget_failures(pair)
+        await users.take_failure_back(account)
+
+    def _failure_keys(self, email: str) -> tuple[str, str]:
+        key = derive(secret_key(self._runtime.settings), "sign-in-failures")
+        return keys_of(_account(email), self._visitor.address, key)
 
     async def refresh(self, token: str) -> TokenPair:
         """Rotates the refresh token (RFC 9700, 4.14.2). A spent one that comes later than `REFRESH_GRACE` was copied:
@@ -105,6 +220,7 @@ class SignInService:
         settings = self._runtime.settings
         token_hash = hash_refresh_token(token)
         following = successor(token, derive(secret_key(settings), "refresh-token"))
+        older = [successor(token, derive(key, "refresh-token")) for key in secret_keys(settings)[1:]]
         async with self._transaction() as context:
             now = context.clock()
             sessions = IdentityRepository(context.session)
@@ -115,6 +231,9 @@ class SignInService:
             elif held is not None and held["spent_at"] is None:
                 await sessions.spend_refresh_token(token_hash, now)
                 await sessions.add_refresh_token(hash_refresh_token(following), held["session_id"], now)
+            elif held is not None and older:
+                given = {hash_refresh_token(each): each for each in (following, *older)}
+                following = given[await sessions.stored_of([*given]) or hash_refresh_token(following)]
         if held is None or reused:
             raise InvalidRefreshToken
         return _pair(settings, held["user_id"], held["session_id"], following, now)
@@ -129,14 +248,6 @@ class SignInService:
             await context.hub.publish(reused, context)
         after_commit(context.session, proven.forget)
 
-    async def _user_by_email(self, email: str) -> Row | None:
-        try:
-            folded = fold_email(email)
-        except ValueError:
-            return None
-        async with self._transaction(write=False) as context:
-            return await IdentityRepository(context.session).user_by_email(folded)
-
     @asynccontextmanager
     async def _transaction(self, *, write: bool = True) -> AsyncIterator[ServiceContext]:
         runtime = self._runtime
@@ -145,15 +256,76 @@ class SignInService:
 
 
 class AccountService:
-    """For those who are signed in: their profile and their API keys in the active workspace."""
+    """For those who are signed in: their profile, their sessions, and their API keys in the active workspace."""
 
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
         self._user_id = context.principal.user_id or ""
         self._keys = ApiKeyRepository(context.session, context.workspace_id, self._user_id)
+        self._sessions = SessionRepository(context.session, self._user_id, context.clock())
 
     async def me(self) -> MeRead:
-        user = await IdentityRepository(self._context.session).user(self._user_id)
+        return self._me(await IdentityRepository(self._context.session).user(self._user_id))
+
+    async def update_me(self, wanted: ProfileUpdate, if_match: str | None) -> MeRead:
+        """Raises `PreconditionFailed`, `PreconditionRequired`."""
+        users = IdentityRepository(self._context.session)
+        user = self._me(await users.lock_user(self._user_id))
+        require_match(if_match, entity_tag(user.updated_at))
+        sent = wanted.model_dump(exclude_unset=True)
+        changes = {name: value for name, value in sent.items() if value != getattr(user, name)}
+        if not changes:
+            return user
+        now = self._context.clock()
+        await users.change_user(self._user_id, {**changes, "updated_at": now})
+        updated = ProfileUpdated(user_id=self._user_id, fields=tuple(sorted(changes)))
+        await self._context.hub.publish(updated, self._context)
+        return user.model_copy(update={**changes, "updated_at": now})
+
+    async def credential(self, presented: str) -> CredentialRead:
+        """About the credential of this request, which was authenticated with it."""
+        context, principal = self._context, self._context.principal
+        user = self._me(await IdentityRepository(context.session).user(self._user_id))
+        claims = session_claims(presented, context.settings, context.clock())
+        if claims is not None:
+            expires_at: datetime | None = datetime.fromtimestamp(claims.expires_at, UTC)
+        else:
+            hashes = api_key_hashes(presented, context.settings)
+            key = await IdentityRepository(context.session).holder_of_key(hashes, context.clock())
+            expires_at = key["expires_at"] if key else None
+        return CredentialRead(
+            kind="access_token" if claims else "api_key",
+            user_id=user.id,
+            email=user.email,
+            workspace_id=principal.workspace_id,
+            session_id=claims.session_id if claims else None,
+            expires_at=expires_at,
+        )
+
+    async def logout(self, session_id: str | None, *, everywhere: bool) -> None:
+        """Raises `NoSession`."""
+        if everywhere:
+            await self._sessions.end_all()
+        elif session_id is None or not await self._sessions.end(session_id):
+            raise NoSession
+        signed_out = UserSignedOut(user_id=self._user_id, session_id=None if everywhere else session_id)
+        await self._context.hub.publish(signed_out, self._context)
+        after_commit(self._context.session, proven.forget)
+
+    async def sessions(self, request: PageRequest, current: str | None) -> Page[SessionRead]:
+        """Those that are live. Raises `InvalidCursor`."""
+        page = request.page(await self._sessions.page(request.after(), request.limit + 1), "id")
+        return replace(page, rows=[{**row, "current": row["id"] == current} for row in page.rows])
+
+    async def revoke_session(self, session_id: str) -> None:
+        """Raises `SessionNotFound`."""
+        if not await self._sessions.end(session_id):
+            raise SessionNotFound
+        revoked = SessionRevoked(user_id=self._user_id, session_id=session_id)
+        await self._context.hub.publish(revoked, self._context)
+        after_commit(self._context.session, proven.forget)
+
+    def _me(self, user: Row | None) -> MeRead:
         principal = self._context.principal
         return MeRead.model_validate(
             {**(user or {}), "workspace_id": principal.workspace_id, "permissions": sorted(principal.permissions)}
@@ -221,15 +393,51 @@ async def add_user(context: ServiceContext, values: dict[str, Any]) -> UserRead 
     await users.add_personal_workspace(workspace, user_id, Role.OWNER)
     context = acting(context, user_id, workspace_id)
     await context.hub.publish(UserRegistered(user_id=user_id), context)
-    return UserRead.model_validate({**values, "id": user_id, "personal_workspace_id": workspace_id, "created_at": now})
+    return UserRead.model_validate({**values, "id": user_id, "personal_workspace_id": workspace_id, **times})
 
 
-async def open_session(context: ServiceContext, user_id: str, method: str) -> TokenPair:
+async def _sign_up_again(context: ServiceContext, values: dict[str, Any]) -> UserRead:
+    """What a sign-up with these values would have answered."""
+    holder = await IdentityRepository(context.session).user_by_email(values["email"])
+    if holder is not None:
+        context = acting(context, None, holder["personal_workspace_id"])
+        await context.hub.publish(SignUpRepeated(user_id=holder["id"]), context)
+        await _request_mail(context, "sign_up_repeated", holder["id"], holder["email"])
+    now = context.clock()
+    made_up = {"id": new_ulid(), "personal_workspace_id": new_ulid(), "created_at": now, "updated_at": now}
+    return UserRead.model_validate({**values, **made_up})
+
+
+async def _request_mail(
+    context: ServiceContext,
+    template: Literal["password_changed", "sign_up_repeated", "verify_email"],
+    user_id: str,
+    email: str,
+) -> None:
+    await context.hub.publish(MailRequested(to=email, template=template, user_id=user_id), context)
+
+
+def session_claims(presented: str, settings: Settings, now: datetime) -> AccessClaims | None:
+    """Of an access token; None for an API key. Raises `InvalidToken`."""
+    return None if presented.startswith(API_KEY_PREFIX) else access_tokens(settings).read(presented, now)
+
+
+def _account(email: str) -> str:
+    """Under which an address is looked up and counted, also one that no account can have."""
+    try:
+        return fold_email(email)
+    except ValueError:
+        return email.strip().casefold()
+
+
+async def open_session(
+    context: ServiceContext, user_id: str, method: str, visitor: Visitor = UNKNOWN_VISITOR
+) -> TokenPair:
     """A sign-in that succeeded. `method`: how, as in `SessionRecord`."""
     session_id, token, now = new_ulid(), new_refresh_token(), context.clock()
     sessions = IdentityRepository(context.session)
     expires_at = now + timedelta(days=context.settings.auth.refresh_token_days)
-    await sessions.add_session(session_id, user_id, now, expires_at, method)
+    await sessions.add_session(session_id, user_id, now, expires_at, method, visitor.address, visitor.user_agent)
     await sessions.add_refresh_token(hash_refresh_token(token), session_id, now)
     await context.hub.publish(UserSignedIn(user_id=user_id, session_id=session_id), context)
     return _pair(context.settings, user_id, session_id, token, now)

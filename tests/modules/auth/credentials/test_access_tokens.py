@@ -18,7 +18,7 @@ from tests.support.payloads import load
 KEY = b"a key of thirty-two bytes or more"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIFETIME_S = 3600
-TOKENS = AccessTokens(KEY, "touchstone", LIFETIME_S)
+TOKENS = AccessTokens([KEY], "touchstone", LIFETIME_S)
 USER, SESSION = new_ulid(), new_ulid()
 TOKEN = TOKENS.issue(USER, SESSION, NOW)
 
@@ -53,6 +53,21 @@ def test_our_own_token_is_read() -> None:
     assert TOKENS.read(claiming(), NOW) == claims
 
 
+def test_a_token_of_a_former_key_is_read_and_none_is_issued_with_it() -> None:
+    former, newest = AccessTokens([KEY], "touchstone", LIFETIME_S), AccessTokens([b"n" * 32], "touchstone", LIFETIME_S)
+    both = AccessTokens([b"n" * 32, KEY], "touchstone", LIFETIME_S)
+    assert both.read(TOKEN, NOW) == former.read(TOKEN, NOW)
+    assert newest.read(both.issue(USER, SESSION, NOW), NOW).user_id == USER
+    with pytest.raises(InvalidToken):
+        newest.read(TOKEN, NOW)
+
+
+def test_a_key_id_does_not_lend_another_key() -> None:
+    both = AccessTokens([b"n" * 32, KEY], "touchstone", LIFETIME_S)
+    with pytest.raises(InvalidToken):
+        both.read(signed(HEADER, json.dumps(CLAIMS).encode(), b"n" * 32), NOW)
+
+
 def test_two_tokens_of_a_session_differ() -> None:
     assert TOKENS.read(TOKENS.issue(USER, SESSION, NOW), NOW).token_id != TOKENS.read(TOKEN, NOW).token_id
 
@@ -81,7 +96,7 @@ def test_every_claim_must_be_there(name: str) -> None:
         TOKENS.read(signed(HEADER, json.dumps(left).encode()), NOW)
 
 
-@pytest.mark.parametrize("other", [AccessTokens(b"z" * 32, "touchstone", 3600), AccessTokens(KEY, "others", 3600)])
+@pytest.mark.parametrize("other", [AccessTokens([b"z" * 32], "touchstone", 3600), AccessTokens([KEY], "others", 3600)])
 def test_a_token_of_another_key_or_issuer_is_refused(other: AccessTokens) -> None:
     with pytest.raises(InvalidToken):
         TOKENS.read(other.issue(USER, SESSION, NOW), NOW)

@@ -44,13 +44,14 @@ class AccessClaims:
 
 
 class AccessTokens:
-    """Issues and reads access tokens with one key and life time (seconds)."""
+    """Issues access tokens with the newest of its keys and reads those of all; `keys`: newest first, `lifetime_s`: in
+    seconds."""
 
-    def __init__(self, key: bytes, issuer: str, lifetime_s: int) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes], issuer: str, lifetime_s: int) -> None:
+        self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
+        self._newest = next(iter(self._keys))
         self._issuer = issuer
         self._lifetime_s = lifetime_s
-        self._header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": hashlib.sha256(key).hexdigest()[:8]}
 
     def issue(self, user_id: str, session_id: str, now: datetime) -> str:
         issued = int(now.timestamp())
@@ -64,17 +65,19 @@ class AccessTokens:
             "nbf": issued,
             "exp": issued + self._lifetime_s,
         }
-        return jwt.encode(claims, self._key, _ALGORITHM, headers=self._header)
+        return jwt.encode(claims, self._keys[self._newest], _ALGORITHM, headers=_header(self._newest))
 
     def read(self, token: str, now: datetime) -> AccessClaims:
         """Raises `InvalidToken`."""
         if len(token) > _MAX_LENGTH or _FORM.fullmatch(token) is None:
             raise InvalidToken("not a JWT")
         header, payload, _ = token.split(".")
-        if _json(header) != self._header:
+        said = _json(header)
+        key = next((key for name, key in self._keys.items() if said == _header(name)), None)
+        if key is None:
             raise InvalidToken("header")
         try:
-            jwt.decode(token, self._key, [_ALGORITHM], options=_SIGNATURE_ONLY)
+            jwt.decode(token, key, [_ALGORITHM], options=_SIGNATURE_ONLY)
         except jwt.InvalidTokenError:
             raise InvalidToken("signature") from None
         return self._check(_json(payload), int(now.timestamp()))
@@ -93,6 +96,10 @@ class AccessTokens:
         if not 0 < claims["exp"] - claims["iat"] <= self._lifetime_s:
             raise InvalidToken("life time")
         return AccessClaims(claims["sub"], claims["sid"], claims["jti"], claims["exp"])
+
+
+def _header(key_id: str) -> dict[str, str]:
+    return {"alg": _ALGORITHM, "typ": _TYPE, "kid": key_id}
 
 
 _SIGNATURE_ONLY: Any = {

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from backend.app.modules.auth.errors import ExpectedPassword
+
 PRODUCT: Final = "touchstone"
 _SHORTEST_WALK: Final = 4
 _SHORTEST_WORD: Final = 3
@@ -31,6 +33,12 @@ _LINES: Final = (
     "!@#$%^&*()",
 )
 _WALKS: Final = "\0".join([*_LINES, *(line[::-1] for line in _LINES)])
+
+
+def refuse_expected(password: str, about: Iterable[str], field: str = "password") -> None:
+    """`field`: where the password stands in the request. Raises `ExpectedPassword`."""
+    if is_expected(password, about):
+        raise ExpectedPassword(field)
 
 
 def is_expected(password: str, about: Iterable[str] = ()) -> bool:
