@@ -90,6 +90,14 @@ class ApiKeyRevoked(Event):
     label: str
 
 
+class WorkspaceDeleted(Event):
+    """The workspace is gone: whoever keeps rows of it removes them."""
+
+    name: ClassVar = "workspace.deleted"
+    workspace_id: Ulid
+    label: str
+
+
 class MailRequested(Event):
     """A mail to one address. The one-time token in it is made when the mail is sent, so that no row holds it in clear.
 

@@ -12,6 +12,7 @@ from backend.app.core.permissions import Permission, Principal
 from backend.app.core.responses import DefaultResponse, Envelope, dump_json, envelope, listed
 from backend.app.core.runtime import current_principal
 from backend.app.core.views import PUBLIC, access_control, view
+from backend.app.modules.auth.administration.router import router as administration_router
 from backend.app.modules.auth.dependencies import (
     FORM,
     account_service,
@@ -40,6 +41,7 @@ from backend.app.modules.auth.schemas import (
     UserRegister,
 )
 from backend.app.modules.auth.service import AccountService, SignInService
+from backend.app.modules.auth.workspaces.router import router as workspaces_router
 
 router = APIRouter()
 
@@ -168,5 +170,5 @@ def _profile(user: MeRead) -> Envelope[MeRead]:
     return envelope(user, etag=entity_tag(user.updated_at))
 
 
-routers = (router, recovery_router)
+routers = (router, recovery_router, workspaces_router, administration_router)
 """Of this module and of its parts."""
