@@ -175,7 +175,7 @@ class SignInService:
     async def _admit(self, email: str) -> Row | None:
         """Counts the try before its password is checked, so that many at once are no more than as many in a row; then
         answers the account. Raises `TooManyAttempts`."""
-        pair, account = self._failure_keys(email)
+        pair, account = failure_keys(email, self._visitor.address, self._runtime.settings)
         async with self._transaction() as context:
             users, now = IdentityRepository(context.session), context.clock()
             held = await users.lock_failures((pair, account), now)
@@ -205,14 +205,10 @@ class SignInService:
         return True
 
     async def _forgive(self, context: ServiceContext, email: str) -> None:
-        pair, account = self._failure_keys(email)
+        pair, account = failure_keys(email, self._visitor.address, self._runtime.settings)
         users = IdentityRepository(context.session)
         await users.forget_failures(pair)
         await users.take_failure_back(account)
-
-    def _failure_keys(self, email: str) -> tuple[str, str]:
-        key = derive(secret_key(self._runtime.settings), "sign-in-failures")
-        return keys_of(_account(email), self._visitor.address, key)
 
     async def refresh(self, token: str) -> TokenPair:
         """Rotates the refresh token (RFC 9700, 4.14.2). A spent one that comes later than `REFRESH_GRACE` was copied:
@@ -420,6 +416,11 @@ async def _request_mail(
 def session_claims(presented: str, settings: Settings, now: datetime) -> AccessClaims | None:
     """Of an access token; None for an API key. Raises `InvalidToken`."""
     return None if presented.startswith(API_KEY_PREFIX) else access_tokens(settings).read(presented, now)
+
+
+def failure_keys(email: str, address: str, settings: Settings) -> tuple[str, str]:
+    """Under what failed sign-ins are counted: the account from that address, and the account."""
+    return keys_of(_account(email), address, derive(secret_key(settings), "sign-in-failures"))
 
 
 def _account(email: str) -> str:

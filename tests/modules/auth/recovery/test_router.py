@@ -96,6 +96,33 @@ async def test_an_unknown_address_is_answered_alike_and_gets_no_mail(
     assert "nobody@example.com" not in str([request.payload for request in requests])
 
 
+async def test_a_password_that_is_tried_first_is_refused_and_the_link_goes_on_working(
+    app: FastAPI, deliver: Deliver, folder: Path
+) -> None:
+    async with client_of(app) as client:
+        email = await register(client)
+        await ask_for(client, "/auth/reset-password", email)
+        await deliver()
+        token = token_in(dropped(folder)[0])
+        for password in ("short", "passwordpassword", f"{email} Lovelace"):
+            refused = await confirm(client, token, password)
+            assert refused.status_code == 422
+            assert refused.json()["errors"][0]["pointer"] == "#/password"
+        assert (await confirm(client, token)).status_code == 200
+
+
+async def test_who_guessed_too_often_comes_back_by_mail(app: FastAPI, deliver: Deliver, folder: Path) -> None:
+    async with client_of(app) as client:
+        email = await register(client)
+        while (await login(client, email, "not my password, sadly")).status_code != 429:
+            pass
+        assert (await login(client, email, PASSWORD)).status_code == 429
+        await ask_for(client, "/auth/reset-password", email)
+        await deliver()
+        assert (await confirm(client, token_in(dropped(folder)[0]))).status_code == 200
+        assert (await login(client, email, OTHER_PASSWORD)).status_code == 200
+
+
 async def test_a_token_works_once(app: FastAPI, deliver: Deliver, folder: Path) -> None:
     async with client_of(app) as client:
         email = await register(client)

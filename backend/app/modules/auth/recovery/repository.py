@@ -7,19 +7,15 @@ from sqlalchemy import CursorResult, Update, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
-from backend.app.modules.auth.models import (
-    InvitationRecord,
-    MailedTokenRecord,
-    SessionRecord,
-    UserRecord,
-    WorkspaceRecord,
-)
+from backend.app.modules.auth.models import InvitationRecord, MailedTokenRecord, UserRecord, WorkspaceRecord
 
 _USERS = (
     select(
         UserRecord.id,
         UserRecord.email,
         UserRecord.email_verified_at,
+        UserRecord.first_name,
+        UserRecord.last_name,
         WorkspaceRecord.id.label("personal_workspace_id"),
     )
     .join(WorkspaceRecord, WorkspaceRecord.personal_to == UserRecord.id)
@@ -112,13 +108,6 @@ class RecoveryRepository:
             update(UserRecord)
             .where(UserRecord.id == user_id, UserRecord.email_verified_at.is_(None))
             .values(email_verified_at=now, updated_at=now)
-        )
-
-    async def end_sessions(self, user_id: str, now: datetime) -> None:
-        await self._session.execute(
-            update(SessionRecord)
-            .where(SessionRecord.user_id == user_id, SessionRecord.ended_at.is_(None))
-            .values(ended_at=now)
         )
 
     async def renew_invitation(self, invitation_id: str, token_hash: str, now: datetime) -> Row | None:

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.pagination import Row
-from backend.app.core.permissions import Principal
 from backend.app.core.runtime import NOBODY, Runtime
 from backend.app.db.session import after_commit
 from backend.app.extensions.mail import Letter, render
+from backend.app.modules.auth.credentials.expected_passwords import refuse_expected
 from backend.app.modules.auth.credentials.mailed_tokens import hash_mailed_token, new_mailed_token
 from backend.app.modules.auth.credentials.passwords import hash_password
 from backend.app.modules.auth.credentials.proven import proven
@@ -20,6 +19,8 @@ from backend.app.modules.auth.events import MailRequested
 from backend.app.modules.auth.recovery.errors import InvalidMailedToken
 from backend.app.modules.auth.recovery.events import EmailVerified, PasswordReset
 from backend.app.modules.auth.recovery.repository import RecoveryRepository
+from backend.app.modules.auth.repository import IdentityRepository, SessionRepository
+from backend.app.modules.auth.service import Visitor, acting, failure_keys
 
 
 class Purpose(StrEnum):
@@ -47,9 +48,10 @@ class RecoveryService:
     """For those who cannot sign in. It opens its own transactions, because nobody should wait for a password to be
     hashed with a connection in hand."""
 
-    def __init__(self, runtime: Runtime, request_id: str) -> None:
+    def __init__(self, runtime: Runtime, request_id: str, visitor: Visitor) -> None:
         self._runtime = runtime
         self._request_id = request_id
+        self._visitor = visitor
 
     async def request_reset(self, email: str) -> None:
         """The same work whether or not there is an account (ASVS 5, 6.3.8): whether to write is decided when the mail
@@ -68,12 +70,14 @@ class RecoveryService:
 
     async def confirm_reset(self, token: str, password: str) -> None:
         """All sessions end, and so does every other link of the kind (NIST SP 800-63B-4, 4.2; ASVS 5, 7.4.3). Who reads
-        the mail has proved the address too. Raises `InvalidMailedToken`."""
+        the mail has proved the address too, and is forgiven failed sign-ins. Raises `InvalidMailedToken`,
+        `ExpectedPassword`."""
         token_hash, purpose = hash_mailed_token(token), Purpose.RESET_PASSWORD
         async with self._transaction(write=False) as context:
             holder = await RecoveryRepository(context.session).holder(token_hash, purpose, context.clock())
         if holder is None:
             raise InvalidMailedToken
+        refuse_expected(password, (holder["email"], holder["first_name"], holder["last_name"]))
         password_hash = await hash_password(password)
         async with self._transaction() as context:
             recovery, now = RecoveryRepository(context.session), context.clock()
@@ -83,9 +87,12 @@ class RecoveryService:
                 raise InvalidMailedToken
             await recovery.void_tokens(holder["id"], purpose, now)
             await recovery.mark_verified(holder["id"], now)
-            await recovery.end_sessions(holder["id"], now)
-            acting = _acting(context, holder)
-            await context.hub.publish(PasswordReset(user_id=holder["id"]), acting)
+            await SessionRepository(context.session, holder["id"], now).end_all()
+            for key in failure_keys(holder["email"], self._visitor.address, context.settings):
+                await IdentityRepository(context.session).forget_failures(key)
+            await context.hub.publish(
+                PasswordReset(user_id=holder["id"]), acting(context, holder["id"], holder["personal_workspace_id"])
+            )
             await _request_mail(context, "password_changed", holder)
             after_commit(context.session, proven.forget)
 
@@ -98,7 +105,9 @@ class RecoveryService:
             if holder is None or not await recovery.use_token(token_hash, purpose, now):
                 raise InvalidMailedToken
             if await recovery.mark_verified(holder["id"], now):
-                await context.hub.publish(EmailVerified(user_id=holder["id"]), _acting(context, holder))
+                await context.hub.publish(
+                    EmailVerified(user_id=holder["id"]), acting(context, holder["id"], holder["personal_workspace_id"])
+                )
 
     @asynccontextmanager
     async def _transaction(self, *, write: bool = True) -> AsyncIterator[ServiceContext]:
@@ -162,9 +171,6 @@ async def _request_mail(
     context: ServiceContext, template: Literal["password_changed", "reset_password", "verify_email"], user: Row | None
 ) -> None:
     mail = MailRequested(to=user and user["email"], template=template, user_id=user and user["id"])
-    await context.hub.publish(mail, _acting(context, user) if user else context)
-
-
-def _acting(context: ServiceContext, user: Row) -> ServiceContext:
-    """The same call, on the timeline of the user's workspace."""
-    return replace(context, principal=Principal(user["id"], user["personal_workspace_id"], frozenset()))
+    if user is not None:
+        context = acting(context, user["id"], user["personal_workspace_id"])
+    await context.hub.publish(mail, context)
