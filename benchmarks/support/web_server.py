@@ -76,6 +76,7 @@ async def main() -> None:
     config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     listener = config.bind_socket()
+    listener.listen()  # who asks before the start-up is over waits
     print(listener.getsockname()[1], flush=True)
     serving = asyncio.create_task(server.serve([listener]))
     await asyncio.to_thread(sys.stdin.read)
