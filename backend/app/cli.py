@@ -184,6 +184,22 @@ def lab(
     raise typer.Exit(run_lab(recipe, port))
 
 
+secrets = typer.Typer(help="Secrets at rest.", no_args_is_help=True)
+app.add_typer(secrets, name="secrets")
+
+
+@secrets.command("rotate")
+def rotate() -> None:
+    """Seal every stored secret with the newest secret key, beside running servers.
+
+    Start the servers with the newest key in auth.secret_key and the former ones in auth.previous_keys first.
+    Exit code 1: some secret needs a key that is not configured.
+    """
+    from backend.app.commands.secrets import rotate_secrets
+
+    raise typer.Exit(rotate_secrets())
+
+
 @app.command()
 def openapi(
     path: Annotated[Path | None, typer.Argument(help="Write to this file in place of stdout.")] = None,

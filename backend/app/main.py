@@ -10,13 +10,15 @@ from backend import __version__
 from backend.app.api import API_PREFIX, include_docs, include_modules, include_operations
 from backend.app.core.clock import utc_now
 from backend.app.core.message_hub import hub
+from backend.app.core.redaction import remember_settings
 from backend.app.core.responses import Problem
 from backend.app.core.runner import Runner
 from backend.app.core.runtime import Runtime
-from backend.app.core.secrets import secret_key
+from backend.app.core.secrets import sealer
 from backend.app.core.settings import Settings, load_settings
 from backend.app.db import migrate
 from backend.app.db.engine import create_engine
+from backend.app.db.sealed import require_openable
 from backend.app.db.session import Database
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.logging import configure_logging
@@ -31,22 +33,26 @@ what behaves unlike itself, and tells the story on one timeline. Sign in with a 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Raises `SettingsError`. The database is opened and checked when the application starts."""
     settings = settings or load_settings()
+    remember_settings(settings)
     configure_logging(settings.logging)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        secret_key(settings)  # no start without one
+        keys = sealer(settings)  # no start without one
         database = Database(create_engine(settings.database), patience_s=settings.database.busy_timeout_s)
-        if settings.auto_migrate:
-            await asyncio.to_thread(migrate.upgrade, settings.database.url)
-        await migrate.require_current(database.engine)
-        hub.queue = create_queue(settings, Runner(database, hub, settings, utc_now))
-        app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)
-        await hub.queue.start()
         try:
-            yield
+            if settings.auto_migrate:
+                await asyncio.to_thread(migrate.upgrade, settings.database.url)
+            await migrate.require_current(database.engine)
+            await require_openable(database, keys)
+            hub.queue = create_queue(settings, Runner(database, hub, settings, utc_now))
+            app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)
+            await hub.queue.start()
+            try:
+                yield
+            finally:
+                await hub.queue.stop()
         finally:
-            await hub.queue.stop()
             await database.close()
 
     app = FastAPI(

@@ -24,7 +24,7 @@ def _clean(environment: dict[str, str]) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": root} | {f"TOUCHSTONE_{k}": v for k, v in environment.items()}
 
 
-SECRET = "a secret key for the tests, 32 or more"
+SECRET = "kQ9-for-the-tests-alone-and-long-enough"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`touchstone serve`, `worker`, `migrate`, `lab` and `openapi`."""
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -11,9 +12,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
 
 from backend.app.commands.terminal import UNREACHABLE, USAGE, fail
-from backend.app.core.secrets import secret_key
+from backend.app.core.redaction import remember_settings
+from backend.app.core.secrets import sealer, secret_keys
 from backend.app.core.settings import Settings, load_settings
 from backend.app.db import migrate
+from backend.app.db.engine import create_engine
+from backend.app.db.sealed import require_openable
+from backend.app.db.session import Database
 
 
 def run_server(host: str | None, port: int | None) -> int:
@@ -26,7 +31,8 @@ def run_server(host: str | None, port: int | None) -> int:
     web = settings.web.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
     settings = settings.model_copy(update={"web": web})
     with _listening(web.host, web.port) as listener:
-        _require_ready(settings)
+        require_ready(settings)
+        _require_openable(settings)
         docs = f" (try it out: http://{web.host}:{web.port}/api/v1/docs)" if settings.serve_docs else ""
         typer.echo(f"Touchstone listens on http://{web.host}:{web.port}/api/v1{docs}; Ctrl-C ends it", err=True)
         config = uvicorn.Config(
@@ -51,7 +57,9 @@ def run_jobs(queues: tuple[str, ...], burst: bool, name: str | None) -> int:
     if unknown := [queue for queue in queues if queue not in QUEUES]:
         fail(f"there is no queue {unknown[0]!r}; there are: {', '.join(QUEUES)}", USAGE)
     settings = load_settings()
-    _require_ready(settings)
+    require_ready(settings)
+    _require_openable(settings)
+    remember_settings(settings)
     configure_logging(settings.logging)
     return run_worker(settings, queues or QUEUES, burst, name)
 
@@ -122,14 +130,26 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _require_ready(settings: Settings) -> None:
+def require_ready(settings: Settings) -> None:
     """A missing key and an unmigrated database are refused with what to do; the embedded mode helps itself."""
-    secret_key(settings)
+    secret_keys(settings)
     with _database_faults(settings.database.url):
         if settings.auto_migrate:
             migrate.upgrade(settings.database.url)
         elif migrate.current(settings.database.url) != migrate.head():
             fail(str(migrate.NotMigratedError()), USAGE)
+
+
+def _require_openable(settings: Settings) -> None:
+    async def check() -> None:
+        database = Database(create_engine(settings.database))
+        try:
+            await require_openable(database, sealer(settings))
+        finally:
+            await database.close()
+
+    with _database_faults(settings.database.url):
+        asyncio.run(check())
 
 
 @contextlib.contextmanager
