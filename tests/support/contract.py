@@ -97,6 +97,7 @@ class OurApi:
             "finding_id": f"/projects/{project}/findings",
             "anomaly_id": f"/projects/{project}/anomalies?is_anomalous=false",
             "job_id": "/jobs",
+            "session_id": "/auth/sessions",
         }.items():
             first, *_ = await ask(client, "GET", path)
             ids[name] = first["id"]
