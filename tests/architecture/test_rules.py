@@ -31,6 +31,7 @@ PARTS = {"auth/administration", "auth/recovery", "auth/sso", "auth/workspaces"}
 FAMILIES = {"channels", "detectors", "discovery", "generators", "healers", "readers", "recipes"}
 BESIDES = {
     "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
+    "auth/sso/providers",  # what GitHub and OpenID Connect ask for, one file each, over a `Send` that is handed in
     "endpoints/changes.py",  # what two descriptions differ by: pure
     "labs/lab_api.py",  # what every recipe is built on
     "scans/sweep",  # what a scan has to do and what it comes to: values and decisions that need no database

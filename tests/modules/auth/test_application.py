@@ -25,6 +25,9 @@ async def test_what_needs_no_credentials_is_the_way_in_and_nothing_else(settings
     }
     public = {name for name, operation in operations.items() if operation["x-permission"] == "public"}
     assert public == {
+        "GET /api/v1/auth/sso/providers",
+        "GET /api/v1/auth/sso/{provider}/callback",
+        "GET /api/v1/auth/sso/{provider}/login",
         "POST /api/v1/auth/confirm-reset",
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",

@@ -41,6 +41,7 @@ from backend.app.modules.auth.schemas import (
     UserRegister,
 )
 from backend.app.modules.auth.service import AccountService, SignInService
+from backend.app.modules.auth.sso.router import router as sso_router
 from backend.app.modules.auth.workspaces.router import router as workspaces_router
 
 router = APIRouter()
@@ -170,5 +171,5 @@ def _profile(user: MeRead) -> Envelope[MeRead]:
     return envelope(user, etag=entity_tag(user.updated_at))
 
 
-routers = (router, recovery_router, workspaces_router, administration_router)
+routers = (router, recovery_router, workspaces_router, administration_router, sso_router)
 """Of this module and of its parts."""

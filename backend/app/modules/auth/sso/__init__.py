@@ -1,0 +1,1 @@
+"""Single sign-on: signing in through GitHub, Google, or any OpenID Connect provider."""

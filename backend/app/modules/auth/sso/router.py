@@ -1,0 +1,97 @@
+"""Single sign-on over HTTP."""
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import RedirectResponse
+
+from backend.app.core.ids import Ulid
+from backend.app.core.pagination import PageRequest, page_request
+from backend.app.core.permissions import Permission
+from backend.app.core.responses import PROBLEM_RESPONSES, DefaultResponse, Envelope, envelope, listed
+from backend.app.core.runtime import runtime_of
+from backend.app.core.settings import Settings
+from backend.app.core.views import PUBLIC, access_control, view
+from backend.app.modules.auth.schemas import TokenPair
+from backend.app.modules.auth.sso.dependencies import linked_identity_service, sso_service
+from backend.app.modules.auth.sso.schemas import LinkedIdentityRead, SsoProviderRead, SsoStart
+from backend.app.modules.auth.sso.service import ATTEMPT_LIFETIME, CallbackAnswer, LinkedIdentityService, SsoService
+
+router = APIRouter()
+
+LinkedIdentities: TypeAlias = Annotated[LinkedIdentityService, Depends(linked_identity_service)]
+"""Of the methods that need a signed-in user: on the class it would close the public routes too."""
+_FAULTY: Final[dict[int | str, dict[str, Any]]] = {
+    502: {**PROBLEM_RESPONSES["503"], "description": "The provider does not answer as it should"}
+}
+_REDIRECT: Final[dict[int | str, dict[str, Any]]] = {302: {"description": "To the provider"}}
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+@view(router)
+class SsoViews:
+    sso: Annotated[SsoService, Depends(sso_service)]
+
+    @router.get("/auth/sso/providers")
+    @access_control(PUBLIC)
+    async def list_sso_providers(self) -> Envelope[list[SsoProviderRead]]:
+        """The providers that this installation signs in with."""
+        return envelope(self.sso.providers())
+
+    @router.get("/auth/sso/{provider}/login", response_model=Envelope[SsoStart], responses={**_REDIRECT, **_FAULTY})
+    @access_control(PUBLIC)
+    async def start_sso(self, request: Request, provider: str, redirect: bool = True) -> Any:
+        """Sends the browser to the provider; `redirect=false` answers where to. The cookie in the answer has to come
+        back, within ten minutes, with the browser."""
+        started = await self.sso.start(provider)
+        headers = {**_NO_STORE, "Set-Cookie": _cookie(runtime_of(request).settings, started.browser)}
+        if redirect:
+            return RedirectResponse(started.authorization_url, 302, headers)
+        return envelope(SsoStart(authorization_url=started.authorization_url), headers=headers)
+
+    @router.get("/auth/sso/{provider}/callback", responses=_FAULTY)
+    @access_control(PUBLIC)
+    async def complete_sso(
+        self,
+        request: Request,
+        provider: str,
+        state: Annotated[str, Query(max_length=200)],
+        code: Annotated[str | None, Query(max_length=4096)] = None,
+        iss: Annotated[str | None, Query(max_length=500)] = None,
+        error: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Envelope[TokenPair]:
+        """Where the provider sends the browser back to: signs in, once for each start."""
+        settings = runtime_of(request).settings
+        browser = request.cookies.get(_cookie_name(settings))
+        tokens = await self.sso.complete(provider, CallbackAnswer(state, code, iss, error), browser)
+        return envelope(tokens, headers={**_NO_STORE, "Set-Cookie": _cookie(settings, "", 0)})
+
+    @router.get("/auth/identities")
+    @access_control(Permission.PROFILE_READ)
+    async def list_identities(
+        self, identities: LinkedIdentities, page: Annotated[PageRequest, Depends(page_request)]
+    ) -> Envelope[list[LinkedIdentityRead]]:
+        """The identities at providers that open the user's account, newest first."""
+        return listed(await identities.page(page))
+
+    @router.delete("/auth/identities/{identity_id}")
+    @access_control(Permission.PROFILE_WRITE)
+    async def remove_identity(self, identities: LinkedIdentities, identity_id: Ulid) -> Envelope[DefaultResponse]:
+        """Takes an identity off the account, unless nothing else opens it."""
+        await identities.remove(identity_id)
+        return envelope(DefaultResponse())
+
+
+def _cookie_name(settings: Settings) -> str:
+    """`__Host-` keeps other hosts of the domain from planting one; browsers take it over TLS only (ASVS 3.3)."""
+    return "__Host-touchstone-sso" if _secure(settings) else "touchstone-sso"
+
+
+def _cookie(settings: Settings, value: str, seconds: int = int(ATTEMPT_LIFETIME.total_seconds())) -> str:
+    """`Lax`, because the browser comes back from another site."""
+    secure = "; Secure" if _secure(settings) else ""
+    return f"{_cookie_name(settings)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _secure(settings: Settings) -> bool:
+    return settings.public_url.startswith("https://")

@@ -1,0 +1,67 @@
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from fastapi import FastAPI
+
+from backend.app.core.settings import HttpSettings, OidcProvider, Settings, SsoSettings, WebSettings
+from backend.app.db.session import Database
+from backend.app.modules.auth.sso import dependencies
+from backend.app.modules.auth.sso.providers import configured_providers
+from backend.app.modules.auth.sso.providers.openid import documents
+from tests.support import oidc_provider
+from tests.support.accounts import SetClock, application
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, GitHubProvider, serving
+
+
+@pytest.fixture(autouse=True)
+def _no_provider_is_known() -> Iterator[None]:
+    documents.forget()
+    yield
+    documents.forget()
+
+
+@pytest.fixture
+def corp(clock: SetClock) -> Iterator[oidc_provider.OidcProvider]:
+    """An OpenID Connect provider that is trusted for `corp.example`."""
+    provider = oidc_provider.OidcProvider(clock=clock)
+    with serving(provider):
+        yield provider
+
+
+@pytest.fixture
+def github(clock: SetClock) -> Iterator[GitHubProvider]:
+    provider = GitHubProvider(clock=clock)
+    with serving(provider):
+        yield provider
+
+
+@pytest.fixture
+def settings(settings: Settings, corp: oidc_provider.OidcProvider) -> Settings:
+    provider = OidcProvider(
+        issuer=corp.url,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        label="Corp",
+        trusted_domains=("corp.example",),
+    )
+    return settings.model_copy(
+        update={
+            "web": WebSettings(public_url="http://test"),
+            "http": HttpSettings(deadline_s=1.0),
+            "sso": SsoSettings(github_client_id=CLIENT_ID, github_client_secret=CLIENT_SECRET, oidc={"corp": provider}),
+        }
+    )
+
+
+@pytest.fixture
+def app(
+    settings: Settings,
+    database: Database,
+    clock: SetClock,
+    github: GitHubProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> FastAPI:
+    local = partial(configured_providers, github=(github.url, github.url))
+    monkeypatch.setattr(dependencies, "configured_providers", local)
+    return application(settings, database, clock=clock)
