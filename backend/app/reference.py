@@ -59,12 +59,21 @@ def _api(document: dict[str, Any]) -> str:
 def _cli() -> str:
     group: Any = typer.main.get_command(cli.app)
     parts = []
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         context = command.context_class(command, info_name=name)
         usage = " ".join(["touchstone", name, *command.collect_usage_pieces(context)])
         rows = [(f"`{words}`", said) for words, said in (each.get_help_record(context) for each in command.params)]
         parts.append(f"## {name}\n\n`{usage}`\n\n{inspect.cleandoc(command.help)}\n\n{_table(('', ''), rows)}".rstrip())
     return _page("Commands", *parts)
+
+
+def _commands(group: Any) -> Iterator[tuple[str, Any]]:
+    """By the words that call them: `secrets rotate`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {word}", each) for word, each in _commands(command))
+        else:
+            yield name, command
 
 
 def _errors() -> str:

@@ -127,3 +127,12 @@ def test_an_event_names_its_entity() -> None:
 
         class WindowOpened(Event):
             name: ClassVar = "window.opened"
+
+
+async def test_no_event_keeps_a_secret(database: Database, settings: Settings) -> None:
+    said = "opened with Bearer abcdefgh12345678 at https://user:hush@door.example"
+    async with context(database, settings, MessageHub()) as ctx:
+        await ctx.hub.publish(DoorOpened(door_id=said), ctx)
+    async with database.transaction(write=False) as session:
+        event = (await session.scalars(select(EventRecord))).one()
+    assert event.payload["door_id"] == "opened with Bearer *** at https://***@door.example"

@@ -17,7 +17,7 @@ from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
 from backend.app.core.reading import reader_of
 from backend.app.core.responses import Envelope, envelope
-from backend.app.core.settings import Settings
+from backend.app.core.settings import RateSettings, Settings
 from backend.app.core.views import PUBLIC, access_control, view
 from tests.support.apps import client_of, small_app
 
@@ -65,7 +65,7 @@ def ours() -> FastAPI:
         ) -> Envelope[dict[str, Any]]:
             return envelope(await read(number, ratio, page, wanted, id_, limit))
 
-    return small_app(router, Settings())
+    return small_app(router, Settings(rates=RateSettings(enabled=False)))
 
 
 def theirs() -> FastAPI:

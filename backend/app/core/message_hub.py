@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.ids import Ulid, new_ulid
+from backend.app.core.redaction import redact_text
 from backend.app.db.outbox import EventRow, JobRow, insert_event
 from backend.app.db.session import after_commit
 
@@ -115,14 +116,14 @@ class MessageHub:
         return register
 
     async def publish(self, event: Event, context: "ServiceContext") -> EventRow:
-        """Store `event` and one job per handler in the caller's transaction. Touches no network; the queue is woken
-        after the commit, best effort."""
+        """Store `event`, secrets masked, and one job per handler in the caller's transaction. Touches no network; the
+        queue is woken after the commit, best effort."""
         principal = context.principal
         values = (
             new_ulid(),
             event.name,
             event.version,
-            event.model_dump_json(),
+            redact_text(event.model_dump_json()),
             event.entity,
             event.entity_id,
             event.project_id,

@@ -25,6 +25,7 @@ from backend.app.core.errors import TooManyRequests
 from backend.app.core.ids import Ulid, new_ulid
 from backend.app.core.message_hub import Event, Handler, MessageHub
 from backend.app.core.permissions import system_principal
+from backend.app.core.redaction import redact_text
 from backend.app.core.settings import Settings
 from backend.app.db import jobs
 from backend.app.db.idempotency import forget_keys
@@ -329,7 +330,7 @@ class Runner:
                 await self._stop(session, job)
                 log.info("job.cancelled")
                 return None
-            text = _describe(error)
+            text = redact_text(_describe(error))
             if job.attempt >= job.max_attempts or getattr(error, "status", 500) in _NEVER_AGAIN:
                 log.error("job.dead", exc_info=error)
                 await self._bury(session, job, text, job.lost)

@@ -240,9 +240,16 @@ class JsonRequest(Request):
         return orjson.loads(body)
 
 
+class BodyTooDeep(HTTPException):
+    """FastAPI lets only this kind of exception out of its reading of a body."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(422, f"The JSON is nested deeper than {limit} levels")
+
+
 def _refuse_deep(body: bytes, limit: int) -> None:
-    """Raises `HTTPException`, which FastAPI lets out of its reading of a body, where arrays and objects are nested
-    deeper than `limit`. What does not close is left to the parser."""
+    """Raises `BodyTooDeep` where arrays and objects are nested deeper than `limit`. What does not close is left to the
+    parser."""
     if body.count(b"[") + body.count(b"{") <= limit:
         return
     brackets = _STRING.sub(b"", body).translate(_AS_BRACKETS, _NO_BRACKETS)
@@ -251,7 +258,7 @@ def _refuse_deep(body: bytes, limit: int) -> None:
         if len(brackets) == before:
             return
     if brackets:
-        raise HTTPException(422, f"The JSON is nested deeper than {limit} levels")
+        raise BodyTooDeep(limit)
 
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)

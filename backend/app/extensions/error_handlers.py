@@ -12,6 +12,7 @@ from starlette.responses import Response
 from backend.app.core.errors import InvalidInput, MalformedBody, PayloadTooLarge, TouchstoneError
 from backend.app.core.responses import problem, problem_response
 from backend.app.core.settings import Settings
+from backend.app.core.views import BodyTooDeep
 from backend.app.db.errors import translate
 from backend.app.extensions.cors import Cors
 from backend.app.extensions.logging import get_logger
@@ -26,6 +27,7 @@ def add_error_handlers(app: FastAPI, settings: Settings) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(BodyTooDeep, _body_too_deep)
 
 
 async def _touchstone_error(request: Request, error: Exception) -> Response:
@@ -65,12 +67,7 @@ def _place(location: Sequence[int | str]) -> dict[str, str]:
     return {"parameter": ".".join(path), "in": kind}
 
 
-HTTP_CODES = {
-    400: "request.unreadable",
-    404: "route.not_found",
-    405: "route.method_not_allowed",
-    422: InvalidInput.code,
-}
+HTTP_CODES = {400: "request.unreadable", 404: "route.not_found", 405: "route.method_not_allowed"}
 OTHER_HTTP_CODE = "request.refused"
 
 
@@ -84,6 +81,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
         detail=str(error.detail),
         headers=error.headers,
     )
+
+
+async def _body_too_deep(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BodyTooDeep)  # noqa: S101
+    return problem(request, InvalidInput(error.detail))
 
 
 async def _body_too_large(request: Request, error: Exception) -> Response:
