@@ -9,6 +9,7 @@ import httpx2
 import orjson
 
 from backend.app.core.clock import utc_now
+from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import MessageHub
 from backend.app.core.message_hub import hub as module_hub
 from backend.app.core.performer import Performer
@@ -26,6 +27,7 @@ from backend.app.engine.spec.normalise import describe
 from backend.app.engine.spec.parse import parse_document
 from backend.app.main import create_app
 from backend.app.modules.auth.dependencies import authenticate
+from backend.app.modules.auth.models import IdentityRecord
 from backend.app.modules.labs.recipes import Lab
 from tests.support.accounts import API, PASSWORD, person
 
@@ -102,6 +104,7 @@ class OurApi:
             first, *_ = await ask(client, "GET", path)
             ids[name] = first["id"]
         me = await ask(client, "GET", "/auth/me")
+        ids |= {"provider": "corp", "identity_id": await self._link(me["id"])}
         workspace = {"workspace_id": me["workspace_id"], "user_id": me["id"]}
         guest = {"email": f"guest.of.{me['email']}"}
         path = f"/workspaces/{me['workspace_id']}/invitations"
@@ -114,6 +117,23 @@ class OurApi:
             "collection": "projects",
             "entity_id": project,
         }
+
+    async def _link(self, user_id: str) -> str:
+        """An identity at a provider, as a sign-in there leaves it."""
+        now = utc_now()
+        identity = IdentityRecord(
+            id=new_ulid(),
+            user_id=user_id,
+            provider="corp",
+            issuer="https://id.example",
+            subject=user_id,
+            email="ada@id.example",
+            created_at=now,
+            last_used_at=now,
+        )
+        async with self.app.state.runtime.database.transaction() as session:
+            session.add(identity)
+        return identity.id
 
     async def _judge(self, response: httpx2.Response) -> None:
         await response.aread()
