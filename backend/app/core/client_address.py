@@ -42,6 +42,7 @@ def forwarded_address(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
     return str(found)
 
 
+@lru_cache(maxsize=4096)
 def site_of(address: str) -> str:
     """What to count a client by: its IPv4 address, or the /64 around its IPv6 address, in which it may take any."""
     parsed = _parse(address)
@@ -50,6 +51,7 @@ def site_of(address: str) -> str:
     return address
 
 
+@lru_cache(maxsize=4096)
 def _parse(text: str) -> _Address | None:
     """Also `1.2.3.4:80` and `[::1]:80`, as some proxies write. An IPv4 address in IPv6 form is the IPv4 address."""
     if text.startswith("["):
