@@ -200,6 +200,25 @@ def rotate() -> None:
     raise typer.Exit(rotate_secrets())
 
 
+admin = typer.Typer(help="The installation and its users.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+
+
+@admin.command("create")
+def create_admin(
+    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
+    first_name: Annotated[str, typer.Option(help="Shown to others.")] = "Touchstone",
+    last_name: Annotated[str, typer.Option(help="Shown to others.")] = "Administrator",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin in place of asking for it.")
+    ] = False,
+) -> None:
+    """Make an administrator of the installation; an account that exists becomes one and keeps its password."""
+    from backend.app.commands.admin import create_administrator
+
+    raise typer.Exit(create_administrator(email, first_name, last_name, password_stdin))
+
+
 @app.command()
 def openapi(
     path: Annotated[Path | None, typer.Argument(help="Write to this file in place of stdout.")] = None,
