@@ -175,7 +175,7 @@ def _encoded(character: str) -> str:
         return character
     percent = "".join(f"(?i:%{byte:02x})" for byte in character.encode(errors="replace"))
     escaped = json.dumps(character)[1:-1]
-    return "(?:" + "|".join(dict.fromkeys([re2.escape(escaped), percent, re2.escape(character)])) + ")"
+    return "(?:" + "|".join(dict.fromkeys([percent, re2.escape(escaped), re2.escape(character)])) + ")"
 
 
 def _mask_named(match: Any) -> str:
