@@ -10,7 +10,6 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from backend.app.core.clock import utc_now
 from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import Role
 from backend.app.core.settings import RateSettings, Settings
@@ -19,7 +18,6 @@ from backend.app.engine.generate.requests import body_media_type
 from backend.app.engine.generate.values import ValueGenerator
 from backend.app.engine.spec.model import Operation, ParameterLocation
 from backend.app.extensions.server import background_server
-from backend.app.modules.auth.models import IdentityRecord
 from backend.app.modules.labs.recipes import Lab, recipes
 from tests.support.contract import OurApi, ask
 from tests.support.mail import dropped, text_of, token_in
@@ -147,7 +145,7 @@ async def world(settings: Settings, database: Database, lab: tuple[Lab, str]) ->
     """Two tenants, each with one of everything; the first user, who administers the installation, takes no part."""
     api = OurApi(settings.model_copy(update={"rates": RateSettings(enabled=False)}), database)
     await api.sign_up()
-    owners = [await _tenant(api, database, name, lab) for name in ("Team", "Rival")]
+    owners = [await _tenant(api, name, lab) for name in ("Team", "Rival")]
     owner, rival = owners
     members = [await _enrolled(api, owner, role) for role in (Role.VIEWER, Role.MEMBER)]
     narrow = {"name": "narrow", "scopes": ["profile.read"]}
@@ -159,15 +157,10 @@ async def world(settings: Settings, database: Database, lab: tuple[Lab, str]) ->
     return World(api, (nobody, outsider, rival, *members, machine), owner, rival)
 
 
-async def _tenant(api: OurApi, database: Database, name: str, lab: tuple[Lab, str]) -> Caller:
+async def _tenant(api: OurApi, name: str, lab: tuple[Lab, str]) -> Caller:
     client = await api.sign_up()
     client.headers["X-Workspace-Id"] = (await ask(client, "POST", "/workspaces", {"name": name}, status=201))["id"]
-    ids = {**await api.furnish(client, *lab), "identity_id": new_ulid()}
-    async with database.transaction() as session:
-        times = dict.fromkeys(("created_at", "last_used_at"), utc_now())
-        known = {"issuer": "https://id.example", "subject": name, "email": f"{name}@example.com"}
-        session.add(IdentityRecord(id=ids["identity_id"], user_id=ids["user_id"], provider="id", **known, **times))
-    return Caller(name, client, _granted(Role.OWNER), ids, owner=True)
+    return Caller(name, client, _granted(Role.OWNER), await api.furnish(client, *lab), owner=True)
 
 
 async def _enrolled(api: OurApi, owner: Caller, role: Role) -> Caller:
