@@ -44,7 +44,7 @@ async def read(
     id_: Annotated[Ulid | None, Query()] = None,
     limit: int = 7,
 ) -> dict[str, Any]:
-    return {"number": number, "ratio": ratio, "page": str(page), "wanted": wanted, "id": id_, "limit": limit}
+    return {"number": str(number), "ratio": ratio, "page": str(page), "wanted": wanted, "id": id_, "limit": str(limit)}
 
 
 def ours() -> FastAPI:
