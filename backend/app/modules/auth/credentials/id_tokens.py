@@ -56,7 +56,7 @@ def read_id_token(token: str, key_set: Mapping[str, Any], expected: Expected, no
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise InvalidIdToken("algorithm")
-    if "crit" in header or "b64" in header or str(header.get("typ", "JWT")).upper() != "JWT":
+    if "crit" in header or str(header.get("typ", "JWT")).upper() != "JWT":
         raise InvalidIdToken("header")
     key = _key(key_set, algorithm, header.get("kid"))
     try:
