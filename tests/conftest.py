@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
+from backend.app.core import redaction
 from backend.app.core.settings import AuthSettings, DatabaseSettings, RateSettings, Settings, StorageSettings
 from tests.support import databases
 from tests.support.network import close_network
@@ -29,6 +30,12 @@ def _own_environment() -> None:
     """What a developer's shell sets for Touchstone is not for the tests."""
     for name in [name for name in os.environ if name.startswith("TOUCHSTONE_")]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_mask() -> None:
+    """A secret of one test is a word like any other in the next."""
+    redaction._values.clear()
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ async def test_a_bomb_is_refused_soon_with_the_limit_it_passed_and_the_place(nam
     assert refusal.value.message
     assert refusal.value.where.startswith("line ")
     # CPU time, because the wall clock of a busy machine says nothing.
-    assert children_cpu() - before < 2
+    assert children_cpu() - before < 5
 
 
 @pytest.mark.parametrize("name", READ)

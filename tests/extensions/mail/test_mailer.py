@@ -176,7 +176,7 @@ def test_a_subject_cannot_add_headers() -> None:
         message_of(letter, sender="a@example.com", to="b@example.com", sent_at=datetime.now(UTC), message_id="1")
 
 
-async def test_without_a_server_a_message_goes_to_a_private_file(tmp_path: Path, capsys: Any) -> None:
+async def test_without_a_server_a_message_goes_to_a_private_file(tmp_path: Path) -> None:
     settings = Settings(storage=StorageSettings(data_dir=tmp_path))
     await mailer_of(settings).send(message())
     file = tmp_path / "mail" / "one.1.eml"
@@ -184,7 +184,6 @@ async def test_without_a_server_a_message_goes_to_a_private_file(tmp_path: Path,
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     kept = message_from_bytes(file.read_bytes(), EmailMessage, policy=SMTP)
     assert kept["To"] == "ada@example.com"
-    assert str(file) in capsys.readouterr().out
 
 
 async def test_a_folder_that_cannot_be_written_may_be_tried_again(tmp_path: Path) -> None:
