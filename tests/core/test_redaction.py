@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from backend.app.core import redaction
-from backend.app.core.redaction import redact, redact_text, remember, remember_opened, remember_settings
+from backend.app.core.redaction import redact, redact_json, redact_text, remember, remember_opened, remember_settings
 from backend.app.core.secrets import Sealer
 from backend.app.core.settings import AuthSettings, DatabaseSettings, RedisSettings, Settings
 from tests.support.payloads import load
@@ -106,6 +106,13 @@ def test_json_stays_json(value: Any) -> None:
 @given(st.text())
 def test_any_text_can_be_redacted(text: str) -> None:
     redact_text(text)
+
+
+def test_the_numbers_and_flags_of_an_event_stay_what_they_are() -> None:
+    remember("123456", "status")
+    event = {"status": 123456, "password": "abc", "has_password": True, "tokens": ["a", 5], "said": "id 123456"}
+    masked = json.loads(redact_json(json.dumps(event)))
+    assert masked == {"status": 123456, "password": "***", "has_password": True, "tokens": ["***", 5], "said": "id ***"}
 
 
 def test_digits_are_a_secret_where_they_stand_in_text() -> None:

@@ -20,9 +20,11 @@ _SITE_BITS: Final = 64
 def client_address(request: Request, settings: Settings) -> str:
     """The peer's address; behind proxies of `web.trusted_proxies` the last one in `X-Forwarded-For` that is none of
     them. What a client wrote further left is never believed (ASVS 5, 4.1.3)."""
-    peer = request.client.host if request.client else ""
-    lines = request.headers.getlist("x-forwarded-for")
-    return forwarded_address(peer, ",".join(lines), settings.web.trusted_proxies)
+    client = request.scope.get("client")
+    peer = client[0] if client else ""
+    trusted = settings.web.trusted_proxies
+    lines = request.headers.getlist("x-forwarded-for") if trusted else ()
+    return forwarded_address(peer, ",".join(lines), trusted)
 
 
 def forwarded_address(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
@@ -31,15 +33,17 @@ def forwarded_address(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
     found = _parse(peer)
     if found is None:
         return UNKNOWN
+    if not forwarded:
+        return _text(found)
     networks = _networks(tuple(trusted))
-    for hop in reversed(forwarded.split(",")) if forwarded else ():
+    for hop in reversed(forwarded.split(",")):
         if not _is_in(found, networks):
             break
         before = _parse(hop.strip())
         if before is None:
             break
         found = before
-    return str(found)
+    return _text(found)
 
 
 @lru_cache(maxsize=4096)
@@ -63,6 +67,11 @@ def _parse(text: str) -> _Address | None:
     except ValueError:
         return None
     return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
+
+
+@lru_cache(maxsize=4096)
+def _text(address: _Address) -> str:
+    return str(address)
 
 
 @lru_cache(maxsize=8)

@@ -73,6 +73,10 @@ class Plan:
             enter = asynccontextmanager(dependency)
         self._steps[dependency] = _Step(dependency, tuple(inputs.items()), enter)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._steps
+
     async def resolve(self, request: Request, stack: AsyncExitStack) -> dict[str, Any]:
         """The values by the names they were wanted under. Generators, and so the transaction, end with `stack`."""
         made: dict[Any, Any] = {Request: request}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.ids import Ulid, new_ulid
-from backend.app.core.redaction import redact_text
+from backend.app.core.redaction import redact_json
 from backend.app.db.outbox import EventRow, JobRow, insert_event
 from backend.app.db.session import after_commit
 
@@ -124,7 +124,7 @@ class MessageHub:
             event.name,
             event.version,
             # What a command says is what its handler does: a masked recipient or address would be another one.
-            event.model_dump_json() if event.is_command() else redact_text(event.model_dump_json()),
+            event.model_dump_json() if event.is_command() else redact_json(event.model_dump_json()),
             event.entity,
             event.entity_id,
             event.project_id,

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import orjson
 import re2
 from pydantic import BaseModel, SecretStr
 
@@ -73,13 +74,26 @@ def redact(value: Any) -> Any:
 
 def redact_text(text: str) -> str:
     """The text with every secret masked. JSON stays JSON; lone surrogates become question marks."""
+    raw = text.encode(errors="replace")
     if not text.isascii():
-        text = text.encode(errors="replace").decode()
-    if _any_form().search(text) is not None:
-        for form, mask in _compiled_forms():
-            text = form.sub(mask, text)
-        text = _named().sub(_mask_named, text)
+        text = raw.decode()
+    if _values.finder().search(raw) is None:
+        return text
+    for form, mask in _compiled_forms():
+        text = form.sub(mask, text)
+    text = _named().sub(_mask_named, text)
     return text if (known := _values.pattern()) is None else known.sub(MASK, text)
+
+
+def redact_json(document: str) -> str:
+    """The JSON document with the secrets in its texts masked: whoever reads it finds every other value as it was."""
+    raw = document.encode()
+    return document if _values.finder().search(raw) is None else orjson.dumps(_redact_texts(orjson.loads(raw))).decode()
+
+
+def redact_line(line: bytes) -> bytes:
+    """As `redact_text`, of a text in UTF-8."""
+    return line if _values.finder().search(line) is None else redact_text(line.decode(errors="replace")).encode()
 
 
 def remember(*values: str) -> None:
@@ -101,6 +115,14 @@ def remember_opened(plaintext: bytes) -> None:
 def remember_settings(settings: BaseModel) -> None:
     """Remembers every `SecretStr`, and the password of every URL."""
     _values.add(_secrets_of(settings))
+
+
+def _redact_texts(value: Any, name: str = "") -> Any:
+    if isinstance(value, str):
+        return MASK if is_secret_name(name) else redact_text(value)
+    if isinstance(value, dict):
+        return {key: _redact_texts(item, key) for key, item in value.items()}
+    return [_redact_texts(item, name) for item in value] if isinstance(value, list) else value
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -129,8 +151,7 @@ class _Values:
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, None] = OrderedDict()
-        self._pattern: Any = None
-        self._stale = False
+        self.clear()
 
     def add(self, values: Iterable[str]) -> None:
         for value in values:
@@ -144,14 +165,26 @@ class _Values:
 
     def clear(self) -> None:
         self._held.clear()
-        self._pattern, self._stale = None, False
+        self._stale = True
 
     def pattern(self) -> Any:
+        """What matches a value; None without values."""
+        self._compile()
+        return self._pattern
+
+    def finder(self) -> Any:
+        """What matches bytes that may hold a secret of any kind: one search tells that a line holds none."""
+        self._compile()
+        return self._finder
+
+    def _compile(self) -> None:
         if self._stale:
             self._stale = False
             longest_first = sorted(self._held, key=len, reverse=True)
-            self._pattern = _compiled("|".join(form for value in longest_first for form in _forms_of(value)))
-        return self._pattern
+            values = "|".join(form for value in longest_first for form in _forms_of(value))
+            self._pattern = _compiled(values) if values else None
+            any_form = "|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED])
+            self._finder = _compiled((f"{any_form}|{values}" if values else any_form).encode())
 
 
 _values = _Values()
@@ -191,16 +224,11 @@ def _is_json_literal(value: str, between: str) -> bool:
     return between.lstrip("\\").startswith('"') and _LITERAL.fullmatch(value) is not None
 
 
-def _compiled(pattern: str) -> Any:
+def _compiled(pattern: str | bytes) -> Any:
     options = re2.Options()
     options.max_mem = 64 << 20
     options.log_errors = False
     return re2.compile(pattern, options)
-
-
-@lru_cache(maxsize=1)
-def _any_form() -> Any:
-    return _compiled("|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED]))
 
 
 @lru_cache(maxsize=1)

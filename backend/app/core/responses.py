@@ -56,13 +56,13 @@ def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | N
     sent = dict(headers or {})
     if etag is not None:
         sent["ETag"] = etag
-    return cast(Envelope[D], Reply(data, sent, meta))
+    return cast("Envelope[D]", Reply(data, sent, meta))
 
 
 def listed(page: Page[D], **meta: Any) -> Envelope[list[D]]:
     """An answer with one page of a list."""
     return cast(
-        Envelope[list[D]], Reply(page.rows, {}, {"next_cursor": page.next_cursor, "count": len(page.rows), **meta})
+        "Envelope[list[D]]", Reply(page.rows, {}, {"next_cursor": page.next_cursor, "count": len(page.rows), **meta})
     )
 
 

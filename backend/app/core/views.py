@@ -165,6 +165,9 @@ def _open(route: APIRoute, cls: type, attributes: dict[str, Dependency]) -> None
 
         key = arguments.pop(_KEY, None)
         arguments.update(dict.fromkeys(requests, request))
+        if plan.is_empty:
+            instance = cls()
+            return await answer()
         async with AsyncExitStack() as stack:
             values = await plan.resolve(request, stack)
             instance = cls(**{name: values[name] for name in attributes})

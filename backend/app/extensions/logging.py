@@ -5,24 +5,34 @@ masked by name, and the finished line, traces included, by form and by value (`c
 import json
 import logging
 import sys
-from typing import Any, cast
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from backend.app.core.redaction import MASK, is_secret_name, redact_text
+from backend.app.core.redaction import MASK, is_secret_name, redact_line, redact_text
 from backend.app.core.settings import LoggingSettings
+
+_CONTAINERS: Final = (dict, list, tuple)
 
 
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """By the name of the field, at any depth."""
-    for key, value in event.items():
-        if value is not None and is_secret_name(key):
-            event[key] = MASK
-        elif isinstance(value, dict | list | tuple):
-            event[key] = _masked(value)
+    for name in _secret_names(tuple(event)):
+        if event[name] is not None:
+            event[name] = MASK
+    for name, value in event.items():
+        if type(value) in _CONTAINERS:
+            event[name] = _masked(value)
     return event
+
+
+@lru_cache(maxsize=1024)
+def _secret_names(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if is_secret_name(name)]
 
 
 def _masked(value: Any) -> Any:
@@ -36,7 +46,7 @@ def configure_logging(settings: LoggingSettings) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
         mask_secrets,
     ]
     if settings.format == "json":
@@ -68,9 +78,15 @@ def get_logger(module_id: str) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module_id=module_id).bind())
 
 
+def _stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """The renderers write it: `structlog`'s own stamp costs as much as the serialiser."""
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
 def _to_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     try:
-        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
     except TypeError:  # lone surrogates, integers beyond 64 bits
         return json.dumps(event, default=str).encode()
 
@@ -81,7 +97,7 @@ def _name_to_module(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _redacted(_: WrappedLogger, __: str, line: Any) -> Any:
-    return redact_text(line.decode()).encode() if isinstance(line, bytes) else redact_text(line)
+    return redact_line(line) if isinstance(line, bytes) else redact_text(line)
 
 
 def _to_text(_: WrappedLogger, __: str, line: Any) -> str:

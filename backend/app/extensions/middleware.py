@@ -87,16 +87,22 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message["headers"])
+                is_private, is_guarded, is_kept = "principal" in scope["state"], False, False
+                for name, value in headers:
+                    if name == b"content-type":
+                        # Whatever is JSON may be for one caller only, or hold a token.
+                        is_private = is_private or b"json" in value
+                    elif name == b"content-security-policy":
+                        is_guarded = True
+                    elif name == b"cache-control":
+                        is_kept = True
                 headers.append((b"x-request-id", request_id.encode()))
                 headers += self._security_headers
                 headers += self._cors.headers(scope)
                 headers += scope.get(HEADERS, ())
-                sent = dict(headers)
-                if b"content-security-policy" not in sent:
+                if not is_guarded:
                     headers.append(_NOTHING_LOADS)
-                # Whatever is JSON may be for one caller only, or hold a token.
-                is_private = "principal" in scope["state"] or b"json" in sent.get(b"content-type", b"")
-                if is_private and b"cache-control" not in sent:
+                if is_private and not is_kept:
                     headers.append(_NOT_STORED)
             await send(message)
 
