@@ -111,7 +111,7 @@ def test_any_text_can_be_redacted(text: str) -> None:
 def test_the_numbers_and_flags_of_an_event_stay_what_they_are() -> None:
     remember("123456", "status")
     event = {"status": 123456, "password": "abc", "has_password": True, "tokens": ["a", 5], "said": "id 123456"}
-    masked = json.loads(redact_json(json.dumps(event)))
+    masked = json.loads(redact_json(json.dumps(event).encode()))
     assert masked == {"status": 123456, "password": "***", "has_password": True, "tokens": ["***", 5], "said": "id ***"}
 
 

@@ -26,7 +26,7 @@ class Event(BaseModel):
     `entity` is what it happened to; the field `<entity>_id` holds which one. It defaults to the noun of `name`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
@@ -119,12 +119,13 @@ class MessageHub:
         """Store `event`, secrets masked, and one job per handler in the caller's transaction. Touches no network; the
         queue is woken after the commit, best effort."""
         principal = context.principal
+        payload = event.__pydantic_serializer__.to_json(event)
+        # What a command says is what its handler does: a masked recipient or address would be another one.
         values = (
             new_ulid(),
             event.name,
             event.version,
-            # What a command says is what its handler does: a masked recipient or address would be another one.
-            event.model_dump_json() if event.is_command() else redact_json(event.model_dump_json()),
+            (payload if event.is_command() else redact_json(payload)).decode(),
             event.entity,
             event.entity_id,
             event.project_id,

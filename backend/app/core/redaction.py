@@ -85,10 +85,11 @@ def redact_text(text: str) -> str:
     return text if (known := _values.pattern()) is None else known.sub(MASK, text)
 
 
-def redact_json(document: str) -> str:
+def redact_json(document: bytes) -> bytes:
     """The JSON document with the secrets in its texts masked: whoever reads it finds every other value as it was."""
-    raw = document.encode()
-    return document if _values.finder().search(raw) is None else orjson.dumps(_redact_texts(orjson.loads(raw))).decode()
+    return (
+        document if _values.finder().search(document) is None else orjson.dumps(_redact_texts(orjson.loads(document)))
+    )
 
 
 def redact_line(line: bytes) -> bytes:
@@ -169,22 +170,23 @@ class _Values:
 
     def pattern(self) -> Any:
         """What matches a value; None without values."""
-        self._compile()
+        if self._stale:
+            self._compile()
         return self._pattern
 
     def finder(self) -> Any:
         """What matches bytes that may hold a secret of any kind: one search tells that a line holds none."""
-        self._compile()
+        if self._stale:
+            self._compile()
         return self._finder
 
     def _compile(self) -> None:
-        if self._stale:
-            self._stale = False
-            longest_first = sorted(self._held, key=len, reverse=True)
-            values = "|".join(form for value in longest_first for form in _forms_of(value))
-            self._pattern = _compiled(values) if values else None
-            any_form = "|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED])
-            self._finder = _compiled((f"{any_form}|{values}" if values else any_form).encode())
+        self._stale = False
+        longest_first = sorted(self._held, key=len, reverse=True)
+        values = "|".join(form for value in longest_first for form in _forms_of(value))
+        self._pattern = _compiled(values) if values else None
+        any_form = "|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED])
+        self._finder = _compiled((f"{any_form}|{values}" if values else any_form).encode())
 
 
 _values = _Values()

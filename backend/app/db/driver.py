@@ -31,9 +31,11 @@ async def run(
     What it does must be brief: on SQLite it may run on the event loop's thread.
     """
     begun: Connection | None = session.info.get(_BEGUN)
-    if begun is not None and not begun.closed:
+    if begun is not None and not begun.closed and begun.in_transaction():
         driver = begun.connection.driver_connection
-        if isinstance(driver, sqlite.Connection) and driver.holds_the_lock:
+        if not isinstance(driver, sqlite.Connection):
+            return await greenlet_spawn(on_postgresql, begun.connection.cursor())
+        if driver.holds_the_lock:
             return on_sqlite(driver.on_this_thread)
     return await session.run_sync(_run, on_sqlite, on_postgresql)
 

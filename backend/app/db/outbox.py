@@ -57,7 +57,13 @@ class EventRecord(Base):
 
     __table_args__ = (
         Index("ix_events_workspace", "workspace_id", "position"),
-        Index("ix_events_project", "project_id", "position"),
+        Index(
+            "ix_events_project",
+            "project_id",
+            "position",
+            postgresql_where=text("project_id IS NOT NULL"),
+            sqlite_where=text("project_id IS NOT NULL"),
+        ),
         Index("ix_events_entity", "entity_type", "entity_id", "position"),
     )
 
