@@ -1,6 +1,7 @@
 """The whole application on one database, every answer of it held to what our OpenAPI document promises. The document is
 read, and the answers are judged, by our own engine."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +43,12 @@ def description_of(app: Any) -> ApiDescription:
     return description
 
 
+@functools.cache
+def _our_description() -> ApiDescription:
+    """The same whatever the settings, and dear to make."""
+    return description_of(create_app(Settings(logging=QUIET)))
+
+
 class OurApi:
     """`broken` collects the promises that answers broke, `reached` the operations that answered 2xx."""
 
@@ -53,7 +60,7 @@ class OurApi:
             hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
         self.app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)
         self.drain = Performer(Runner(database, hub, settings), QUEUES).drain
-        self.description = description_of(self.app)
+        self.description = _our_description()
         self.validator = SchemaValidator(self.description.definitions)
         self.broken: list[str] = []
         self.reached: set[str] = set()
