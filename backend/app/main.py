@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=f"{API_PREFIX}/openapi.json" if settings.serve_docs else None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send a body again, to wherever the Host header says (ASVS 5, 4.1.2)
         lifespan=lifespan,
     )
     include_modules(app)

@@ -87,6 +87,14 @@ def test_any_value_can_be_logged(configured: Read) -> None:
     assert configured()[0]["event"] == "said"
 
 
+@pytest.mark.parametrize("text", ['a\n{"event": "forged"}', "a\r\nforged", "a\u2028b\x85c", "\x1b[2K\x1b[1Aforged"])
+def test_no_text_makes_a_line_of_its_own(configured: Read, stream: io.TextIOWrapper, text: str) -> None:
+    get_logger("x").info("said", text=text)
+    logging.getLogger("other").warning("%s", text)
+    assert [line.get("text", line["event"]) for line in configured()] == [text, text]
+    assert b"\x1b" not in stream.buffer.getvalue()  # type: ignore[attr-defined]
+
+
 def test_levels_below_the_set_one_are_silent(
     configured: Read, stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from fastapi import APIRouter, Request
 from structlog.testing import CapturingLogger
 
+from backend.app.core.errors import PermissionDenied, TooManyRequests
 from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import Permission
 from backend.app.core.responses import Envelope, envelope
 from backend.app.core.settings import LoggingSettings, Settings, WebSettings
 from backend.app.core.views import access_control, view
-from backend.app.extensions import middleware
+from backend.app.extensions import error_handlers, middleware
 from backend.app.extensions.metrics import exposition
 from backend.app.main import create_app
 from tests.support.apps import client_of, small_app
@@ -49,6 +51,16 @@ def things() -> APIRouter:
         @access_control(Permission.EVENTS_READ)
         async def read_broken(self) -> Envelope[str]:
             raise RuntimeError("password=hunter2")
+
+        @router.get("/refusing")
+        @access_control(Permission.EVENTS_READ)
+        async def read_refusing(self) -> Envelope[str]:
+            raise PermissionDenied
+
+        @router.get("/limited")
+        @access_control(Permission.EVENTS_READ)
+        async def read_limited(self) -> Envelope[str]:
+            raise TooManyRequests
 
     return router
 
@@ -98,7 +110,8 @@ async def test_every_answer_has_security_headers_and_an_id(app: Any) -> None:
 async def test_answers_load_nothing_and_are_framed_by_nobody(app: Any) -> None:
     for path in ("/samples/1", "/nothing", "/broken"):
         headers = (await client_of(app).get(path)).headers
-        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy == dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'")
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["cache-control"] == "no-store"
@@ -108,7 +121,9 @@ async def test_answers_load_nothing_and_are_framed_by_nobody(app: Any) -> None:
 @pytest.mark.parametrize(("url", "told"), [("https://t.example", True), ("http://t.example", False)])
 async def test_browsers_are_told_to_stay_on_https(url: str, told: bool) -> None:
     app = small_app(things(), Settings(web=WebSettings(public_url=url)))
-    assert ("strict-transport-security" in (await client_of(app).get("/samples/1")).headers) == told
+    for path in ("/samples/1", "/nothing", "/broken"):
+        said = (await client_of(app).get(path)).headers.get("strict-transport-security")
+        assert said == ("max-age=31536000; includeSubDomains" if told else None)
 
 
 async def test_the_page_of_the_docs_runs_its_own_scripts_only() -> None:
@@ -158,6 +173,36 @@ async def test_the_log_has_one_line_a_request_and_says_who_and_which_route(app: 
     assert (said["method"], said["status"], said["user_id"]) == ("GET", 200, "alice")
     assert said["duration_ms"] >= 0
     assert "hush" not in repr(said)
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "status"),
+    [(None, "/samples/1", 401), ("reader", "/refusing", 403), ("reader", "/limited", 429)],
+)
+async def test_the_log_of_a_refusal_says_who_and_from_where(
+    app: Any, log: CapturingLogger, who: str | None, path: str, status: int
+) -> None:
+    assert (await client_of(app, who).get(path)).status_code == status
+    (call,) = log.calls
+    assert (call.kwargs["status"], call.kwargs["user_id"], call.kwargs["client"]) == (status, who, "127.0.0.1")
+    assert call.kwargs["route"].endswith(path.removesuffix("/1") + ("/{sample_id}" if path.endswith("/1") else ""))
+
+
+async def test_the_log_says_of_nobody_else_from_where_they_come(app: Any, log: CapturingLogger) -> None:
+    await client_of(app).get("/samples/1")
+    assert "client" not in log.calls[0].kwargs
+
+
+async def test_the_trace_of_a_failure_is_in_the_log_under_the_id_of_the_answer(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = CapturingLogger()
+    monkeypatch.setattr(error_handlers, "get_logger", lambda _: logger)
+    answer = await client_of(app).get("/broken")
+    (call,) = logger.calls
+    assert (call.method_name, call.args) == ("error", ("request.failed",))
+    assert isinstance(call.kwargs["exc_info"], RuntimeError)
+    assert structlog.contextvars.get_contextvars()["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_a_slow_request_is_a_warning(app: Any, log: CapturingLogger, slow_clock: None) -> None:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.app.core.client_address import client_address
 from backend.app.core.errors import InvalidInput
 from backend.app.core.ids import new_ulid
 from backend.app.core.settings import Settings
@@ -31,9 +32,14 @@ _SECURITY_HEADERS = [
 ]
 """OWASP ASVS 5, 3.4."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-_NOTHING_LOADS = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NOTHING_LOADS = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
 _NOT_STORED = (b"cache-control", b"no-store")
 _UNROUTED = "(none)"
+_REFUSALS = frozenset({401, 403, 429})
+"""Of which the log says where they went to: who guesses comes from somewhere (OWASP ASVS 5, 16.3)."""
 
 
 class BodyTooLarge(HTTPException):
@@ -55,6 +61,7 @@ class RequestMiddleware:
         on_error: Callable[[Request, Exception], Awaitable[Response]],
     ) -> None:
         self._app = app
+        self._settings = settings
         self._on_error = on_error
         self._slow_s = settings.logging.slow_request_s
         self._max_body = settings.web.max_body_bytes
@@ -144,6 +151,7 @@ class RequestMiddleware:
         children[0].inc()
         children[1].observe(seconds)
         principal = scope["state"].get("principal")
+        origin = {"client": client_address(Request(scope), self._settings)} if status in _REFUSALS else {}
         slow = seconds > self._slow_s
         log = self._log.warning if slow else self._log.info
         log(
@@ -154,6 +162,7 @@ class RequestMiddleware:
             status=status,
             duration_ms=round(seconds * 1000, 2),
             user_id=principal.user_id if principal else None,
+            **origin,
         )
 
 
