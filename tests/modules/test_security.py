@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 
 from backend.app.core.settings import Settings, WebSettings
 from backend.app.db.models import metadata
+from backend.app.db.session import Database
 from backend.app.main import create_app
 from backend.app.modules.auth.credentials.api_keys import new_api_key
 from backend.app.modules.auth.credentials.mailed_tokens import new_mailed_token
 from backend.app.modules.auth.credentials.refresh_tokens import new_refresh_token
-from tests.support.accounts import client_of, sign_up
+from tests.support.accounts import SetClock, application, client_of, person, sign_in, sign_up
 from tests.support.contract import QUIET
 
 ROOT = "http://test"
@@ -127,6 +128,15 @@ async def test_a_new_installation_has_no_account(app: FastAPI) -> None:
     async with app.state.runtime.database.transaction(write=False) as session:
         for table in ("users", "workspaces", "memberships", "api_keys"):
             assert await session.scalar(select(func.count()).select_from(metadata().tables[table])) == 0, table
+
+
+async def test_a_password_holds_until_it_is_changed(settings: Settings, database: Database) -> None:
+    clock, body = SetClock(), person()
+    app = application(settings, database, clock=clock)
+    async with client_of(app) as client:
+        await client.post("/auth/register", json=body)
+        clock.move(days=3650)
+        await sign_in(app, body["email"])
 
 
 def test_no_part_of_a_url_is_made_for_a_secret(document: dict[str, Any]) -> None:

@@ -1,3 +1,4 @@
+import re
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,3 +107,12 @@ async def test_tls_connections_are_kept(authority: trustme.CA, ca_file: str) -> 
             exchange = await client.send(Request("GET", f"https://localhost:{target.port}/"))
             assert exchange.outcome is Outcome.ANSWERED
     assert target.connections == 1
+
+
+def test_no_version_before_tls_1_2_is_spoken() -> None:
+    """RFC 8996. The best that both sides know is taken."""
+    offered = HttpClient(EMBEDDED)._pool._tls_context()
+    assert offered.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert offered.maximum_version is ssl.TLSVersion.MAXIMUM_SUPPORTED
+    weak = re.compile("NULL|EXPORT|anon|ADH|RC4|DES|MD5|PSK")
+    assert [cipher["name"] for cipher in offered.get_ciphers() if weak.search(cipher["name"])] == []
