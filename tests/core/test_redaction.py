@@ -7,12 +7,25 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from backend.app.core import redaction
-from backend.app.core.redaction import redact, redact_json, redact_text, remember, remember_opened, remember_settings
+from backend.app.core.ids import new_ulid
+from backend.app.core.redaction import (
+    Values,
+    is_distinctive,
+    redact,
+    redact_json,
+    redact_line,
+    redact_phrases,
+    redact_text,
+    redact_values,
+    remember,
+    remember_opened,
+    remember_settings,
+)
 from backend.app.core.secrets import Sealer
 from backend.app.core.settings import AuthSettings, DatabaseSettings, RedisSettings, Settings
 from tests.support.payloads import load
@@ -82,6 +95,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=200))
 def test_a_remembered_value_is_found_however_it_is_written(value: str) -> None:
+    assume(is_distinctive(value))
     redaction._values.clear()
     remember(value)
     raw = value.encode()
@@ -109,10 +123,92 @@ def test_any_text_can_be_redacted(text: str) -> None:
 
 
 def test_the_numbers_and_flags_of_an_event_stay_what_they_are() -> None:
-    remember("123456", "status")
-    event = {"status": 123456, "password": "abc", "has_password": True, "tokens": ["a", 5], "said": "id 123456"}
+    number = 4929123456781234
+    remember(str(number))
+    event = {"status": number, "password": "abc", "has_password": True, "tokens": ["a", 5], "said": f"id {number}"}
     masked = json.loads(redact_json(json.dumps(event).encode()))
-    assert masked == {"status": 123456, "password": "***", "has_password": True, "tokens": ["***", 5], "said": "id ***"}
+    assert masked == {"status": number, "password": "***", "has_password": True, "tokens": ["***", 5], "said": "id ***"}
+
+
+def test_the_ids_of_an_event_stay_though_somebody_made_one_a_secret() -> None:
+    project_id = new_ulid()
+    remember(project_id)
+    event = {"project_id": project_id, "label": f"was {project_id}"}
+    assert json.loads(redact_json(json.dumps(event).encode())) == {"project_id": project_id, "label": "was ***"}
+
+
+@pytest.mark.parametrize(
+    "word", ["orders", "Products", "project_id", "User-Agent", "/api/orders", "2026-11-21", "hunter"]
+)
+def test_an_ordinary_word_that_is_a_secret_is_masked_where_its_name_says_so(word: str) -> None:
+    remember(word)
+    line = json.dumps({"path": f"/v1/{word}?page=1", "said": f"no {word} here", "password": word})
+    shown = json.loads(redact_text(line))
+    assert shown == {"path": f"/v1/{word}?page=1", "said": f"no {word} here", "password": "***"}
+    assert redact_text(f"https://user:{quote(word, safe='')}@host/{word}") == f"https://***@host/{word}"
+
+
+@pytest.mark.parametrize(
+    "value", ["hunter2", "s3cr3t!", "Tr0ub4dor", "correct horse battery", "0123456789abcdef", "日本語のパスワード1"]
+)
+def test_everything_else_is_masked_wherever_it_stands(value: str) -> None:
+    remember(value)
+    assert redact_text(f"/v1/{value}?page=1 x{value}x") == "/v1/***?page=1 x***x"
+
+
+@given(st.lists(st.text(min_size=1, max_size=40), max_size=20), st.text(max_size=60), st.integers(0, 30))
+def test_whatever_is_remembered_nothing_of_it_is_left_and_nothing_else_goes(
+    secrets: list[str], text: str, most: int
+) -> None:
+    values = Values(secrets, most)
+    held = [secret for secret in dict.fromkeys(secrets) if is_distinctive(secret)][-most:] if most else []
+    raw = "|".join((text, *secrets, text))
+    masked = values.mask(raw)
+    assert [secret for secret in held if secret.encode(errors="replace").decode() in masked] == []
+    assert Values().mask(raw) == raw.encode(errors="replace").decode()
+    assert len(values) <= most
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    values = Values(most=4)
+    values.add(f"value-number-{number}" for number in range(100))
+    assert len(values._by_window) <= 4 * 7 * 4
+    assert values.mask("value-number-99 value-number-1.") == "*** value-number-1."
+
+
+def test_a_sentence_keeps_what_only_a_name_would_hide() -> None:
+    said = "token: expected a string; without Bearer credentials, basic authentication. Authorization: missing"
+    assert redact_phrases(said) == said
+    remember("open-sesame-7")
+    leaks = f"Bearer {'a1' * 10} postgres://u:p@h {'eyJhbGciOiJIUzI1NiJ9.' * 2}x open-sesame-7"
+    assert redact_phrases(leaks) == "Bearer *** postgres://***@h *** ***"
+
+
+def test_what_has_to_be_repeated_loses_nothing_but_the_secrets_of_this_process() -> None:
+    remember("open-sesame-7")
+    command = "curl -d '{\"password\": \"made-up-1\"}' 'http://h/?key=abc&t=open-sesame-7'"
+    assert redact_values(command) == command.replace("open-sesame-7", "***")
+
+
+def test_what_a_login_sends_is_remembered_but_not_where_it_is_sent() -> None:
+    body = {
+        "grant_type": "client_credentials",
+        "audience": "https://shop.example/api",
+        "scope": "orders:read orders:write",
+        "client_id": "shop-client-17",
+        "client_secret": "s3cr3t-of-the-shop",
+        "extra": [{"pin": "9-sesame-9"}],
+    }
+    remember_opened(json.dumps({"url": "https://shop.example/login", "method": "POST", "body": body}).encode())
+    said = "client_credentials https://shop.example/api orders:read orders:write shop-client-17"
+    assert redact_values(said) == said
+    assert redact_values("s3cr3t-of-the-shop 9-sesame-9") == "*** ***"
+
+
+def test_a_line_in_bytes_and_a_text_are_masked_alike() -> None:
+    remember("open-sesame-7")
+    for text in ("open-sesame-7 é", "open%2Dsesame%2d7", "plain", "password=abc"):
+        assert redact_line(text.encode()) == redact_text(text).encode()
 
 
 def test_digits_are_a_secret_where_they_stand_in_text() -> None:
@@ -125,27 +221,27 @@ def test_lone_surrogates_do_not_stop_it() -> None:
 
 def test_opened_secrets_are_remembered_but_not_what_anybody_may_see() -> None:
     sealer = Sealer(b"k" * 32)
-    sealed = sealer.seal(json.dumps({"name": "X-Shop-Key", "value": "open-sesame"}).encode(), "a/1")
+    sealed = sealer.seal(json.dumps({"name": "X-Shop-Key", "value": "open-sesame-7"}).encode(), "a/1")
     redaction._values.clear()
     sealer.open(sealed, "a/1")
-    assert redact_text("X-Shop-Key open-sesame") == "X-Shop-Key ***"
-    remember_opened(b"plain-words")
-    assert redact_text("plain-words") == "***"
+    assert redact_text("X-Shop-Key open-sesame-7") == "X-Shop-Key ***"
+    remember_opened(b"plain-words-8")
+    assert redact_text("plain-words-8") == "***"
 
 
 def test_the_secrets_of_the_settings_are_remembered() -> None:
     remember_settings(
         Settings(
             auth=AuthSettings(secret_key=SecretStr("k3y" * 20), previous_keys=(SecretStr("0ld" * 20),)),
-            database=DatabaseSettings(url="postgresql+asyncpg://user:db-hidden@host/name"),
-            redis=RedisSettings(url="redis://:redis-hidden@host"),
+            database=DatabaseSettings(url="postgresql+asyncpg://user:db-hidden-1@host/name"),
+            redis=RedisSettings(url="redis://:redis-hidden-1@host"),
         )
     )
-    assert redact_text(f"{'k3y' * 20} {'0ld' * 20} db-hidden redis-hidden") == "*** *** *** ***"
+    assert redact_text(f"{'k3y' * 20} {'0ld' * 20} db-hidden-1 redis-hidden-1") == "*** *** *** ***"
 
 
 def test_the_registry_is_bounded_and_forgets_the_oldest() -> None:
     remember(*[f"value-number-{number:05d}" for number in range(1000)])
     assert redact_text("value-number-00999") == "***"
     assert redact_text("value-number-00000") == "value-number-00000"
-    assert len(redaction._values._held) <= 256
+    assert len(redaction._values) <= 256

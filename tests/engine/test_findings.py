@@ -1,3 +1,4 @@
+import json
 import shlex
 import subprocess
 
@@ -5,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.engine.findings import Redactor, curl_line, excerpt, fingerprint
-from backend.app.engine.http import Request
+from backend.app.core.redaction import remember
+from backend.app.engine.checks import Failure, Severity
+from backend.app.engine.findings import Redactor, curl_line, excerpt, finding_of, fingerprint
+from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
 
 NOTHING = Redactor()
 
@@ -39,14 +42,14 @@ def test_a_shell_reads_back_what_was_sent(value: str, body: str, query: str) -> 
 
 
 def test_secrets_become_a_variable_of_the_shell() -> None:
-    redactor = Redactor(["api_key", "sid"], ["Bearer abc.def", "k e/y"])
+    redactor = Redactor(["api_key", "sid"], ["Bearer abc.d3f", "k e/y"])
     request = Request(
         "GET",
         "http://h/a?api_key=k%20e%2Fy&b=1",
-        (("Authorization", "Bearer abc.def"), ("Cookie", "sid=abc.def"), ("X-Echo", "abc.def!")),
+        (("Authorization", "Bearer abc.d3f"), ("Cookie", "sid=abc.d3f"), ("X-Echo", "abc.d3f!")),
     )
     line = curl_line(request, redactor)
-    assert "abc.def" not in line
+    assert "abc.d3f" not in line
     assert "k%20e" not in line
     done = subprocess.run(
         ["sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],
@@ -82,5 +85,31 @@ def test_binary_is_only_counted() -> None:
     assert excerpt(b"", NOTHING) == ""
 
 
-def test_short_values_do_not_blot_out_the_text() -> None:
-    assert Redactor([], ["a"]).text("banana") == "banana"
+@pytest.mark.parametrize("secret", ["a", "orders", "Bearer orders"])
+def test_a_secret_that_is_a_word_is_masked_by_the_name_of_what_carries_it_alone(secret: str) -> None:
+    redactor = Redactor(["x-shop", "shop"], [secret])
+    request = Request("GET", f"http://h/orders?shop={secret}&q=orders", (("X-Shop", secret),))
+    line = curl_line(request, redactor)
+    assert line.count("orders") == 2
+    assert "http://h/orders?" in line
+    assert redactor.said("GET /orders: banana") == "GET /orders: banana"
+
+
+def test_what_the_target_says_is_masked_and_what_was_made_up_can_be_sent_again() -> None:
+    remember("open-sesame-7")
+    body = b'{"password": "made-up-1", "token": "t", "note": "open-sesame-7"}'
+    request = Request("POST", "http://h/login?code=made-up-2", (), body)
+    said = b'{"access_token": "given-by-the-target", "trace": "postgres://shop:pw@db/ failed", "note": "open-sesame-7"}'
+    exchange = Exchange(request, Outcome.ANSWERED, Timing(1.0), Answer(500, (), said))
+    failure = Failure("c", Severity.HIGH, "A title", "token: expected an integer, got open-sesame-7", "s", {"got": 1})
+    found = finding_of(failure, exchange, "POST", "/login", "valid", NOTHING, [request])
+    assert found.curl.count("made-up") == 2
+    assert '"token": "t"' in found.curl
+    assert found.detail == "token: expected an integer, got ***"
+    assert found.evidence["got"] == 1
+    assert json.loads(str(found.evidence["body"])) == {
+        "access_token": "***",
+        "trace": "postgres://***@db/ failed",
+        "note": "***",
+    }
+    assert "open-sesame-7" not in repr(found)

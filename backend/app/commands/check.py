@@ -24,8 +24,9 @@ from backend.app.commands.terminal import (
     fail,
     require_url,
 )
+from backend.app.core.redaction import redact_phrases, redact_text, remember
 from backend.app.engine.checks import Severity
-from backend.app.engine.findings import Finding
+from backend.app.engine.findings import SECRET_LIKE, Finding
 from backend.app.engine.generate.requests import Credentials
 from backend.app.engine.http import Exchange, Headers, Outcome, Request
 from backend.app.engine.reports import Report, report_of, reports
@@ -79,14 +80,15 @@ def run_check(options: CheckOptions) -> int:
             require_url("SPEC_OR_URL", options.spec)
         if options.base_url is not None:
             require_url("--base-url", options.base_url)
-        headers = tuple(map(_header, options.headers))
+        headers = tuple(_header(number, text) for number, text in enumerate(options.headers, 1))
+        remember(*(value for name, value in headers if SECRET_LIKE.search(name)))
         credentials = _credentials(options.auth)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_check(options, headers, credentials, wanted))
     except (UsageError, SpecError) as error:
-        fail(str(error), USAGE)
+        fail(redact_phrases(str(error)), USAGE)
     except NothingDiscovered as error:
-        fail(error.message, UNREACHABLE if error.code in _UNREACHABLE else USAGE)
+        fail(redact_phrases(error.message), UNREACHABLE if error.code in _UNREACHABLE else USAGE)
 
 
 async def _check(
@@ -110,7 +112,7 @@ async def _check(
         )
         count = len(found.description.operations)
         observer = _Terminal()
-        with observer.watching(f"touchstone: {count} operations in {found.where}, scanning {base_url}"):
+        with observer.watching(redact_text(f"touchstone: {count} operations in {found.where}, scanning {base_url}")):
             result = await run_scan(plan, client.send, observer=observer)
     report = report_of(result, target=base_url, spec=found.where)
     code = _exit_code(result, options.fail_on, observer.interrupted)
@@ -221,10 +223,11 @@ def _print(report: Report, result: ScanResult, code: int, as_json: bool) -> None
         typer.echo(f"touchstone: {line}", err=True)
 
 
-def _header(text: str) -> tuple[str, str]:
+def _header(number: int, text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise UsageError(f"-H {text!r}: write 'Name: value'")
+        # Not quoted: it may well be the secret alone.
+        raise UsageError(f"-H, number {number}: write 'Name: value'")
     return name.strip(), value.strip()
 
 
@@ -238,6 +241,7 @@ def _credentials(text: str | None) -> Credentials | None:
             raise UsageError(f"--auth {text}: the environment has no {value}")
         kind, _, value = variable.partition(":")
     name, equals, secret = value.partition("=")
+    remember(value, secret, value.partition(":")[2])
     match kind:
         case "basic" if ":" in value:
             from base64 import b64encode

@@ -1,17 +1,22 @@
 """One layer that keeps secrets out of logs, events and reports: by the name of a field, by the form of a text, and by
 the value of every secret that this process read (OWASP ASVS 5, 16.2.5).
 
-RE2 finds them in time linear in the text, whatever the text; what holds none costs one search.
+A value that is an ordinary word is not searched for (`is_distinctive`): masking every `orders` would blot out the paths
+of all tenants, and tell whoever reads them what the password is. Such a secret is masked by name and by form only.
+
+RE2 finds names and forms in time linear in the text. Values are found by an index of parts of them, which costs the
+same however many there are, and nothing to speak of for one more: a server reads secrets of other projects all day.
 """
 
 import base64
 import json
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import orjson
 import re2
@@ -41,18 +46,33 @@ _FORMS: Final = (
     (r"\bsk[-_][A-Za-z0-9_-]{16,}|\bxox[a-z]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{30,}", MASK),
     (r"(://hooks\.[^/\s\"']+/services/)[^\s\"'<>\\]+", rf"\1{MASK}"),
     (r"(?i)(\b[a-z][a-z0-9+.-]*://)[^/\s\"'<>\\]*@", rf"\1{MASK}@"),
-    (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/-]{8,}=*", rf"\1 {MASK}"),
+    (
+        # Not `bearer authentication`.
+        r"\b((?i:bearer|basic))\s+(?:[A-Za-z0-9._~+/-]{20,}"
+        r"|[A-Za-z._~+/-]*(?:[0-9]|[a-z][A-Z]|[A-Z]{2})[A-Za-z0-9._~+/-]*)=*",
+        rf"\1 {MASK}",
+    ),
     (r"(?i)([?&](?:code|state|key|sig|signature)=)[^&\s\"'<>#\\]+", rf"\1{MASK}"),
 )
 
 _LITERAL = re.compile(r"null|true|false|NaN|-?(?:Infinity|[0-9][0-9.eE+-]*)")
 
-_SHORTEST: Final = 6
-"""Characters of a value that is searched for: a shorter one stands in too many innocent words."""
+_ID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+_WINDOW: Final = 4
+"""Bytes of a text that are looked up together."""
+_SHORTEST: Final = 2 * _WINDOW - 1
+"""Characters of a value that is searched for: wherever it stands, one window lies within it."""
+_SHORTEST_WORDS: Final = 12
+_WORDS: Final = re.compile(r"[ ._/:-]?[^\W\d_]+(?:[ ._/:-][^\W\d_]+)*|[\d .,:+-]+")
 _LONGEST: Final = 300
 """Characters of a value that are compared; what follows them without a space is masked too."""
 _MOST: Final = 256
-_NO_SECRETS: Final = frozenset({"name", "username", "url", "method", "header", "prefix", "token_pointer"})
+_NO_SECRETS: Final = frozenset(
+    {
+        *("name", "username", "user", "email", "url", "method", "header", "prefix", "token_pointer"),
+        *("audience", "client_id", "grant_type", "realm", "resource", "scope", "tenant"),
+    }
+)
 """Members of sealed credentials that anybody may see."""
 
 
@@ -74,31 +94,44 @@ def redact(value: Any) -> Any:
 
 def redact_text(text: str) -> str:
     """The text with every secret masked. JSON stays JSON; lone surrogates become question marks."""
-    raw = text.encode(errors="replace")
-    if not text.isascii():
-        text = raw.decode()
-    if _values.finder().search(raw) is None:
-        return text
-    for form, mask in _compiled_forms():
-        text = form.sub(mask, text)
-    text = _named().sub(_mask_named, text)
-    return text if (known := _values.pattern()) is None else known.sub(MASK, text)
+    return str(_named().sub(_mask_named, redact_phrases(text)))
+
+
+def redact_phrases(text: str) -> str:
+    """As `redact_text`, without what only a name gives away: for sentences, in which `token: missing` says no more than
+    that."""
+    text = redact_values(text)
+    if _finder().search(text.encode()) is not None:
+        for form, mask in _compiled_forms():
+            text = form.sub(mask, text)
+    return text
+
+
+def redact_values(text: str) -> str:
+    """The text with every remembered value masked, and nothing else: for what somebody shall be able to repeat."""
+    return _values.mask(text)
 
 
 def redact_json(document: bytes) -> bytes:
-    """The JSON document with the secrets in its texts masked: whoever reads it finds every other value as it was."""
-    return (
-        document if _values.finder().search(document) is None else orjson.dumps(_redact_texts(orjson.loads(document)))
-    )
+    """The JSON document with the secrets in its texts masked: whoever reads it finds every other value as it was, and
+    every id, for handlers find their rows by it."""
+    return document if _is_clean(document) else orjson.dumps(_redact_texts(orjson.loads(document)))
 
 
 def redact_line(line: bytes) -> bytes:
     """As `redact_text`, of a text in UTF-8."""
-    return line if _values.finder().search(line) is None else redact_text(line.decode(errors="replace")).encode()
+    return line if _is_clean(line) else redact_text(line.decode(errors="replace")).encode()
+
+
+def is_distinctive(value: str) -> bool:
+    """Whether a value can be told from what else stands in a text: 7 characters or more; words, and numbers as they are
+    usually written, from 12."""
+    return len(value) >= (_SHORTEST if _WORDS.fullmatch(value) is None else _SHORTEST_WORDS)
 
 
 def remember(*values: str) -> None:
-    """Masks these values from here on, in plain, percent-encoded (RFC 3986) and base64 (RFC 4648) form."""
+    """Masks these values from here on, the distinctive ones, in plain, percent-encoded (RFC 3986), JSON-escaped and
+    base64 (RFC 4648) form."""
     _values.add(values)
 
 
@@ -110,7 +143,7 @@ def remember_opened(plaintext: bytes) -> None:
         document = plaintext.decode(errors="replace")
     if not isinstance(document, dict):
         document = {"": document if isinstance(document, str) else plaintext.decode(errors="replace")}
-    _values.add(_texts({name: value for name, value in document.items() if name not in _NO_SECRETS}))
+    _values.add(_texts(document))
 
 
 def remember_settings(settings: BaseModel) -> None:
@@ -118,8 +151,14 @@ def remember_settings(settings: BaseModel) -> None:
     _values.add(_secrets_of(settings))
 
 
+def _is_clean(raw: bytes) -> bool:
+    return _finder().search(raw) is None and not _values.found_in(raw)
+
+
 def _redact_texts(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
+        if _ID.fullmatch(value) is not None and _HARMLESS.search(name) is not None:
+            return value
         return MASK if is_secret_name(name) else redact_text(value)
     if isinstance(value, dict):
         return {key: _redact_texts(item, key) for key, item in value.items()}
@@ -129,8 +168,12 @@ def _redact_texts(value: Any, name: str = "") -> Any:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name not in _NO_SECRETS:
+                yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
             yield from _texts(item)
 
 
@@ -147,61 +190,114 @@ def _secrets_of(value: Any) -> Iterator[str]:
         yield password
 
 
-class _Values:
-    """The last values that were remembered, and what finds them."""
+class Values:
+    """Secrets to find in texts; of more than `most`, those that were added or read last.
 
-    def __init__(self) -> None:
+    A text is looked at in windows of four bytes that lie side by side. Of each form of a value that it may hold, seven
+    bytes are indexed by the four windows that may lie in them.
+    """
+
+    def __init__(self, values: Iterable[str] = (), most: int = _MOST) -> None:
+        self._most = most
         self._held: OrderedDict[str, None] = OrderedDict()
-        self.clear()
+        self._by_window: dict[int, dict[str, None]] = {}
+        self.add(values)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def add(self, values: Iterable[str]) -> None:
+        """Those that are distinctive."""
         for value in values:
             if value in self._held:
                 self._held.move_to_end(value)
-            elif len(value) >= _SHORTEST:
+            elif is_distinctive(value):
                 self._held[value] = None
-                self._stale = True
-                if len(self._held) > _MOST:
-                    self._held.popitem(last=False)
+                for window in _windows_of(value):
+                    self._by_window.setdefault(window, {})[value] = None
+                if len(self._held) > self._most:
+                    self._drop(self._held.popitem(last=False)[0])
 
     def clear(self) -> None:
         self._held.clear()
-        self._stale = True
+        self._by_window.clear()
 
-    def pattern(self) -> Any:
-        """What matches a value; None without values."""
-        if self._stale:
-            self._compile()
-        return self._pattern
+    def mask(self, text: str) -> str:
+        """Lone surrogates become question marks."""
+        raw = text.encode(errors="replace")
+        if not text.isascii():
+            text = raw.decode()
+        for value in self.found_in(raw):
+            text = _pattern_of(value).sub(MASK, text)
+        return text
 
-    def finder(self) -> Any:
-        """What matches bytes that may hold a secret of any kind: one search tells that a line holds none."""
-        if self._stale:
-            self._compile()
-        return self._finder
+    def found_in(self, raw: bytes) -> list[str]:
+        """The values that the text may hold, the longest first; mostly none."""
+        found = self._in_windows(raw)
+        if b"%" in raw or b"\\" in raw:
+            found = found.union(*map(self._in_windows, _readings(raw)))
+        return sorted(found, key=lambda value: (-len(value), value)) if found else []
 
-    def _compile(self) -> None:
-        self._stale = False
-        longest_first = sorted(self._held, key=len, reverse=True)
-        values = "|".join(form for value in longest_first for form in _forms_of(value))
-        self._pattern = _compiled(values) if values else None
-        any_form = "|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED])
-        self._finder = _compiled((f"{any_form}|{values}" if values else any_form).encode())
+    def _in_windows(self, raw: bytes) -> set[str]:
+        windows = memoryview(raw)[: len(raw) // _WINDOW * _WINDOW].cast("I")
+        if self._by_window.keys().isdisjoint(windows):
+            return set()
+        return {value for window in self._by_window.keys() & set(windows) for value in self._by_window[window]}
+
+    def _drop(self, value: str) -> None:
+        for window in _windows_of(value):
+            if (having := self._by_window.get(window)) is not None:
+                having.pop(value, None)
+                if not having:
+                    del self._by_window[window]
 
 
-_values = _Values()
+_values = Values()
 
 
-def _forms_of(value: str) -> Iterator[str]:
+def _readings(raw: bytes) -> Iterator[bytes]:
+    """How the text reads without percent-encoding, without the escapes of JSON, and without both."""
+    plain = unquote_to_bytes(raw)
+    yield plain
+    for reading in {raw, plain}:
+        yield _ESCAPES.sub(_unescaped, reading)
+
+
+_ESCAPES: Final = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|\\.", re.DOTALL)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    try:
+        return str(json.loads(b'"%b"' % match[0])).encode(errors="replace")
+    except ValueError:
+        return match[0]
+
+
+def _windows_of(value: str) -> Iterator[int]:
+    """From the middle of each form: the beginnings of tokens are alike."""
+    raw = value[:_LONGEST].encode(errors="replace")
+    for form in (raw, *_base64_forms(raw), *_base64_forms(raw, b"-_")):
+        middle = (len(form) - _SHORTEST) // 2
+        for start in range(middle, middle + _WINDOW):
+            yield int.from_bytes(form[start : start + _WINDOW], sys.byteorder)
+
+
+def _base64_forms(raw: bytes, signs: bytes = b"+/") -> Iterator[bytes]:
+    """One for each place that the value can have in the groups of three bytes, without what its neighbours decide."""
+    for offset, lead in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(offset) + raw, signs).rstrip(b"=")
+        yield encoded[lead : len(encoded) - ((len(raw) + offset) % 3 > 0)]
+
+
+@lru_cache(maxsize=_MOST)
+def _pattern_of(value: str) -> Any:
     rest = r"[^\s\"'\\]*" if len(value) > _LONGEST else ""
     cut = value[:_LONGEST]
-    yield "".join(map(_encoded, cut)) + rest
-    raw = cut.encode(errors="replace")
-    for offset, lead in enumerate((0, 2, 3)):  # each place that the value can have in the groups of three bytes
-        encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
-        whole = encoded[lead : len(encoded) - ((len(raw) + offset) % 3 > 0)]
-        if len(whole) >= _SHORTEST:
-            yield re.escape(whole).replace(r"\+", "[+-]").replace("/", "[/_]") + r"[A-Za-z0-9+/_-]?={0,2}"
+    forms = ["".join(map(_encoded, cut)) + rest]
+    for form in _base64_forms(cut.encode(errors="replace")):
+        either = re.escape(form.decode()).replace(r"\+", "[+-]").replace("/", "[/_]")
+        forms.append(either + "[A-Za-z0-9+/_-]?={0,2}")
+    return _compiled("|".join(forms))
 
 
 @lru_cache(maxsize=1024)
@@ -231,6 +327,12 @@ def _compiled(pattern: str | bytes) -> Any:
     options.max_mem = 64 << 20
     options.log_errors = False
     return re2.compile(pattern, options)
+
+
+@lru_cache(maxsize=1)
+def _finder() -> Any:
+    """What matches bytes that may hold a secret by its form or its name: one search tells that a line holds none."""
+    return _compiled("|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED]).encode())
 
 
 @lru_cache(maxsize=1)

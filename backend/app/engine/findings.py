@@ -3,15 +3,14 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
+from backend.app.core.redaction import MASK, Values, redact_phrases, redact_text, redact_values
 from backend.app.engine.checks import Failure, Severity
 from backend.app.engine.http import Exchange, Request
 from backend.app.engine.spec.model import Json
 
-MASK = "***"
 EXCERPT = 1_000
 LONGEST_SHOWN_BODY = 4_000
 SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
@@ -19,8 +18,6 @@ SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "x-a
 
 SECRET_LIKE = re.compile("auth|token|key|secret|cookie|session|passw|credential", re.IGNORECASE)
 """What the name of a header of the user's own holds when its value is most likely a secret."""
-
-SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +51,35 @@ def fingerprint(check: str, method: str, path: str, subject: str) -> str:
 
 
 class Redactor:
-    """Takes the scan's credentials out of everything that is kept. `names` are headers, query parameters and cookies
-    that carry them, `secrets` their values."""
+    """Takes secrets out of everything that is kept of a scan. `names` are headers, query parameters and cookies that
+    carry its credentials, `secrets` their values.
+
+    What we sent loses these, and the secrets that this process read, and nothing else, so that it can be sent again.
+    What the target said also loses what looks like a secret of its own.
+    """
 
     def __init__(self, names: Iterable[str] = (), secrets: Iterable[str] = ()) -> None:
         self._names = SECRET_NAMES | {name.lower() for name in names}
-        values = {part for secret in secrets for part in (secret, secret.rpartition(" ")[2])}
-        values |= {quote(value, safe="") for value in values}
-        kept = sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, kept))) if kept else None
+        self._values = Values(part for secret in secrets for part in (secret, secret.rpartition(" ")[2]))
 
-    def text(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+    def sent(self, text: str) -> str:
+        return redact_values(self._values.mask(text))
+
+    def said(self, text: str) -> str:
+        """A sentence about an answer, or a part of one."""
+        return redact_phrases(self._values.mask(text))
+
+    def body(self, text: str) -> str:
+        """Of an answer."""
+        return redact_text(self._values.mask(text))
 
     def value(self, value: Json) -> Json:
-        """JSON with every string in it cleaned."""
-        if self._pattern is None:
-            return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self.text(str(name)): self.value(item) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.value(item) for item in value]
-        return value
+        """JSON with every string in it cleaned as `said`."""
+        return _in_strings(self.said, value)
 
     def header(self, name: str, value: str) -> str:
         if name.lower() not in self._names:
-            return self.text(value)
+            return self.sent(value)
         scheme, space, _ = value.partition(" ")
         return f"{scheme} {MASK}" if space and scheme.isalpha() else MASK
 
@@ -91,7 +89,17 @@ class Redactor:
         shown = [
             f"{name}={MASK}" if name.lower() in self._names else name + equals + item for name, equals, item in pairs
         ]
-        return self.text(base + mark + "&".join(shown))
+        return self.sent(base + mark + "&".join(shown))
+
+
+def _in_strings(clean: Callable[[str], str], value: Json) -> Json:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(name)): _in_strings(clean, item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_strings(clean, item) for item in value]
+    return value
 
 
 def curl_line(request: Request, redactor: Redactor) -> str:
@@ -113,7 +121,7 @@ def curl_line(request: Request, redactor: Redactor) -> str:
         if text is None or "\0" in text or len(text) > LONGEST_SHOWN_BODY:
             words += ["--data-binary", f"@body.bin # {len(request.body)} bytes, not shown"]
             return " ".join([*words[:-2], _quote(redactor.url(request.url)), *words[-2:]])
-        words += ["--data-raw", _quote(redactor.text(text))]
+        words += ["--data-raw", _quote(redactor.sent(text))]
     # Brackets and braces would be taken for a range by curl.
     if re.search(r"[\[\]{}]", request.url):
         words.append("-g")
@@ -135,7 +143,7 @@ def excerpt(body: bytes | None, redactor: Redactor) -> str:
     if text.count("\ufffd") > 8 or "\0" in text:
         return f"({len(body)} bytes of binary data)"
     # Masked before it is cut: half a secret would not be recognised.
-    text = redactor.text(text)
+    text = redactor.body(text)
     return text if len(text) <= EXCERPT else text[:EXCERPT] + "..."
 
 
@@ -149,7 +157,7 @@ def finding_of(
     setup: Iterable[Request] = (),
 ) -> Finding:
     """The finding that one failure makes: `evidence` gets the status and the beginning of the answer."""
-    evidence = dict(failure.evidence)
+    evidence = redactor.value(dict(failure.evidence))
     if exchange.answer is not None:
         evidence["status"] = exchange.answer.status
         if exchange.answer.body:
@@ -160,10 +168,10 @@ def finding_of(
         severity=failure.severity,
         method=method,
         path=path,
-        title=failure.title,
-        detail=redactor.text(failure.detail),
+        title=redactor.said(failure.title),
+        detail=redactor.said(failure.detail),
         curl=curl_line(exchange.request, redactor),
-        evidence=redactor.value(evidence),
+        evidence=evidence,
         case_kind=kind,
         setup=tuple(curl_line(request, redactor) for request in setup),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from backend.app.core.redaction import redact_text
 from backend.app.core.registry import Registry
 from backend.app.engine.scan import ScanResult
 
@@ -68,11 +69,11 @@ class Report:
 
 
 def report_of(result: ScanResult, *, target: str, spec: str) -> Report:
-    """`target` is the base URL that was scanned, `spec` where its description came from."""
+    """`target` is the base URL that was scanned, `spec` where its description came from. Findings come masked."""
     coverage = result.coverage
     return Report(
-        target=target,
-        spec=spec,
+        target=redact_text(target),
+        spec=redact_text(spec),
         seed=result.seed,
         requests=result.requests,
         duration_s=round(result.duration_s, 3),

@@ -85,7 +85,7 @@ class Ledger:
                 failure = check(context)
             except Exception as error:
                 if len(self._internal_errors) < SHOWN_INTERNAL_ERRORS:
-                    self._internal_errors.append(f"{name}: {context.operation.key}: {error!r}")
+                    self._internal_errors.append(self._redactor.said(f"{name}: {context.operation.key}: {error!r}"))
                 continue
             if failure is not None:
                 failures.append(failure)
@@ -152,7 +152,7 @@ class Ledger:
             latency_ms=timing.total_ms,
             first_byte_ms=timing.first_byte_ms,
             response_size_bytes=len(answer.body) if answer is not None else 0,
-            validation_errors=tuple(map(self._redactor.text, errors)),
+            validation_errors=tuple(map(self._redactor.said, errors)),
             timestamp=timing.started_at,
             reliable=timing.reliable,
             conclusive=_is_conclusive(case, bound, exchange),
