@@ -1,0 +1,1 @@
+"""Frameworks whose routes are found in source code. One file, one framework."""

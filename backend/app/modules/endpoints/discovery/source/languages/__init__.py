@@ -1,0 +1,1 @@
+"""Languages whose source code is read. One file or package, one language."""
