@@ -14,23 +14,14 @@ from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.modules.auth.credentials.passwords import verify_password
 from backend.app.modules.auth.models import UserRecord
-from tests.commands.test_check import command
-from tests.commands.test_serve import SECRET, _clean
 from tests.support.accounts import PASSWORD
+from tests.support.commands import SECRET, settings, touchstone
 
 
 def create(folder: Path, url: str, *words: str, password: str = PASSWORD) -> "subprocess.CompletedProcess[str]":
-    environment = _clean({"DATABASE__URL": url, "AUTH__SECRET_KEY": SECRET})
-    return subprocess.run(
-        command("admin", "create", *words, "--password-stdin"),
-        input=f"{password}\n",
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment,
-    )
+    environment = settings(DATABASE__URL=url, AUTH__SECRET_KEY=SECRET)
+    words = ("admin", "create", *words, "--password-stdin")
+    return touchstone(*words, stdin=f"{password}\n", folder=folder, environment=environment)
 
 
 def users(url: str, **change: Any) -> list[UserRecord]:

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +11,10 @@ import pytest
 
 from backend.app.extensions.server import background_server
 from backend.app.modules.labs.recipes import Lab, recipes
+from tests.support.commands import command, touchstone
 from tests.support.network import unused_port
 
 LIMITS = ("--max-requests", "3000", "--max-time", "60")
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from backend.app.cli import main; main()", *words]
-
-
-def touchstone(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*words), input=stdin, capture_output=True, env={"PATH": "", **environment}, check=False
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +41,7 @@ def test_a_faulty_api_fails_with_reports_for_machines(faulty: tuple[str, Lab], t
     report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
     done = touchstone(
         "check", f"{url}/openapi.json", "--auth", "env:KEY", *LIMITS,
-        "--report", f"json={report}", "--report", f"junit={junit}", KEY=key(lab),
+        "--report", f"json={report}", "--report", f"junit={junit}", environment={"KEY": key(lab)},
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("FAIL")
@@ -132,7 +121,7 @@ def test_a_target_that_is_not_there_ends_with_3(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(words: list[str], said: str) -> None:
-    done = touchstone("check", *words, stdin=b"openapi: 3.1.0\npaths: [\n")
+    done = touchstone("check", *words, stdin="openapi: 3.1.0\npaths: [\n")
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

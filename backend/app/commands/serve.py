@@ -118,15 +118,16 @@ def print_openapi(path: Path | None) -> int:
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that takes connections, so that a port in use is known before anything else is done."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port or --host", USAGE)
-    with listener:
+    with contextlib.ExitStack() as stack:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, _, _, _, address = found[0]
+            listener = stack.enter_context(socket.socket(family))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as error:
+            fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port or --host", USAGE)
         yield listener
 
 
