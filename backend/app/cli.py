@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -23,6 +23,12 @@ app = typer.Typer(
 class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+OutputOption: TypeAlias = Annotated[Output, typer.Option("-o", "--output", help="What stands on stdout.")]
+WorkspaceOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Id or name of the workspace. Default: your personal one, or that of the API key.")
+]
 
 
 class ScanType(StrEnum):
@@ -92,7 +98,7 @@ def check(
         list[str] | None, typer.Option(metavar="KIND=PATH", help="Write a report: json or junit. Repeatable.")
     ] = None,
     fail_on: Annotated[Level, typer.Option(help="Exit with 1 when there is a finding at or above this.")] = Level.LOW,
-    output: Annotated[Output, typer.Option("-o", "--output", help="What stands on stdout.")] = Output.TEXT,
+    output: OutputOption = Output.TEXT,
     insecure: Annotated[bool, typer.Option(help="Accept any TLS certificate of the target.")] = False,
 ) -> None:
     """Discover, scan and judge an API, with no server and no database.
@@ -182,6 +188,89 @@ def lab(
     from backend.app.commands.serve import run_lab
 
     raise typer.Exit(run_lab(recipe, port))
+
+
+@app.command()
+def login(
+    server_url: Annotated[
+        str | None, typer.Argument(help="Where the server is. Default: the last one, or http://127.0.0.1:8000.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="The address to sign in with. Default: it is asked for.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin in place of asking for it.")
+    ] = False,
+    api_key_stdin: Annotated[
+        bool, typer.Option("--api-key-stdin", help="Sign in with an API key, which is read from stdin.")
+    ] = False,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Send secrets unencrypted to another machine.")
+    ] = False,
+) -> None:
+    """Sign in to a Touchstone server, for the commands that talk to one.
+
+    CI needs no sign-in: TOUCHSTONE_SERVER and TOUCHSTONE_API_KEY take its place.
+    Exit codes of these commands: 0 good, 2 usage, 3 server unreachable, 4 not authorised, 5 internal.
+    """
+    from backend.app.commands.login import log_in
+
+    raise typer.Exit(log_in(server_url, email, password_stdin, api_key_stdin, allow_http))
+
+
+@app.command()
+def logout() -> None:
+    """End the session at the server, and forget its tokens."""
+    from backend.app.commands.login import log_out
+
+    raise typer.Exit(log_out())
+
+
+@app.command()
+def whoami(output: OutputOption = Output.TEXT) -> None:
+    """Show who is signed in, where, and in which workspaces."""
+    from backend.app.commands.login import who_am_i
+
+    raise typer.Exit(who_am_i(output is Output.JSON))
+
+
+keys = typer.Typer(help="Your API keys at the server.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="A permission, such as scans.write. Repeatable. Default: all that you have."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    expires: Annotated[
+        str | None, typer.Option(help="12h, 30d, 4w, or a date such as 2027-01-31 (UTC). Default: never.")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make an API key and print it, this once: nothing else stands on stdout."""
+    from backend.app.commands.keys import create_key
+
+    raise typer.Exit(create_key(name, scope, workspace, expires, output is Output.JSON))
+
+
+@keys.command("list")
+def list_keys(workspace: WorkspaceOption = None, output: OutputOption = Output.TEXT) -> None:
+    """List your API keys in the workspace, newest first."""
+    from backend.app.commands.keys import list_keys
+
+    raise typer.Exit(list_keys(workspace, output is Output.JSON))
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="Its id or its name.")], workspace: WorkspaceOption = None
+) -> None:
+    """Revoke an API key: it opens nothing any more, from the next second on."""
+    from backend.app.commands.keys import revoke_key
+
+    raise typer.Exit(revoke_key(key, workspace))
 
 
 secrets = typer.Typer(help="Secrets at rest.", no_args_is_help=True)

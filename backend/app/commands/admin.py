@@ -1,14 +1,13 @@
 """`touchstone admin`."""
 
 import asyncio
-import sys
 from typing import Any
 
 import typer
 from pydantic import ValidationError
 
 from backend.app.commands.serve import require_ready
-from backend.app.commands.terminal import GOOD, USAGE, fail
+from backend.app.commands.terminal import GOOD, USAGE, fail, read_secret
 from backend.app.core.clock import utc_now
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import TouchstoneError
@@ -36,7 +35,7 @@ def create_administrator(email: str, first_name: str, last_name: str, password_s
     if asyncio.run(_appoint(settings, address, None)):
         typer.echo(f"{address} has an account, which administers this installation; its password stays.")
         return GOOD
-    password = _password(password_stdin)
+    password = read_secret("Password", password_stdin, option="--password-stdin", confirm=True)
     try:
         wanted = UserRegister(email=address, password=password, first_name=first_name, last_name=last_name)
         refuse_expected(password, (address, first_name, last_name))
@@ -48,13 +47,6 @@ def create_administrator(email: str, first_name: str, last_name: str, password_s
     asyncio.run(_appoint(settings, address, wanted))
     typer.echo(f"{address} administers this installation.")
     return GOOD
-
-
-def _password(from_stdin: bool) -> str:
-    """On stdin one line: a pipe is seen by nobody, an argument by every user of the machine."""
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 async def _appoint(settings: Settings, email: str, wanted: UserRegister | None) -> bool:

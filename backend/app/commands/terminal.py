@@ -1,5 +1,7 @@
 """What commands share: how they end, and what they say about credentials. Imported by `--help`: keep it light."""
 
+import sys
+from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -23,6 +25,43 @@ def require_url(option: str, text: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         nearest = f", perhaps http://{text}" if "://" not in text and ("." in text or ":" in text) else ""
         fail(f"{option} {text}: write a URL that begins with http:// or https://{nearest}", USAGE)
+
+
+def read_secret(name: str, from_stdin: bool, *, option: str, confirm: bool = False) -> str:
+    """From a terminal without showing it, or on stdin one line: a pipe is seen by nobody, an argument by every user of
+    the machine. `option` reads stdin. Ends with a usage error when there is nothing to read."""
+    if from_stdin:
+        secret = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        secret = str(typer.prompt(name, hide_input=True, confirmation_prompt=confirm, err=True))
+    else:
+        fail(f"there is no terminal to ask for the {name.lower()}: write it to stdin with {option}", USAGE)
+    if not secret:
+        fail(f"{option}: there is nothing on stdin", USAGE)
+    return secret
+
+
+def print_json(value: object) -> None:
+    import orjson
+
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """The first row is the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """What somebody else wrote, without the control characters that a terminal would obey."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def warn(message: str) -> None:
+    """Of what others said too, without the characters that a terminal would obey."""
+    typer.echo(f"touchstone: {printable(message)}", err=True)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -24,6 +24,8 @@ from pydantic_settings import SettingsError as SourceError
 PREFIX = "TOUCHSTONE_"
 CONFIG_FILE = "touchstone.toml"
 ENV_FILE = ".env"
+CLIENT_VARIABLES = frozenset({"TOUCHSTONE_API_KEY", "TOUCHSTONE_SERVER"})
+"""Of the commands that talk to a server: a shell may hold them beside the settings."""
 
 
 class SettingsError(Exception):
@@ -310,7 +312,7 @@ def _unknown_variables() -> list[str]:
     """pydantic-settings passes over unknown variables; a typing error there must not be silent. A `.env` may hold
     variables of other programs."""
     known = {PREFIX + key.replace(".", "__").upper() for key in known_keys()}
-    known |= {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {PREFIX + name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES
     sources = [(name, "") for name in os.environ] + [(name, f" in {ENV_FILE}") for name in dotenv_values(ENV_FILE)]
     return [
         f"{name}: unknown setting{source}{_suggest(name.upper(), known)}"
