@@ -301,6 +301,7 @@ async def manage_account(api: OurApi, nobody: httpx2.AsyncClient) -> None:
     tokens = [(await nobody.post("/auth/token", data=form)).json() for _ in range(2)]
     async with api.client({"Authorization": f"Bearer {tokens[0]['access_token']}", "If-Match": "*"}) as client:
         await ask(client, "PATCH", "/auth/me", {"first_name": "Grace"})
+        await ask(client, "POST", "/auth/sso/corp/link")
         other = next(each for each in await ask(client, "GET", "/auth/sessions") if not each["current"])
         await ask(client, "DELETE", f"/auth/sessions/{other['id']}")
         change = {"current_password": PASSWORD, "new_password": f"{PASSWORD} again"}

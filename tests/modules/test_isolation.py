@@ -96,6 +96,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "POST /auth/refresh": Row("public"),
     "POST /auth/register": Row("public"),
     "POST /auth/reset-password": Row("public"),
+    "POST /auth/sso/{provider}/link": Row("profile.write"),
     "POST /auth/token": Row("public"),
     "POST /auth/verify-email": Row("public"),
     "POST /auth/verify-email/resend": Row("public"),

@@ -15,6 +15,7 @@ TOKEN = "mt_secret-token_1"
 
 def letter(name: str = "invitation", **values: str) -> tuple[str, str]:
     known = {"to": "ada@example.com", "valid_for": "30 minutes", "inviter": "Eve", "workspace": "Lab", "role": "viewer"}
+    known["provider"] = "GitHub"
     written = render(name, known | values, url=URL, token=TOKEN)
     return written.text, written.html
 

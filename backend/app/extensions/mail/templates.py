@@ -32,6 +32,15 @@ class Template:
 
 
 TEMPLATES: Final[Mapping[str, Template]] = {
+    "identity_linked": Template(
+        subject="Your account has another way in",
+        opening=("From now on $provider can sign you in to the Touchstone account $to.",),
+        closing=(
+            "If it was not you, take the identity off your account (GET and DELETE $url/api/v1/auth/identities), and "
+            "ask for another password at once:",
+            'POST $url/api/v1/auth/reset-password {"email": "$to"}',
+        ),
+    ),
     "invitation": Template(
         subject="You are invited to a workspace on Touchstone",
         opening=('$inviter invites you to the workspace "$workspace", as $role.',),

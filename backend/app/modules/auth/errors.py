@@ -81,6 +81,13 @@ class WrongPassword(InvalidInput):
         super().__init__(errors=[{"pointer": "#/current_password", "detail": self.title}])
 
 
+class SignInAgain(PermissionDenied):
+    """For what opens an account to somebody for good (ASVS 5, 7.5.1)."""
+
+    code = "auth.sign_in_again"
+    title = "This needs a sign-in of the last ten minutes, or the current password"
+
+
 class NoSession(Conflict):
     code = "session.none"
     title = "An API key has no session to end; revoke the key, or end the session everywhere"

@@ -108,10 +108,13 @@ class MailRequested(Event):
     name: ClassVar = "mail.requested"
     mail_id: Ulid = Field(default_factory=new_ulid)
     to: str | None
-    template: Literal["invitation", "password_changed", "reset_password", "sign_up_repeated", "verify_email"]
+    template: Literal[
+        "identity_linked", "invitation", "password_changed", "reset_password", "sign_up_repeated", "verify_email"
+    ]
     user_id: Ulid | None = None
     """Whose account it is about; none for an invitation."""
     invitation_id: Ulid | None = None
     """Of an invitation: its token is made when the mail is sent."""
     details: dict[str, str] = Field(default_factory=dict)
-    """What the template shows, nothing secret: `workspace`, `inviter` and `role` of an invitation."""
+    """What the template shows, nothing secret: `workspace`, `inviter` and `role` of an invitation, `provider` of an
+    identity."""

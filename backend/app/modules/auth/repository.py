@@ -300,6 +300,12 @@ class SessionRepository:
             query = query.where(SessionRecord.id < before)
         return (await self._session.execute(query.order_by(SessionRecord.id.desc()).limit(limit))).mappings().all()
 
+    async def began(self, session_id: str) -> datetime | None:
+        """When its user signed in; None for one that is not live."""
+        return await self._session.scalar(
+            select(SessionRecord.created_at).where(self._mine, SessionRecord.id == session_id)
+        )
+
     async def end(self, session_id: str) -> bool:
         return await self._end(SessionRecord.id == session_id) == 1
 
@@ -312,14 +318,26 @@ class SessionRepository:
         return cast(CursorResult[Any], await self._session.execute(statement)).rowcount
 
 
+async def hold_workspace(session: AsyncSession, workspace_id: str) -> bool:
+    """Nobody deletes it until the transaction ends. False when it is gone."""
+    query = select(WorkspaceRecord.id).where(WorkspaceRecord.id == workspace_id)
+    return await session.scalar(query.with_for_update(read=True, key_share=True)) is not None
+
+
 class ApiKeyRepository:
     def __init__(self, session: AsyncSession, workspace_id: str, user_id: str) -> None:
         self._session = session
+        self._membership = and_(MembershipRecord.workspace_id == workspace_id, MembershipRecord.user_id == user_id)
         self._mine = and_(
             ApiKeyRecord.workspace_id == workspace_id,
             ApiKeyRecord.user_id == user_id,
             ApiKeyRecord.revoked_at.is_(None),
         )
+
+    async def hold_membership(self) -> bool:
+        """Nobody ends it until the transaction ends. False when there is none."""
+        query = select(MembershipRecord.user_id).where(self._membership)
+        return await self._session.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
     async def add(self, values: dict[str, Any]) -> None:
         await self._session.execute(insert(ApiKeyRecord).values(**values))

@@ -48,14 +48,16 @@ def _long_enough(value: str) -> str:
 Email: TypeAlias = Annotated[
     str, Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(fold_email)
 ]
-_Password = Annotated[
+CurrentPassword: TypeAlias = Annotated[
     str,
     StringConstraints(strip_whitespace=False, max_length=4 * MAX_PASSWORD),
     Field(repr=False, json_schema_extra={"format": "password"}),
 ]
 """Longer than a password may be: decomposed characters count less once they are composed."""
 NewPassword: TypeAlias = Annotated[
-    _Password, Field(json_schema_extra={"format": "password", "minLength": MIN_PASSWORD}), AfterValidator(_long_enough)
+    CurrentPassword,
+    Field(json_schema_extra={"format": "password", "minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD}),
+    AfterValidator(_long_enough),
 ]
 
 
@@ -72,7 +74,7 @@ class UserRegister(InputSchema):
 
 class UserLogin(InputSchema):
     email: Annotated[str, Field(max_length=MAX_EMAIL)]
-    password: _Password
+    password: CurrentPassword
 
 
 class PasswordGrant(BaseModel):
@@ -83,7 +85,7 @@ class PasswordGrant(BaseModel):
     grant_type: Annotated[str, Field(max_length=100, json_schema_extra={"const": "password"})]
     username: Annotated[str, Field(max_length=MAX_EMAIL)]
     """The e-mail address."""
-    password: _Password
+    password: CurrentPassword
 
     @model_validator(mode="before")
     @classmethod
@@ -92,7 +94,7 @@ class PasswordGrant(BaseModel):
 
 
 class PasswordChange(InputSchema):
-    current_password: _Password
+    current_password: CurrentPassword
     new_password: NewPassword
 
 

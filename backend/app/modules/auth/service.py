@@ -33,6 +33,7 @@ from backend.app.modules.auth.errors import (
     NoSession,
     ScopeNotHeld,
     SessionNotFound,
+    SignInAgain,
     TooManyAttempts,
     WrongPassword,
 )
@@ -73,6 +74,8 @@ _LONGEST_KEY: Final = timedelta(days=3653)
 def access_tokens(settings: Settings) -> AccessTokens:
     return AccessTokens(
         [derive(key, "access-token") for key in secret_keys(settings)],
+RECENT: Final = timedelta(minutes=10)
+"""How long a sign-in proves that it is its user who asks."""
         settings.auth.issuer,
         settings.auth.access_token_minutes * 60,
     )
@@ -152,12 +155,7 @@ class SignInService:
         if user is None:
             raise WrongPassword
         refuse_expected(new, (user["email"], user["first_name"], user["last_name"]), "new_password")
-        await self._admit(user["email"])
-        if not await verify_password(user["password_hash"], current):
-            async with self._transaction() as context:
-                context = acting(context, user["id"], user["personal_workspace_id"])
-                await context.hub.publish(SignInFailed(user_id=user["id"]), context)
-            raise WrongPassword
+        await self._require_password(user, current)
         password_hash = await hash_password(new)
         async with self._transaction() as context:
             users, now = IdentityRepository(context.session), context.clock()
@@ -178,6 +176,32 @@ class SignInService:
         pair, account = failure_keys(email, self._visitor.address, self._runtime.settings)
         async with self._transaction() as context:
             users, now = IdentityRepository(context.session), context.clock()
+    async def reauthenticate(self, principal: Principal, session_id: str | None, password: str | None) -> None:
+        """That it is the user who asks, and not whoever found a token: they signed in a moment ago, or know the
+        password. An API key proves neither. Raises `SignInAgain`, `WrongPassword`, `TooManyAttempts`."""
+        async with self._transaction(write=False) as context:
+            user = await IdentityRepository(context.session).user(principal.user_id or "")
+            sessions = SessionRepository(context.session, principal.user_id or "", context.clock())
+            began = await sessions.began(session_id or "")
+            recent = began is not None and context.clock() - began < RECENT
+        if recent:
+            return
+        if began is None or user is None or password is None:
+            raise SignInAgain
+        await self._require_password(user, password)
+        async with self._transaction() as context:
+            await self._forgive(context, user["email"])
+
+    async def _require_password(self, user: Row, password: str) -> None:
+        """Counted as a sign-in, whoever has the token: it is no way around the delays of guessing. Raises
+        `WrongPassword`, `TooManyAttempts`."""
+        await self._admit(user["email"])
+        if not await verify_password(user["password_hash"], password):
+            async with self._transaction() as context:
+                context = acting(context, user["id"], user["personal_workspace_id"])
+                await context.hub.publish(SignInFailed(user_id=user["id"]), context)
+            raise WrongPassword
+
             held = await users.lock_failures((pair, account), now)
             counts = {key: 0 if now - row["last_at"] > FORGOTTEN else row["failures"] for key, row in held.items()}
             wait = open_from(counts[pair], held[pair]["last_at"]) - now

@@ -20,4 +20,4 @@ async def sso_service(request: Request) -> SsoService:
 async def linked_identity_service(
     context: Annotated[ServiceContext, Depends(service_context)],
 ) -> LinkedIdentityService:
-    return LinkedIdentityService(context)
+    return LinkedIdentityService(context, configured_providers(context.settings))

@@ -43,6 +43,13 @@ class SsoProviderFaulty(TouchstoneError):
     title = "The provider does not answer as it should"
 
 
+class IdentityTaken(Conflict):
+    """Told to nobody but who proved at the provider that the identity is theirs."""
+
+    code = "identity.taken"
+    title = "This identity opens another account"
+
+
 class LinkedIdentityNotFound(NotFound):
     code = "identity.not_found"
     title = "There is no such identity"

@@ -11,6 +11,7 @@ class IdentityLinked(Event):
     every earlier way into the account was closed."""
 
     name: ClassVar = "identity.linked"
+    entity: ClassVar = "user"
     identity_id: Ulid
     user_id: Ulid
     provider: str
@@ -19,6 +20,7 @@ class IdentityLinked(Event):
 
 class IdentityRemoved(Event):
     name: ClassVar = "identity.removed"
+    entity: ClassVar = "user"
     identity_id: Ulid
     user_id: Ulid
     provider: str

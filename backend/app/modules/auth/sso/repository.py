@@ -4,11 +4,11 @@
 the identities of one user.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
@@ -26,6 +26,7 @@ from backend.app.modules.auth.sso.schemas import LinkedIdentityRead
 
 _ACCOUNT = select(
     UserRecord.id,
+    UserRecord.email,
     UserRecord.email_verified_at,
     UserRecord.disabled_at,
     WorkspaceRecord.id.label("personal_workspace_id"),
@@ -56,13 +57,31 @@ class SsoRepository:
         return (await self._session.execute(statement)).mappings().first()
 
     async def account_of(self, issuer: str, subject: str) -> Row | None:
+        """Nobody else decides about the account until the transaction ends."""
         query = _BY_IDENTITY.where(IdentityRecord.issuer == issuer, IdentityRecord.subject == subject)
-        return (await self._session.execute(query)).mappings().first()
+        return (await self._session.execute(query.with_for_update(of=UserRecord))).mappings().first()
 
     async def account_with(self, email: str) -> Row | None:
-        """Nobody else decides about the account until the transaction ends."""
+        """As `account_of`."""
         query = _ACCOUNT.where(UserRecord.email == email).with_for_update(of=UserRecord)
         return (await self._session.execute(query)).mappings().first()
+
+    async def account_signed_in(self, user_id: str, session_id: str, now: datetime) -> Row | None:
+        """As `account_of`; None once the session ended or the user is disabled."""
+        query = _ACCOUNT.join(SessionRecord, SessionRecord.user_id == UserRecord.id).where(
+            UserRecord.id == user_id,
+            UserRecord.disabled_at.is_(None),
+            SessionRecord.id == session_id,
+            SessionRecord.ended_at.is_(None),
+            SessionRecord.expires_at > now,
+        )
+        return (await self._session.execute(query.with_for_update(of=UserRecord))).mappings().first()
+
+    async def holder_of(self, issuer: str, subject: str) -> Row | None:
+        """The `id` and `user_id` of the identity."""
+        query = select(IdentityRecord.id, IdentityRecord.user_id)
+        mine = query.where(IdentityRecord.issuer == issuer, IdentityRecord.subject == subject)
+        return (await self._session.execute(mine)).mappings().first()
 
     async def add_identity(self, values: dict[str, Any]) -> bool:
         """False when the identity is linked already."""
@@ -110,13 +129,16 @@ class LinkedIdentityRepository:
         query = _IDENTITIES.where(self._mine, IdentityRecord.id == identity_id)
         return (await self._session.execute(query)).mappings().first()
 
-    async def lock_ways_in(self) -> int:
-        """How many identities, and a password as one more, open the account; none is added or removed meanwhile."""
+    async def lock_other_ways_in(self, identity_id: str, providers: Collection[str]) -> bool:
+        """Whether a password, or another identity at one of the providers, opens the account; none is added or removed
+        meanwhile."""
         user = select(UserRecord.password_hash).where(UserRecord.id == self._user_id).with_for_update()
-        password = (await self._session.execute(user)).scalar()
-        count = select(func.count()).select_from(IdentityRecord).where(self._mine)
-        identities: int = (await self._session.execute(count)).scalar_one()
-        return identities + (password is not None)
+        if await self._session.scalar(user) is not None:
+            return True
+        other = select(IdentityRecord.id).where(
+            self._mine, IdentityRecord.id != identity_id, IdentityRecord.provider.in_(providers)
+        )
+        return await self._session.scalar(other.limit(1)) is not None
 
     async def remove(self, identity_id: str) -> None:
         await self._session.execute(delete(IdentityRecord).where(self._mine, IdentityRecord.id == identity_id))

@@ -7,20 +7,31 @@ from fastapi.responses import RedirectResponse
 
 from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
-from backend.app.core.permissions import Permission
+from backend.app.core.permissions import Permission, Principal
 from backend.app.core.responses import PROBLEM_RESPONSES, DefaultResponse, Envelope, envelope, listed
-from backend.app.core.runtime import runtime_of
+from backend.app.core.runtime import current_principal, runtime_of
 from backend.app.core.settings import Settings
 from backend.app.core.views import PUBLIC, access_control, view
+from backend.app.modules.auth.dependencies import current_session, sign_in_service
 from backend.app.modules.auth.schemas import TokenPair
+from backend.app.modules.auth.service import SignInService
 from backend.app.modules.auth.sso.dependencies import linked_identity_service, sso_service
-from backend.app.modules.auth.sso.schemas import LinkedIdentityRead, SsoProviderRead, SsoStart
-from backend.app.modules.auth.sso.service import ATTEMPT_LIFETIME, CallbackAnswer, LinkedIdentityService, SsoService
+from backend.app.modules.auth.sso.schemas import LinkedIdentityRead, LinkRequest, SsoProviderRead, SsoStart
+from backend.app.modules.auth.sso.service import (
+    ATTEMPT_LIFETIME,
+    CallbackAnswer,
+    LinkedIdentityService,
+    Linking,
+    SsoService,
+)
 
 router = APIRouter()
 
 LinkedIdentities: TypeAlias = Annotated[LinkedIdentityService, Depends(linked_identity_service)]
 """Of the methods that need a signed-in user: on the class it would close the public routes too."""
+Door: TypeAlias = Annotated[SignInService, Depends(sign_in_service)]
+CurrentPrincipal: TypeAlias = Annotated[Principal, Depends(current_principal)]
+CurrentSession: TypeAlias = Annotated[str | None, Depends(current_session)]
 _FAULTY: Final[dict[int | str, dict[str, Any]]] = {
     502: {**PROBLEM_RESPONSES["503"], "description": "The provider does not answer as it should"}
 }
@@ -60,11 +71,31 @@ class SsoViews:
         iss: Annotated[str | None, Query(max_length=500)] = None,
         error: Annotated[str | None, Query(max_length=200)] = None,
     ) -> Envelope[TokenPair]:
-        """Where the provider sends the browser back to: signs in, once for each start."""
+        """Where the provider sends the browser back to: links the identity if that is what was started, and signs in,
+        once for each start."""
         settings = runtime_of(request).settings
         browser = request.cookies.get(_cookie_name(settings))
         tokens = await self.sso.complete(provider, CallbackAnswer(state, code, iss, error), browser)
         return envelope(tokens, headers={**_NO_STORE, "Set-Cookie": _cookie(settings, "", 0)})
+
+    @router.post("/auth/sso/{provider}/link", responses=_FAULTY)
+    @access_control(Permission.PROFILE_WRITE, replayable=False)
+    async def link_identity(
+        self,
+        request: Request,
+        door: Door,
+        principal: CurrentPrincipal,
+        session_id: CurrentSession,
+        provider: str,
+        body: LinkRequest | None = None,
+    ) -> Envelope[SsoStart]:
+        """Where to go so that another identity opens the user's account too; the callback links it, then signs in. As
+        with a sign-in, the cookie has to come back within ten minutes."""
+        self.sso.provider(provider)
+        await door.reauthenticate(principal, session_id, body.current_password if body else None)
+        started = await self.sso.start(provider, Linking(principal.user_id or "", session_id or ""))
+        headers = {**_NO_STORE, "Set-Cookie": _cookie(runtime_of(request).settings, started.browser)}
+        return envelope(SsoStart(authorization_url=started.authorization_url), headers=headers)
 
     @router.get("/auth/identities")
     @access_control(Permission.PROFILE_READ)

@@ -1,9 +1,15 @@
 """What single sign-on accepts and answers."""
 
 from datetime import datetime
+from typing import Any
+
+from pydantic import Field
 
 from backend.app.core.ids import Ulid
-from backend.app.core.schema import BaseSchema
+from backend.app.core.schema import BaseSchema, InputSchema
+from backend.app.modules.auth.schemas import CurrentPassword
+
+_UNSENT: Any = Field(default=None)
 
 
 class SsoProviderRead(BaseSchema):
@@ -18,11 +24,16 @@ class SsoStart(BaseSchema):
     """Where the browser that got this answer, with its cookie, has to go."""
 
 
+class LinkRequest(InputSchema):
+    current_password: CurrentPassword = _UNSENT
+    """Needed when the sign-in is older than ten minutes."""
+
+
 class LinkedIdentityRead(BaseSchema):
     id: Ulid
     provider: str
     issuer: str
     email: str
-    """As the provider said at the first sign-in."""
+    """As the provider said when it was linked; empty when it said none."""
     created_at: datetime
     last_used_at: datetime

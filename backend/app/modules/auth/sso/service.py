@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,9 +23,11 @@ from backend.app.engine.http import Send
 from backend.app.extensions.http_client import HttpClient, HttpLimits
 from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.modules.auth.credentials.proven import proven
+from backend.app.modules.auth.events import MailRequested
 from backend.app.modules.auth.schemas import TokenPair
 from backend.app.modules.auth.service import Visitor, acting, add_user, open_session
 from backend.app.modules.auth.sso.errors import (
+    IdentityTaken,
     LastWayIn,
     LinkedIdentityNotFound,
     SsoAccountRefused,
@@ -65,8 +67,17 @@ class CallbackAnswer:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """The session whose user wants an identity linked."""
+
+    user_id: str
+    session_id: str
+
+
 class SsoService:
-    """For those who are nobody yet. It opens its own transactions: none is held while a provider is asked."""
+    """For those who are nobody yet, and for linking. It opens its own transactions: none is held while a provider is
+    asked."""
 
     def __init__(self, runtime: Runtime, request_id: str, visitor: Visitor, providers: dict[str, Provider]) -> None:
         self._runtime = runtime
@@ -77,16 +88,17 @@ class SsoService:
     def providers(self) -> list[SsoProviderRead]:
         return [SsoProviderRead(name=each.name, label=each.label) for each in self._providers.values()]
 
-    async def start(self, name: str) -> Started:
-        """Raises `SsoProviderNotFound`, `SsoProviderUnavailable`, `SsoProviderFaulty`."""
-        provider = self._provider(name)
+    async def start(self, name: str, linking: Linking | None = None) -> Started:
+        """`linking`: for whom the identity is to be linked, in place of a sign-in. Raises `SsoProviderNotFound`,
+        `SsoProviderUnavailable`, `SsoProviderFaulty`."""
+        provider = self.provider(name)
         now = self._runtime.clock()
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         attempt = Attempt(state, nonce, verifier, self._redirect_uri(name))
         async with self._client() as send:
             url = await provider.authorization_url(attempt, _s256(verifier), send, now)
         state_hash = _sha256(state)
-        held = orjson.dumps({"nonce": nonce, "verifier": verifier, "browser": _sha256(browser)})
+        held = orjson.dumps({"nonce": nonce, "verifier": verifier, "browser": _sha256(browser), "linking": linking})
         async with self._transaction() as context:
             attempts = SsoRepository(context.session)
             await attempts.drop_expired_attempts(now)
@@ -101,13 +113,14 @@ class SsoService:
         return Started(url, browser)
 
     async def complete(self, name: str, answer: CallbackAnswer, browser: str | None) -> TokenPair:
-        """Signs in whom the provider vouches for. `browser`: the secret from the cookie.
+        """Signs in whom the provider vouches for, after linking the identity where that was asked for. `browser`: the
+        secret from the cookie.
 
         Raises `SsoProviderNotFound`, `SsoStateInvalid`, `SsoDenied`, `SsoAnswerInvalid`, `SsoAccountRefused`,
-        `SsoProviderUnavailable`, `SsoProviderFaulty`.
+        `SsoProviderUnavailable`, `SsoProviderFaulty`, `IdentityTaken`.
         """
-        provider = self._provider(name)
-        attempt = await self._take(name, answer.state, browser)
+        provider = self.provider(name)
+        attempt, linking = await self._take(name, answer.state, browser)
         if answer.error is not None:
             log.warning("sso.denied", provider=name, reason=answer.error)
             raise SsoDenied
@@ -116,13 +129,17 @@ class SsoService:
         async with self._client() as send:
             vouched = await provider.identify(attempt, answer.code, answer.issuer, send, self._runtime.clock())
         async with self._transaction() as context:
-            account = await self._account(context, name, vouched)
+            account = (
+                await self._account(context, name, vouched)
+                if linking is None
+                else await self._link_to(context, name, vouched, linking)
+            )
             if account is not None:
                 own = acting(context, account["id"], account["personal_workspace_id"])
                 return await open_session(own, account["id"], f"sso:{name}", self._visitor)
         raise SsoAccountRefused
 
-    async def _take(self, name: str, state: str, browser: str | None) -> Attempt:
+    async def _take(self, name: str, state: str, browser: str | None) -> tuple[Attempt, Linking | None]:
         """The attempt, once: whoever asks again, from another browser or too late, gets `SsoStateInvalid`. The cookie
         ties it to the browser that started it, so that nobody is signed in to somebody else's account (RFC 9700,
         4.7)."""
@@ -137,7 +154,8 @@ class SsoService:
             raise SsoStateInvalid from None
         if not hmac.compare_digest(held["browser"], _sha256(browser)):
             raise SsoStateInvalid
-        return Attempt(state, held["nonce"], held["verifier"], self._redirect_uri(name))
+        linking = Linking(**held["linking"]) if held.get("linking") else None
+        return Attempt(state, held["nonce"], held["verifier"], self._redirect_uri(name)), linking
 
     async def _account(self, context: ServiceContext, name: str, vouched: Vouched) -> Row | None:
         """Whose account it is, known by (issuer, subject) and never by the address alone (ASVS 6.8.1); None when it
@@ -164,9 +182,31 @@ class SsoService:
         if not created and (objection := _objection(vouched, account)):
             await self._refuse(context, name, account, objection)
             return None
-        await self._link(
-            context, name, vouched, account, take_over=not created and account["email_verified_at"] is None
-        )
+        take_over = not created and account["email_verified_at"] is None
+        if take_over:
+            await self._take_over(context, account)
+        if await self._link(context, name, vouched, account, took_over=take_over) != account["id"]:
+            raise SsoAccountRefused  # it was linked to another account a moment ago
+        if not created:
+            await self._tell(context, name, account)
+        return account
+
+    async def _link_to(self, context: ServiceContext, name: str, vouched: Vouched, linking: Linking) -> Row:
+        """Whoever is signed in here and there at once has shown that both are theirs: what the provider says about an
+        address decides nothing. Raises `SsoStateInvalid`, `IdentityTaken`."""
+        repository, now = SsoRepository(context.session), context.clock()
+        account = await repository.account_signed_in(linking.user_id, linking.session_id, now)
+        if account is None:
+            raise SsoStateInvalid
+        known = await repository.holder_of(vouched.issuer, vouched.subject)
+        holder = known["user_id"] if known else await self._link(context, name, vouched, account, took_over=False)
+        if holder != account["id"]:
+            log.warning("sso.link_refused", provider=name, reason="taken", user_id=account["id"])
+            raise IdentityTaken
+        if known is not None:
+            await repository.touch_identity(known["id"], now)
+        else:
+            await self._tell(context, name, account)
         return account
 
     async def _sign_up(self, context: ServiceContext, vouched: Vouched) -> bool:
@@ -179,16 +219,19 @@ class SsoService:
         }
         return await add_user(context, values) is not None
 
-    async def _link(
-        self, context: ServiceContext, name: str, vouched: Vouched, account: Row, *, take_over: bool
-    ) -> None:
+    async def _take_over(self, context: ServiceContext, account: Row) -> None:
         """An account whose address nobody ever proved may have been made by somebody else, in wait for its owner
         ("pre-hijacking": Sudhodanan and Paverd, USENIX Security 2022): whoever proves it has it alone."""
         repository, now = SsoRepository(context.session), context.clock()
-        if take_over:
-            await repository.close_ways_in(account["id"], now)
-            await repository.verify_address(account["id"], now)
-            after_commit(context.session, proven.forget)
+        await repository.close_ways_in(account["id"], now)
+        await repository.verify_address(account["id"], now)
+        after_commit(context.session, proven.forget)
+
+    async def _link(
+        self, context: ServiceContext, name: str, vouched: Vouched, account: Row, *, took_over: bool
+    ) -> str:
+        """Whose the identity is: of the account, unless somebody else was faster."""
+        repository, now = SsoRepository(context.session), context.clock()
         identity_id = new_ulid()
         added = await repository.add_identity(
             {
@@ -197,15 +240,25 @@ class SsoService:
                 "provider": name,
                 "issuer": vouched.issuer,
                 "subject": vouched.subject,
-                "email": vouched.email,
+                "email": vouched.email or "",
                 "created_at": now,
                 "last_used_at": now,
             }
         )
-        if added:
-            linked = IdentityLinked(identity_id=identity_id, user_id=account["id"], provider=name, took_over=take_over)
-            context = acting(context, account["id"], account["personal_workspace_id"])
-            await context.hub.publish(linked, context)
+        if not added:
+            holder = await repository.holder_of(vouched.issuer, vouched.subject)
+            return holder["user_id"] if holder else ""
+        linked = IdentityLinked(identity_id=identity_id, user_id=account["id"], provider=name, took_over=took_over)
+        own = acting(context, account["id"], account["personal_workspace_id"])
+        await own.hub.publish(linked, own)
+        return str(account["id"])
+
+    async def _tell(self, context: ServiceContext, name: str, account: Row) -> None:
+        """The owner of the mailbox learns of a way in that is new (ASVS 5, 6.3.7)."""
+        own = acting(context, account["id"], account["personal_workspace_id"])
+        details = {"provider": self.provider(name).label}
+        mail = MailRequested(to=account["email"], template="identity_linked", user_id=account["id"], details=details)
+        await own.hub.publish(mail, own)
 
     async def _refuse(self, context: ServiceContext, name: str, account: Row, reason: str) -> None:
         """Told on the timeline of the account, and to nobody else."""
@@ -213,7 +266,8 @@ class SsoService:
         refused = SsoSignInRefused(user_id=account["id"], provider=name, reason=reason)
         await context.hub.publish(refused, context)
 
-    def _provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> Provider:
+        """Raises `SsoProviderNotFound`."""
         if name not in self._providers:
             raise SsoProviderNotFound
         return self._providers[name]
@@ -242,8 +296,10 @@ class SsoService:
 class LinkedIdentityService:
     """For those who are signed in: the identities that open their account."""
 
-    def __init__(self, context: ServiceContext) -> None:
+    def __init__(self, context: ServiceContext, providers: Collection[str]) -> None:
+        """`providers`: the names of those that sign people in here; an identity elsewhere opens nothing."""
         self._context = context
+        self._providers = providers
         self._user_id = context.principal.user_id or ""
         self._identities = LinkedIdentityRepository(context.session, self._user_id)
 
@@ -253,11 +309,11 @@ class LinkedIdentityService:
 
     async def remove(self, identity_id: str) -> None:
         """Raises `LinkedIdentityNotFound`, `LastWayIn`."""
-        ways_in = await self._identities.lock_ways_in()
+        others = await self._identities.lock_other_ways_in(identity_id, self._providers)
         identity = await self._identities.get(identity_id)
         if identity is None:
             raise LinkedIdentityNotFound
-        if ways_in == 1:
+        if not others:
             raise LastWayIn
         await self._identities.remove(identity_id)
         removed = IdentityRemoved(identity_id=identity_id, user_id=self._user_id, provider=identity["provider"])
