@@ -21,18 +21,25 @@ None), no objects of a parser. The key `faults` is reserved: a list of `[line, m
 class Sources(Protocol):
     """The files of one language in a tree, as a language's `code` sees them. Paths are relative, with `/`."""
 
-    paths: AbstractSet[str]
-    """Every file with a suffix of the language or a name in `beside`, tests and examples too: what an import may
-    mean."""
-    roots: Sequence[str]
-    """In order: the files that linking starts from. They passed the gate of a framework, and are no tests, examples or
-    build output. All others are read only when a name leads to them."""
+    @property
+    def paths(self) -> AbstractSet[str]:
+        """Every file with a suffix of the language or a name in `beside`, tests and examples too: what an import may
+        mean."""
+
+    @property
+    def roots(self) -> Sequence[str]:
+        """In order: the files that linking starts from. They passed the gate of a framework, and are no tests, examples
+        or build output. All others are read only when a name leads to them."""
 
     def facts(self, path: str) -> Facts | None:
-        """Of any file in `paths`, extracted at the first call. None: it cannot be read (and was reported)."""
+        """Of any file in `paths`, extracted when it was not yet, and decoded anew at each call. None: it cannot be read
+        (and that was reported), or is not in `paths`."""
 
     def text(self, path: str) -> bytes | None:
         """Of a file that is configuration rather than code (`tsconfig.json`)."""
+
+    def check(self) -> None:
+        """To be called now and then in long work. Raises what ends the scan when it was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
