@@ -68,14 +68,14 @@ from backend.app.modules.auth.schemas import (
 
 REFRESH_GRACE: Final = timedelta(seconds=10)
 """A spent refresh token that comes again this soon answers the same successor: the first answer may have been lost."""
+RECENT: Final = timedelta(minutes=10)
+"""How long a sign-in proves that it is its user who asks."""
 _LONGEST_KEY: Final = timedelta(days=3653)
 
 
 def access_tokens(settings: Settings) -> AccessTokens:
     return AccessTokens(
         [derive(key, "access-token") for key in secret_keys(settings)],
-RECENT: Final = timedelta(minutes=10)
-"""How long a sign-in proves that it is its user who asks."""
         settings.auth.issuer,
         settings.auth.access_token_minutes * 60,
     )
@@ -170,12 +170,6 @@ class SignInService:
             await _request_mail(context, "password_changed", user["id"], user["email"])
             after_commit(context.session, proven.forget)
 
-    async def _admit(self, email: str) -> Row | None:
-        """Counts the try before its password is checked, so that many at once are no more than as many in a row; then
-        answers the account. Raises `TooManyAttempts`."""
-        pair, account = failure_keys(email, self._visitor.address, self._runtime.settings)
-        async with self._transaction() as context:
-            users, now = IdentityRepository(context.session), context.clock()
     async def reauthenticate(self, principal: Principal, session_id: str | None, password: str | None) -> None:
         """That it is the user who asks, and not whoever found a token: they signed in a moment ago, or know the
         password. An API key proves neither. Raises `SignInAgain`, `WrongPassword`, `TooManyAttempts`."""
@@ -202,6 +196,12 @@ class SignInService:
                 await context.hub.publish(SignInFailed(user_id=user["id"]), context)
             raise WrongPassword
 
+    async def _admit(self, email: str) -> Row | None:
+        """Counts the try before its password is checked, so that many at once are no more than as many in a row; then
+        answers the account. Raises `TooManyAttempts`."""
+        pair, account = failure_keys(email, self._visitor.address, self._runtime.settings)
+        async with self._transaction() as context:
+            users, now = IdentityRepository(context.session), context.clock()
             held = await users.lock_failures((pair, account), now)
             counts = {key: 0 if now - row["last_at"] > FORGOTTEN else row["failures"] for key, row in held.items()}
             wait = open_from(counts[pair], held[pair]["last_at"]) - now

@@ -31,9 +31,7 @@ class Member(Browser):
         self.bearer = {"Authorization": f"Bearer {access_token}"}
 
     async def ask_to_link(self, provider: str = "corp", **body: Any) -> httpx2.Response:
-        return await self.app.post(
-            f"/auth/sso/{provider}/link", headers=self.bearer, **({"json": body} if body else {})
-        )
+        return await self.app.post(f"/auth/sso/{provider}/link", headers=self.bearer, json=body or None)
 
     async def to_provider(self, provider: str = "corp") -> str:
         """Where the provider sends the browser back to."""
