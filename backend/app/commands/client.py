@@ -163,7 +163,7 @@ class Client:
         if ULID.fullmatch(workspace):
             self._workspace_id = workspace.upper()
             return
-        found = [each.id for each in await self.list(_Workspace, "/workspaces") if each.name == workspace]
+        found = [each.id for each in await self.rows(_Workspace, "/workspaces") if each.name == workspace]
         if not found:
             raise ServerFault(f"you are in no workspace called {workspace!r}", USAGE)
         if len(found) > 1:
@@ -174,15 +174,15 @@ class Client:
         """The data of the answer. `path` is what follows `/api/v1`."""
         return (await self._envelope(into, method, path, body)).data
 
-    async def list(self, row: type[T], path: str) -> list[T]:
+    async def rows(self, row: type[T], path: str) -> list[T]:
         """The rows of all pages."""
         query: dict[str, Any] = {"limit": _PAGE}
-        rows: list[T] = []
+        found: list[T] = []
         while True:
             page = await self._envelope(list[row], "GET", f"{path}?{urlencode(query)}")  # type: ignore[valid-type]
-            rows += page.data
+            found += page.data
             if page.meta.next_cursor in (None, query.get("cursor")):
-                return rows
+                return found
             query["cursor"] = page.meta.next_cursor
 
     async def _envelope(

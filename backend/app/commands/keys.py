@@ -53,7 +53,7 @@ def create_key(name: str, scopes: list[str] | None, workspace: str | None, expir
 
 def list_keys(workspace: str | None, as_json: bool) -> int:
     async def work(client: Client) -> int:
-        keys = await client.list(_Key, "/user/api-keys")
+        keys = await client.rows(_Key, "/user/api-keys")
         if as_json:
             print_json([key.model_dump(mode="json") for key in keys])
         elif not keys:
@@ -82,7 +82,7 @@ def revoke_key(key: str, workspace: str | None) -> int:
 
 async def _find_key(client: Client, name: str) -> str:
     """The id of the key with this name."""
-    found = [each for each in await client.list(_Key, "/user/api-keys") if each.name == name]
+    found = [each for each in await client.rows(_Key, "/user/api-keys") if each.name == name]
     if not found:
         raise ServerFault(f"you have no key called {name!r} in this workspace: see `touchstone keys list`", USAGE)
     if len(found) > 1:

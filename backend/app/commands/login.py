@@ -108,7 +108,7 @@ def who_am_i(as_json: bool) -> int:
         credential = await client.ask(_Credential, "GET", "/auth/verify")
         workspaces: list[_Workspace] = []
         with contextlib.suppress(ServerFault):  # a key may be too narrow
-            workspaces = await client.list(_Workspace, "/workspaces")
+            workspaces = await client.rows(_Workspace, "/workspaces")
         if as_json:
             listed = [workspace.model_dump() for workspace in workspaces]
             print_json({"server": client.sign_in.server, **credential.model_dump(), "workspaces": listed})
