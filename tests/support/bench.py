@@ -20,6 +20,7 @@ from backend.app.core.permissions import ALL_PERMISSIONS, Principal
 from backend.app.core.runner import QUEUES, Runner
 from backend.app.core.runtime import Runtime
 from backend.app.core.settings import RateSettings, Settings
+from backend.app.db.insert import insert_or_ignore
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
 from backend.app.db.types import db_now
@@ -29,6 +30,7 @@ from backend.app.engine.spec.parse import parse_document
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
 from backend.app.extensions.server import background_server
+from backend.app.modules.auth.models import WorkspaceRecord
 
 __all__ = ["ALICE", "BOB", "Bench", "background_server"]
 
@@ -39,6 +41,9 @@ async def _named_caller(request: Any, runtime: Runtime) -> Principal:
     name = request.headers.get("who")
     if name is None:
         raise NotAuthenticated
+    if request.method == "POST":
+        async with runtime.database.transaction() as session:
+            await insert_or_ignore(session, WorkspaceRecord, {"id": name, "name": "Workspace"})
     return Principal(name, name, ALL_PERMISSIONS)
 
 

@@ -1,7 +1,5 @@
 """What a signed-in person does with the account: profile, password, sessions."""
 
-from typing import Any
-
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -12,10 +10,10 @@ from backend.app.core.settings import DatabaseSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.outbox import EventRecord
 from backend.app.db.session import Database
-from backend.app.modules.auth import dependencies
-from backend.app.modules.auth.credentials.proven import TTL_S, ProvenCredentials, proven
+from backend.app.modules.auth.credentials.proven import TTL_S, proven
 from backend.app.modules.auth.models import MembershipRecord, UserRecord, WorkspaceRecord
 from tests.support.accounts import PASSWORD, SetClock, application, client_of, person, sign_in
+from tests.support.processes import TwoProcesses
 
 NEW_PASSWORD = "seven hills and one river"
 
@@ -192,19 +190,6 @@ async def test_the_token_of_a_user_who_is_gone_opens_nothing(ada: Person, databa
         proven.forget()
         answer = await client.get("/auth/me")
     assert (answer.status_code, answer.json()["code"]) == (401, "auth.invalid_token")
-
-
-class TwoProcesses:
-    """Two applications on one database, each with what it keeps of proven credentials, as two processes have."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        self._monkeypatch = monkeypatch
-        self._kept = [ProvenCredentials(clock=lambda: self.now) for _ in range(2)]
-
-    async def ask(self, number: int, client: httpx2.AsyncClient, method: str, path: str) -> Any:
-        self._monkeypatch.setattr(dependencies, "proven", self._kept[number])
-        return await client.request(method, path)
 
 
 async def test_a_sign_out_reaches_another_process_within_a_second(

@@ -35,6 +35,7 @@ from backend.app.modules.auth.errors import (
     SessionNotFound,
     SignInAgain,
     TooManyAttempts,
+    WorkspaceNotFound,
     WrongPassword,
 )
 from backend.app.modules.auth.events import (
@@ -51,7 +52,12 @@ from backend.app.modules.auth.events import (
     UserSignedIn,
     UserSignedOut,
 )
-from backend.app.modules.auth.repository import ApiKeyRepository, IdentityRepository, SessionRepository
+from backend.app.modules.auth.repository import (
+    ApiKeyRepository,
+    IdentityRepository,
+    SessionRepository,
+    hold_workspace,
+)
 from backend.app.modules.auth.schemas import (
     ApiKeyCreate,
     ApiKeyRead,
@@ -356,10 +362,12 @@ class AccountService:
         return request.page(await self._keys.page(request.after(), request.limit + 1), "id")
 
     async def create_key(self, wanted: ApiKeyCreate) -> ApiKeyWithSecret:
-        """Raises `ScopeNotHeld`, `InvalidExpiry`."""
+        """Raises `ScopeNotHeld`, `InvalidExpiry`, `WorkspaceNotFound`."""
         now = self._context.clock()
         if wanted.expires_at is not None and not now < wanted.expires_at <= now + _LONGEST_KEY:
             raise InvalidExpiry
+        if not await self._keys.hold_membership():  # `authenticate` may answer what was true a second ago
+            raise WorkspaceNotFound
         key = new_api_key()
         read = ApiKeyRead(
             id=new_ulid(),
@@ -399,6 +407,13 @@ class AccountService:
         if foreign := scopes - held:
             raise ScopeNotHeld(f"you may not {', '.join(sorted(foreign))}")
         return sorted(scopes)
+
+
+async def require_workspace(context: ServiceContext) -> None:
+    """For what stays in the active workspace: it is there, and nobody deletes it until the transaction ends, whatever
+    `authenticate` knows from a second ago. Raises `WorkspaceNotFound`."""
+    if not await hold_workspace(context.session, context.workspace_id):
+        raise WorkspaceNotFound
 
 
 async def add_user(context: ServiceContext, values: dict[str, Any]) -> UserRead | None:

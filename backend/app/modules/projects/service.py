@@ -11,6 +11,7 @@ from backend.app.core.message_hub import Event
 from backend.app.core.pagination import InvalidCursor, Page, PageRequest
 from backend.app.core.schema import InputSchema
 from backend.app.core.secrets import Sealer, sealer
+from backend.app.modules.auth.service import require_workspace
 from backend.app.modules.projects.errors import (
     ArchivedProject,
     CredentialsNeeded,
@@ -49,9 +50,10 @@ class ProjectService:
         self._projects = ProjectRepository(context.session, context.workspace_id)
 
     async def create(self, wanted: ProjectCreate) -> ProjectRead:
-        """Raises `NoTarget`, `ProjectNameTaken`."""
+        """Raises `NoTarget`, `ProjectNameTaken`, `WorkspaceNotFound`."""
         if wanted.base_url is None and wanted.spec_url is None:
             raise NoTarget
+        await require_workspace(self._context)
         now = self._context.clock()
         project_id = new_ulid()
         values = {
