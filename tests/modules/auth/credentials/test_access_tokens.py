@@ -68,6 +68,26 @@ def test_a_key_id_does_not_lend_another_key() -> None:
         both.read(signed(HEADER, json.dumps(CLAIMS).encode(), b"n" * 32), NOW)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"jku": "https://evil.example/keys"},
+        {"x5u": "https://evil.example/chain"},
+        {"jwk": {"kty": "oct", "k": encoded(b"k" * 32)}},
+        {"x5t": "AAAA"},
+        {"typ": "JWT"},
+        {"alg": "HS512"},
+        {"alg": "none"},
+    ],
+    ids=repr,
+)
+def test_a_header_that_names_another_key_type_or_algorithm_is_refused(more: dict[str, Any]) -> None:
+    """Though the signature is right."""
+    assert TOKENS.read(signed(HEADER, json.dumps(CLAIMS).encode()), NOW)
+    with pytest.raises(InvalidToken, match="header"):
+        TOKENS.read(signed({**HEADER, **more}, json.dumps(CLAIMS).encode()), NOW)
+
+
 def test_two_tokens_of_a_session_differ() -> None:
     assert TOKENS.read(TOKENS.issue(USER, SESSION, NOW), NOW).token_id != TOKENS.read(TOKEN, NOW).token_id
 
