@@ -1,6 +1,7 @@
 """What a principal may do, and who a principal is."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -83,6 +84,8 @@ class Principal:
     """Shown in logs and timelines: never a secret."""
     confined: bool = False
     """To its workspace: an API key says nothing about the others of its owner."""
+    expires_at: datetime | None = None
+    """Of an API key: what is made with it lasts no longer."""
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions

@@ -65,7 +65,8 @@ class AuthSettings(Group):
     previous_keys: tuple[SecretStr, ...] = ()
     """Former secret keys, newest first: what they signed and sealed is still read until it is rotated or expires."""
     verify_email: bool = False
-    """Whether a new user has to open a link in a mail before the first sign-in."""
+    """Whether a new user has to open a link in a mail before the first sign-in. Without it the first sign-in tells who
+    signed up whether the address had an account already."""
     access_token_minutes: int = Field(24 * 60, ge=1)
     refresh_token_days: int = Field(30, ge=1)
     issuer: str = "touchstone"

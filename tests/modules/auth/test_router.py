@@ -198,6 +198,20 @@ async def test_a_key_follows_its_owners_role(app: FastAPI, database: Database) -
     assert "projects.write" not in me.json()["data"]["permissions"]
 
 
+async def test_a_key_made_with_a_key_does_not_outlive_it(app: FastAPI, clock: SetClock) -> None:
+    """Else whoever finds one that ends today makes one that never does."""
+    end = "2026-11-21T12:00:00Z"
+    async with await sign_up(app) as client:
+        made = await client.post("/user/api-keys", json={"name": "brief", "expires_at": end})
+    async with client_of(app, {"X-API-Key": made.json()["data"]["key"]}) as machine:
+        child = await machine.post("/user/api-keys", json={"name": "child"})
+        sooner = await machine.post("/user/api-keys", json={"name": "child", "expires_at": "2026-11-21T11:00:00Z"})
+        later = await machine.post("/user/api-keys", json={"name": "child", "expires_at": "2026-11-21T12:00:01Z"})
+    assert child.json()["data"]["expires_at"] == end
+    assert sooner.json()["data"]["expires_at"] == "2026-11-21T11:00:00Z"
+    assert (later.status_code, later.json()["code"]) == (422, "api_key.invalid_expiry")
+
+
 async def test_a_key_expires(app: FastAPI, clock: SetClock) -> None:
     async with await sign_up(app) as client:
         expires_at = (clock.now + timedelta(hours=1)).isoformat()

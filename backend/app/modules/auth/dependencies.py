@@ -174,6 +174,7 @@ async def _by_api_key(key: str, workspace_id: str | None, runtime: Runtime) -> P
         _permissions(holder) & scopes,
         label=f"{holder['email']} ({holder['name']})",
         confined=True,
+        expires_at=holder["expires_at"],
     )
 
 

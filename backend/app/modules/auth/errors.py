@@ -120,7 +120,7 @@ class ScopeNotHeld(PermissionDenied):
 
 class InvalidExpiry(InvalidInput):
     code = "api_key.invalid_expiry"
-    title = "A key expires in the future, within ten years"
+    title = "A key expires in the future, within ten years, and no later than the key that makes it"
 
 
 class WorkspaceNotFound(NotFound):

@@ -29,6 +29,8 @@ from backend.app.db.insert import insert_or_ignore
 from backend.app.db.types import UlidColumn, UtcDateTime
 from backend.app.modules.auth.models import (
     ApiKeyRecord,
+    IdentityRecord,
+    MailedTokenRecord,
     MembershipRecord,
     RefreshTokenRecord,
     SessionRecord,
@@ -158,6 +160,17 @@ class IdentityRepository:
         """Who changes the row at the same time comes before or after."""
         query = _PROFILE.where(UserRecord.id == user_id).with_for_update(of=UserRecord)
         return (await self._session.execute(query)).mappings().first()
+
+    async def close_unproved_ways_in(self, user_id: str, now: datetime) -> None:
+        """All but the password: sessions, API keys, mailed links and identities open nothing any more.
+
+        An account whose address nobody ever proved may have been made by somebody else, in wait for its owner
+        ("pre-hijacking": Sudhodanan and Paverd, USENIX Security 2022)."""
+        for kind, column in ((SessionRecord, "ended_at"), (ApiKeyRecord, "revoked_at")):
+            live = (kind.user_id == user_id) & getattr(kind, column).is_(None)
+            await self._session.execute(update(kind).where(live).values({column: now}))
+        for model in (MailedTokenRecord, IdentityRecord):
+            await self._session.execute(delete(model).where(model.user_id == user_id))
 
     async def change_user(self, user_id: str, values: Mapping[str, Any]) -> None:
         await self._session.execute(update(UserRecord).where(UserRecord.id == user_id).values(**values))

@@ -363,8 +363,9 @@ class AccountService:
 
     async def create_key(self, wanted: ApiKeyCreate) -> ApiKeyWithSecret:
         """Raises `ScopeNotHeld`, `InvalidExpiry`, `WorkspaceNotFound`."""
-        now = self._context.clock()
-        if wanted.expires_at is not None and not now < wanted.expires_at <= now + _LONGEST_KEY:
+        now, end = self._context.clock(), self._context.principal.expires_at
+        expires_at = wanted.expires_at or end
+        if expires_at is not None and not now < expires_at <= min(now + _LONGEST_KEY, end or expires_at):
             raise InvalidExpiry
         if not await self._keys.hold_membership():  # `authenticate` may answer what was true a second ago
             raise WorkspaceNotFound
@@ -375,7 +376,7 @@ class AccountService:
             last_four=key[-4:],
             scopes=self._granted(wanted.scopes),
             created_at=now,
-            expires_at=wanted.expires_at,
+            expires_at=expires_at,
             last_used_at=None,
         )
         await self._keys.add(

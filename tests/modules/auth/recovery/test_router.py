@@ -9,10 +9,11 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, update
 
+from backend.app.core.ids import new_ulid
 from backend.app.core.settings import Settings
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
-from backend.app.modules.auth.models import MailedTokenRecord, UserRecord
+from backend.app.modules.auth.models import IdentityRecord, MailedTokenRecord, UserRecord
 from tests.modules.auth.recovery.conftest import Deliver
 from tests.support.accounts import PASSWORD, SetClock, client_of, person
 from tests.support.mail import dropped, text_of, token_in
@@ -244,3 +245,34 @@ async def test_what_is_no_token_is_refused(app: FastAPI, token: Any) -> None:
         for path, more in (("/auth/confirm-reset", {"password": OTHER_PASSWORD}), ("/auth/verify-email", {})):
             answer = await client.post(path, json={"token": token, **more})
             assert answer.status_code == 422
+
+
+async def test_who_proves_an_address_that_nobody_proved_has_the_account_alone(
+    app: FastAPI, database: Database, deliver: Deliver, folder: Path, clock: SetClock
+) -> None:
+    """Somebody may have made it in wait for the owner of the address, and kept a key and an identity of their own. Who
+    proved the address long ago keeps both."""
+    async with client_of(app) as client:
+        email = await register(client)
+        for proved in (False, True):
+            tokens = (await login(client, email, PASSWORD if not proved else OTHER_PASSWORD)).json()["data"]
+            bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+            made = (await client.post("/user/api-keys", json={"name": "CI"}, headers=bearer)).json()["data"]
+            user_id = (await client.get("/auth/me", headers=bearer)).json()["data"]["id"]
+            async with database.transaction() as session:
+                times = {"created_at": clock(), "last_used_at": clock()}
+                where = {"provider": "p", "issuer": "i", "subject": f"{proved}", "email": ""}
+                session.add(IdentityRecord(id=new_ulid(), user_id=user_id, **where, **times))
+            clock.move(minutes=2)
+            await ask_for(client, "/auth/reset-password", email)
+            await deliver()
+            reset = [mail for mail in dropped(folder) if mail["Subject"] == "Choose a new password"]
+            assert (await confirm(client, token_in(reset[-1]))).status_code == 200
+            opened = await client.get("/auth/me", headers={"X-API-Key": made["key"]})
+            async with database.transaction(write=False) as session:
+                left = list(await session.scalars(select(IdentityRecord.subject)))
+            assert (opened.status_code, left) == ((200, ["True"]) if proved else (401, []))
+    async with database.transaction(write=False) as session:
+        resets = select(EventRecord.payload).where(EventRecord.name == "user.password_reset")
+        told = list(await session.scalars(resets.order_by(EventRecord.position)))
+    assert [payload["took_over"] for payload in told] == [True, False]

@@ -2,7 +2,8 @@
 event loop and on two threads, so that a login storm takes neither the CPU nor the memory of everybody else.
 
 Hashes of bcrypt, as other systems leave them, are verified too; who signs in with one gets a hash of ours (ASVS 5,
-11.4.2).
+11.4.2). Until then the time of an answer tells such an account from one that there is not: to hide it, every try would
+have to take as long as the costliest hash that was brought along, on two threads that everybody shares.
 """
 
 import asyncio

@@ -70,8 +70,8 @@ class RecoveryService:
 
     async def confirm_reset(self, token: str, password: str) -> None:
         """All sessions end, and so does every other link of the kind (NIST SP 800-63B-4, 4.2; ASVS 5, 7.4.3). Who reads
-        the mail has proved the address too, and is forgiven failed sign-ins. Raises `InvalidMailedToken`,
-        `ExpectedPassword`."""
+        the mail has proved the address too, and is forgiven failed sign-ins; who proves it first has the account alone.
+        Raises `InvalidMailedToken`, `ExpectedPassword`."""
         token_hash, purpose = hash_mailed_token(token), Purpose.RESET_PASSWORD
         async with self._transaction(write=False) as context:
             holder = await RecoveryRepository(context.session).holder(token_hash, purpose, context.clock())
@@ -86,12 +86,15 @@ class RecoveryService:
             if not await recovery.use_token(token_hash, purpose, now):
                 raise InvalidMailedToken
             await recovery.void_tokens(holder["id"], purpose, now)
-            await recovery.mark_verified(holder["id"], now)
+            took_over = await recovery.mark_verified(holder["id"], now)
+            if took_over:
+                await IdentityRepository(context.session).close_unproved_ways_in(holder["id"], now)
             await SessionRepository(context.session, holder["id"], now).end_all()
             for key in failure_keys(holder["email"], self._visitor.address, context.settings):
                 await IdentityRepository(context.session).forget_failures(key)
             await context.hub.publish(
-                PasswordReset(user_id=holder["id"]), acting(context, holder["id"], holder["personal_workspace_id"])
+                PasswordReset(user_id=holder["id"], took_over=took_over),
+                acting(context, holder["id"], holder["personal_workspace_id"]),
             )
             await _request_mail(context, "password_changed", holder)
             after_commit(context.session, proven.forget)

@@ -14,9 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore
 from backend.app.modules.auth.models import (
-    ApiKeyRecord,
     IdentityRecord,
-    MailedTokenRecord,
     SessionRecord,
     SsoAttemptRecord,
     UserRecord,
@@ -91,25 +89,6 @@ class SsoRepository:
         await self._session.execute(
             update(IdentityRecord).where(IdentityRecord.id == identity_id).values(last_used_at=now)
         )
-
-    async def verify_address(self, user_id: str, now: datetime) -> None:
-        await self._session.execute(update(UserRecord).where(UserRecord.id == user_id).values(email_verified_at=now))
-
-    async def close_ways_in(self, user_id: str, now: datetime) -> None:
-        """Password, sessions, API keys, mailed links and identities of the user open nothing any more."""
-        await self._session.execute(update(UserRecord).where(UserRecord.id == user_id).values(password_hash=None))
-        await self._session.execute(
-            update(SessionRecord)
-            .where(SessionRecord.user_id == user_id, SessionRecord.ended_at.is_(None))
-            .values(ended_at=now)
-        )
-        await self._session.execute(
-            update(ApiKeyRecord)
-            .where(ApiKeyRecord.user_id == user_id, ApiKeyRecord.revoked_at.is_(None))
-            .values(revoked_at=now)
-        )
-        for model in (MailedTokenRecord, IdentityRecord):
-            await self._session.execute(delete(model).where(model.user_id == user_id))
 
 
 class LinkedIdentityRepository:

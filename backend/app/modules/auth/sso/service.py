@@ -24,6 +24,7 @@ from backend.app.extensions.http_client import HttpClient, HttpLimits
 from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.modules.auth.credentials.proven import proven
 from backend.app.modules.auth.events import MailRequested
+from backend.app.modules.auth.repository import IdentityRepository
 from backend.app.modules.auth.schemas import TokenPair
 from backend.app.modules.auth.service import Visitor, acting, add_user, open_session
 from backend.app.modules.auth.sso.errors import (
@@ -220,11 +221,10 @@ class SsoService:
         return await add_user(context, values) is not None
 
     async def _take_over(self, context: ServiceContext, account: Row) -> None:
-        """An account whose address nobody ever proved may have been made by somebody else, in wait for its owner
-        ("pre-hijacking": Sudhodanan and Paverd, USENIX Security 2022): whoever proves it has it alone."""
-        repository, now = SsoRepository(context.session), context.clock()
-        await repository.close_ways_in(account["id"], now)
-        await repository.verify_address(account["id"], now)
+        """Whoever proves the address first has the account alone."""
+        users, now = IdentityRepository(context.session), context.clock()
+        await users.close_unproved_ways_in(account["id"], now)
+        await users.change_user(account["id"], {"password_hash": None, "email_verified_at": now})
         after_commit(context.session, proven.forget)
 
     async def _link(
