@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +28,9 @@ from backend.app.core.redaction import (
 )
 from backend.app.core.secrets import Sealer
 from backend.app.core.settings import AuthSettings, DatabaseSettings, RedisSettings, Settings
+from backend.app.modules.auth.credentials.api_keys import new_api_key
+from backend.app.modules.auth.credentials.mailed_tokens import new_mailed_token
+from backend.app.modules.auth.credentials.refresh_tokens import new_refresh_token
 from tests.support.payloads import load
 
 CASES = load("redaction.json")
@@ -65,6 +68,14 @@ def test_every_given_form_is_masked(case: dict[str, Any]) -> None:
         assert "***" in masked
         assert [secret for secret in secrets if secret in masked] == []
     assert "before" in redact_text(f"before {value}")
+
+
+@pytest.mark.parametrize("make", [new_api_key, new_mailed_token, new_refresh_token])
+def test_what_we_hand_out_is_known_by_its_form(make: Callable[[], str]) -> None:
+    for _ in range(50):
+        secret = make()
+        for text in (secret, f"/reset#{secret}", f"said {secret}, twice {secret}.", json.dumps([secret])):
+            assert secret[:20] not in redact_text(text)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case["id"] in PLACES], ids=lambda case: case["form"])
@@ -161,7 +172,7 @@ def test_whatever_is_remembered_nothing_of_it_is_left_and_nothing_else_goes(
     secrets: list[str], text: str, most: int
 ) -> None:
     values = Values(secrets, most)
-    held = [secret for secret in dict.fromkeys(secrets) if is_distinctive(secret)][-most:] if most else []
+    held = [secret for secret in dict.fromkeys(reversed(secrets)) if is_distinctive(secret)][:most]
     raw = "|".join((text, *secrets, text))
     masked = values.mask(raw)
     assert [secret for secret in held if secret.encode(errors="replace").decode() in masked] == []

@@ -40,7 +40,7 @@ _NAMED = (
 _FORMS: Final = (
     (r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)", MASK),
     (r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){2,4}", MASK),
-    (r"\b(?:ak|rt)_[A-Za-z0-9_-]{16,}", MASK),
+    (r"\b(?:ak|mt|rt)_[A-Za-z0-9_-]{16,}", MASK),
     (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", MASK),
     (r"\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}", MASK),
     (r"\bsk[-_][A-Za-z0-9_-]{16,}|\bxox[a-z]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{30,}", MASK),
