@@ -36,6 +36,11 @@ def routes() -> APIRouter:
         async def login(self) -> Envelope[str]:
             return envelope("ok")
 
+        @router.get("/forbidden")
+        @access_control(Permission.USERS_READ)
+        async def read_forbidden(self) -> Envelope[str]:
+            return envelope("never")
+
         @router.get("/closed")
         @access_control(Permission.EVENTS_READ)
         async def read_closed(self) -> Envelope[str]:
@@ -114,13 +119,32 @@ async def test_the_window_slides_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await statuses(app, "/open", 4) == [200, 200, 200, 429]
 
 
-async def test_probes_are_never_counted_and_credentials_come_first() -> None:
-    app = app_with()
-    async with client_of(app) as client:
+async def test_probes_are_never_counted() -> None:
+    async with client_of(app_with()) as client:
         for _ in range(20):
             assert (await client.get("http://test/health")).status_code == 200
+
+
+async def test_who_guesses_waits_and_holds_up_nobody_at_the_same_address() -> None:
+    app = app_with()
+    async with client_of(app, who=None) as guesser:
+        headers = {"X-Forwarded-For": "198.51.100.1"}
+        answers = [await guesser.get("/closed", headers=headers) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    for path, limit in GROUPS:
+        assert await statuses(app, path, limit) == [200] * limit
+    async with client_of(app, who=None) as other:
+        assert (await other.get("/closed", headers={"X-Forwarded-For": "198.51.100.2"})).status_code == 401
+
+
+async def test_whoever_may_not_is_counted_as_the_user_and_not_as_a_guesser() -> None:
+    """Good credentials without the right are no guess."""
+    app = app_with()
+    async with client_of(app) as client:
+        assert [(await client.get("/forbidden")).status_code for _ in range(5)] == [403] * 4 + [429]
     async with client_of(app, who=None) as nobody:
-        assert [(await nobody.get("/closed")).status_code for _ in range(10)] == [401] * 10
+        assert (await nobody.get("/closed")).status_code == 401
 
 
 async def test_they_can_be_switched_off() -> None:

@@ -128,7 +128,8 @@ class RateSettings(Group):
 
     enabled: bool = True
     public: Rate = "60/minute"
-    """For one address, of the routes that need no credentials."""
+    """For one address, of the routes that need no credentials; counted apart, as many with credentials that open
+    nothing."""
     sign_in: Rate = "20/minute"
     """For one address, of the routes that check or send a secret."""
     signed_in: Rate = "1200/minute"

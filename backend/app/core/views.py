@@ -32,7 +32,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from backend.app.core import etag, idempotency
-from backend.app.core.errors import PermissionDenied, UnsupportedMediaType
+from backend.app.core.errors import PermissionDenied, TouchstoneError, UnsupportedMediaType
 from backend.app.core.injection import Dependency, Plan, dependency_in, inputs_of, is_plain
 from backend.app.core.permissions import Permission
 from backend.app.core.reading import reader_of
@@ -46,7 +46,8 @@ _MARK: Final = "__touchstone_access__"
 DIRECT: Final = "touchstone_app"
 """The attribute of a route that has an ASGI application of its own, with nothing of FastAPI's around it."""
 ADMIT: Final = "touchstone.admit"
-"""In the scope: what counts requests, called with the request and its principal, which a public route has none of."""
+"""In the scope: what counts requests, called with the request and its principal, which a public route has none of; or
+with `refused=True` for credentials that open nothing."""
 
 
 class ViewError(TypeError):
@@ -200,8 +201,14 @@ def _ask_first(route: APIRoute, permission: Permission | None) -> None:
         async def handler(request: Request) -> Response:
             if request.app.dependency_overrides:
                 raise ViewError("dependency_overrides do not reach views: put another Runtime into app.state.runtime")
-            principal = None if permission is None else await current_principal(request)
-            if (admit := request.scope.get(ADMIT)) is not None:
+            admit = request.scope.get(ADMIT)
+            try:
+                principal = None if permission is None else await current_principal(request)
+            except TouchstoneError as refusal:
+                if admit is not None and refusal.status < 500:
+                    await admit(request, None, refused=True)
+                raise
+            if admit is not None:
                 await admit(request, principal)
             if permission is not None and principal is not None and not principal.may(permission):
                 raise PermissionDenied(f"this needs the permission {permission.value}")

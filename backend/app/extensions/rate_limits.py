@@ -1,4 +1,8 @@
-"""How many requests are answered, by group: `public` and `sign_in` for one client, `signed_in` for one user.
+"""How many requests are answered, by group: `public` and `sign_in` for one client, `signed_in` for one user; and
+`refused`, as many as `public`, for the requests of one client whose credentials open nothing.
+
+Those are counted apart and after the fact: whoever has good credentials is never held up by a neighbour who guesses, or
+whose token is stale. Guessing itself is hopeless (178 bits of a key, a signature of 256); what is limited is its cost.
 
 A sliding window of two counters, by `limits` in Redis where there is one, else in this process. `limits` costs a tenth
 of a second to import: the first request that is counted pays. Its own memory costs 40 us a request and walks over all
@@ -43,15 +47,17 @@ class RateLimits:
         self._redis_storage: RedisStorage | None = None
         self._open_until = self._complain_at = -math.inf
 
-    async def admit(self, request: Request, principal: Principal | None) -> None:
-        """Counts the request; without a principal, by its address. Raises `TooManyRequests`."""
+    async def admit(self, request: Request, principal: Principal | None, *, refused: bool = False) -> None:
+        """Counts the request; without a principal, by its address. `refused`: its credentials open nothing. Raises
+        `TooManyRequests`."""
         if not self._groups:
             self._prepare()
         if principal is not None:
             # More keys are no more requests: all of one user count together.
             group, who = "signed_in", principal.user_id or principal.label
         else:
-            group = "sign_in" if request.scope.get("touchstone.route", "").startswith(_SIGN_IN) else "public"
+            signs_in = request.scope.get("touchstone.route", "").startswith(_SIGN_IN)
+            group = "refused" if refused else "sign_in" if signs_in else "public"
             who = site_of(client_address(request, self._settings))
         counted = self._groups[group]
         states, wait_s = [], 0
@@ -88,7 +94,8 @@ class RateLimits:
             )
             self._redis = SlidingWindowCounterRateLimiter(self._redis_storage)
         rates = self._settings.rates
-        for group, text in {"public": rates.public, "sign_in": rates.sign_in, "signed_in": rates.signed_in}.items():
+        groups = {"public": rates.public, "refused": rates.public}
+        for group, text in {**groups, "sign_in": rates.sign_in, "signed_in": rates.signed_in}.items():
             self._groups[group] = _Group(group, parse_many(text))
 
     async def _count(self, limit: "RateLimitItem", window: "Window", group: str, who: str) -> tuple[bool, int, int]:
