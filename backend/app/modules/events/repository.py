@@ -92,6 +92,9 @@ def _belongs_to(collection: Collection) -> ColumnElement[bool]:
     own = (_EVENTS.entity_type == collection.entity_type) & (_EVENTS.entity_id == subject)
     if collection is Collection.PROJECTS:
         return _EVENTS.project_id == subject
+    if collection is Collection.USERS:
+        # Whoever makes or revokes a key is its user: it stands on the user's timeline beside its own.
+        return or_(own, (_EVENTS.entity_type == Collection.API_KEYS.entity_type) & (_EVENTS.actor_id == subject))
     if collection is Collection.JOBS:
         cause = select(JobRecord.event_id).where(JobRecord.id == subject).scalar_subquery()
         return or_(own, _EVENTS.id == cause)

@@ -9,6 +9,7 @@ from backend.app.db.session import Database
 from backend.app.modules.auth.sso import dependencies
 from backend.app.modules.auth.sso.providers import configured_providers
 from backend.app.modules.auth.sso.providers.openid import documents
+from backend.app.modules.events.router import router as events_router
 from tests.support import oidc_provider
 from tests.support.accounts import SetClock, application
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, GitHubProvider, serving
@@ -64,4 +65,4 @@ def app(
 ) -> FastAPI:
     local = partial(configured_providers, github=(github.url, github.url))
     monkeypatch.setattr(dependencies, "configured_providers", local)
-    return application(settings, database, clock=clock)
+    return application(settings, database, events_router, clock=clock)

@@ -260,6 +260,16 @@ async def test_what_was_linked_can_be_taken_off_and_opens_nothing_then(app: Fast
     assert (await me(app, await Browser(app).sign_in()))["id"] != await grace.id()
 
 
+async def test_what_is_linked_and_taken_off_stands_on_the_timelines(app: FastAPI, grace: Member) -> None:
+    await grace.link()
+    (identity,) = await grace.identities()
+    await grace.app.delete(f"/auth/identities/{identity['id']}", headers=grace.bearer)
+    for path in ("/events", f"/users/{await grace.id()}/events"):
+        rows = (await grace.app.get(f"{path}?name=identity.*", headers=grace.bearer)).json()["data"]
+        assert [row["name"] for row in rows] == ["identity.removed", "identity.linked"], path
+        assert {row["payload"]["identity_id"] for row in rows} == {identity["id"]}
+
+
 async def test_a_first_sign_in_that_loses_to_a_link_opens_nothing(
     app: FastAPI, grace: Member, corp: OidcProvider, database: Database
 ) -> None:
