@@ -235,8 +235,15 @@ async def test_unknown_paths_and_methods_make_no_series_of_their_own(app: Any) -
     assert len(counted("(none)")) - before <= 2
 
 
-@pytest.mark.parametrize("target", ["/samples/1?name=a%00b", "/samples/%00"])
-async def test_nul_in_a_url_is_a_422(app: Any, target: str) -> None:
-    answer = await client_of(app).get(target)
+@pytest.mark.parametrize("place", ["/samples/{}", "/samples/1?name=a{}b", "/samples/1?{}=b", "/unknown/{}"])
+@pytest.mark.parametrize("encoded", ["%00", "%ED%A0%80", "%ed%bf%bf", "%ff", "%C0%80", "%f4%90%80%80", "%E4%BD"])
+async def test_a_url_that_is_no_text_is_a_422(app: Any, place: str, encoded: str) -> None:
+    """NUL, lone surrogates, what is no UTF-8 (RFC 3629, 3): nothing is read as a character that nobody sent."""
+    answer = await client_of(app).get(place.format(encoded))
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("encoded", ["%F0%9F%98%80", "%E4%BD%A0", "%25ff", "100%", "%zz"])
+async def test_a_url_that_is_text_is_read(app: Any, encoded: str) -> None:
+    assert (await client_of(app).get(f"/samples/1?name={encoded}")).status_code == 200

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -114,8 +115,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
-                raise InvalidInput("A URL must not hold the NUL character")
+            _refuse_what_is_no_text(scope)
             if (allowed := self._cors.preflight(scope)) is not None:
                 await _no_content(allowed)(scope, receive, send_with_headers)
             else:
@@ -164,6 +164,18 @@ class RequestMiddleware:
             user_id=principal.user_id if principal else None,
             **origin,
         )
+
+
+def _refuse_what_is_no_text(scope: Scope) -> None:
+    """Of the URL, which a server decodes with question marks for what it cannot read. Raises `InvalidInput`."""
+    for raw in (scope.get("raw_path") or b"", scope["query_string"]):
+        if b"%" in raw or not raw.isascii():
+            try:
+                text = unquote_to_bytes(raw).decode()
+            except UnicodeDecodeError:
+                raise InvalidInput("A URL is UTF-8, once it is decoded") from None
+            if "\x00" in text:
+                raise InvalidInput("A URL must not hold the NUL character")
 
 
 def _no_content(headers: Headers) -> Response:

@@ -216,6 +216,29 @@ async def test_failures_are_forgotten_after_a_day_and_their_rows_removed(
     assert await rows() == 2
 
 
+async def test_of_many_who_sign_up_at_once_with_one_address_one_has_it(app: FastAPI, database: Database) -> None:
+    bodies = [person(email="ada@example.com", password=f"{PASSWORD} {number}") for number in range(4)]
+    async with client_of(app) as client:
+        answers = await asyncio.gather(*(client.post("/auth/register", json=body) for body in bodies))
+        opened = [(await try_password(client, "ada@example.com", body["password"])).status_code for body in bodies]
+    assert {answer.status_code for answer in answers} == {201}
+    assert sorted(opened) == [200, 401, 401, 401]
+    names = [name for name, _ in await events(database)]
+    assert (names.count("user.registered"), names.count("sign_up.repeated")) == (1, 3)
+
+
+async def test_of_many_who_refresh_at_once_all_get_the_same_successor(app: FastAPI, database: Database) -> None:
+    body = person()
+    async with client_of(app) as client:
+        await client.post("/auth/register", json=body)
+        sent = {"refresh_token": (await sign_in(app, body["email"]))["refresh_token"]}
+        answers = await asyncio.gather(*(client.post("/auth/refresh", json=sent) for _ in range(5)))
+        following = {answer.json()["data"]["refresh_token"] for answer in answers}
+        again = await client.post("/auth/refresh", json={"refresh_token": following.copy().pop()})
+    assert (len(following), again.status_code) == (1, 200)
+    assert "refresh_token.reused" not in [name for name, _ in await events(database)]
+
+
 async def test_the_form_of_oauth_signs_in(app: FastAPI) -> None:
     body = person()
     async with client_of(app) as client:
@@ -252,7 +275,16 @@ async def test_the_form_of_oauth_signs_in(app: FastAPI) -> None:
     assert PASSWORD not in missing.text + wrong.text
 
 
-@pytest.mark.parametrize("content", [b"%00=1", b"grant_type=password&username=%00&password=x", b"\xff=1", b"a&" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%00=1",
+        b"grant_type=password&username=%00&password=x",
+        b"grant_type=password&username=%ED%A0%80&password=x",
+        b"\xff=1",
+        b"a&" * 100,
+    ],
+)
 async def test_a_form_that_cannot_be_read_is_a_problem(app: FastAPI, content: bytes) -> None:
     async with client_of(app) as client:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -59,7 +59,8 @@ async def password_grant(request: Request) -> PasswordGrant:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise UnsupportedMediaType(f"The Content-Type of the request is not {FORM}")
     try:
-        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        body = (await request.body()).decode()
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
         form = PasswordGrant.model_validate(dict(pairs))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
