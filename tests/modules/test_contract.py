@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from random import Random
@@ -153,6 +154,9 @@ ODD_REQUESTS: list[tuple[str, str, dict[str, str], int]] = [
     ("TRACE", "/projects", {}, 405),
     ("FOO", "/projects", {}, 405),
     ("PUT", "/projects", {}, 405),
+    ("GET", f"/projects/{new_ulid()}/endpoints/scan", {}, 405),
+    ("GET", "/events?until=0.5", {}, 422),
+    ("GET", "/events?since=2026-01-01", {}, 422),
     ("GET", "/nothing", {}, 404),
 ]
 
@@ -170,8 +174,111 @@ async def test_odd_requests_get_the_answer_that_fits(api: OurApi) -> None:
     assert api.broken == []
 
 
+NOT_IN_A_SCHEMA = {
+    "auth.expected_password": "the commonest passwords, and those that say one's name",
+    "auth.wrong_password": "one's own",
+    "api_key.invalid_expiry": "from now on",
+    "invitation.invalid": "a token that only a mail holds",
+    "mailed_token.invalid": "a token that only a mail holds",
+    "request.invalid_cursor": "one that the list answered",
+}
+"""Codes of a request that fits our document and is refused as invalid nevertheless, and what would be taken."""
+
+
+def fitting(operation: Operation, generator: ValueGenerator, seed: int) -> dict[str, Any]:
+    """A query and a body that our document describes: all parts with odd seeds, half of the query with each."""
+    random = Random(seed)
+    query = {
+        parameter.name: generator.generate(parameter.schema, random, examples=False, name=parameter.name)
+        for parameter in operation.parameters
+        if parameter.location is ParameterLocation.QUERY and (parameter.required or random.random() < 0.5)
+    }
+    media = body_media_type(operation)
+    body = media and generator.generate(media.schema, random, full=seed % 2 == 1, examples=False)
+    sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items()}
+    params = {name: value for name, value in sent.items() if value != "null"}
+    return {"params": params, "json": body} if media else {"params": params}
+
+
+def beyond_schemas(problem: dict[str, Any]) -> bool:
+    """Of a host in a URL the document says which characters it has, and not that `http://7` is no IPv4 address."""
+    if problem["code"] in NOT_IN_A_SCHEMA:
+        return True
+    return re.search(r"_url: .*(host|port|IPv[46] address)", problem["detail"]) is not None
+
+
+async def test_what_fits_our_document_is_not_called_invalid(api: OurApi) -> None:
+    refused = []
+    async with await api.sign_up() as client:
+        generator = ValueGenerator(api.description.definitions, api.validator)
+        for operation in api.operations:
+            for seed in range(8 if operation.body or operation.parameters else 0):
+                if operation.path.endswith(("/auth/token", "/logout")):
+                    continue
+                request = fitting(operation, generator, seed)
+                answer = await send(client, operation, random_ids(operation), **request)
+                if answer.status_code in (400, 415, 422) and not beyond_schemas(answer.json()):
+                    refused.append((operation.key, request, answer.json()["detail"]))
+    assert refused == []
+    assert api.broken == []
+
+
 IGNORED = ("headers-031", "headers-033", "headers-038", "headers-044", "headers-045", "headers-051")
 """Headers that our API receives and may not believe: the answer is what it is without them."""
+BELOW = ("headers-041", "headers-042", "headers-043")
+"""See `test_one_credential_is_believed_and_never_a_mix`."""
+IDEMPOTENCY = ("headers-047", "headers-048", "headers-049", "headers-050")
+"""See `tests.core.test_idempotency`."""
+
+
+def test_every_given_header_that_we_receive_is_tried() -> None:
+    received = {case["id"] for case in load("headers.json") if case["side"] == "received by our API"}
+    assert received == {*IGNORED, *BELOW, *IDEMPOTENCY}
+
+
+SENT = ("headers-023", "headers-024")
+"""`Cookie` and `Authorization`: both carry credentials."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in load("headers.json") if case["side"] == "sent by a test step"],
+    ids=lambda case: str(case["id"]),
+)
+async def test_no_header_is_sent_to_a_target_that_is_none_or_not_for_credentials(
+    api: OurApi, case: dict[str, Any]
+) -> None:
+    """The only header of a request to a target that a user writes is the one with the credential."""
+    value = "a" * 70_000 if case["id"] == "headers-010" else case["value"]
+    config = {"auth_type": "api_key_header", "auth_config": {"name": case["name"], "value": value}}
+    async with await api.sign_up() as client:
+        answer = await client.post("/projects", json={"name": "P", "base_url": "http://a.example", **config})
+    assert answer.status_code == (201 if case["id"] in SENT else 422), answer.text
+
+
+HERE = {
+    *("bad-input-057", "bad-input-063", "bad-input-065", "bad-input-066", "bad-input-067", "bad-input-074"),
+    *("bad-input-078", "bad-input-079", "bad-input-080", "bad-input-086", "bad-input-087", "bad-input-088"),
+    *("bad-input-092", "bad-input-095", "bad-input-096", "bad-input-097"),
+}
+"""`WRONG_CONTENT` and `ODD_REQUESTS`."""
+BY_THE_SERVER = {"bad-input-072", "bad-input-073", "bad-input-094"}
+"""Refused before the application sees them: `tests.extensions.test_server`."""
+FOREIGN_CURSOR = "bad-input-082"
+
+
+def test_every_given_bad_body_and_request_is_tried() -> None:
+    given = {case["id"] for case in load("bad-input.json") if case["cat"] in ("body", "request")}
+    assert given == {*HERE, *BY_THE_SERVER, FOREIGN_CURSOR}
+
+
+async def test_the_cursor_of_another_workspace_shows_nothing_of_it(api: OurApi) -> None:
+    async with await api.sign_up() as alice, await api.sign_up() as mallory:
+        for name in ("One", "Two"):
+            await ask(alice, "POST", "/projects", {"name": name, "base_url": "http://a.example"}, status=201)
+        cursor = (await alice.get("/projects?limit=1")).json()["meta"]["next_cursor"]
+        answer = await mallory.get("/projects", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["data"]) == (200, [])
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def _forged(payload: dict[str, Any]) -> str | None:
 
 
 IN_THE_DATABASE = {"jwt-056", "jwt-060", "jwt-061", "jwt-072"}
-"""See `test_account`, and for the ID token of another sign-in `sso`."""
+"""See `test_account`, and for jwt-072, the ID token of another sign-in, `sso.test_given_cases`."""
 NEVER_TRUSTED = "jwt-062"
 """A claim of ours beside the required ones: read past, never used."""
 

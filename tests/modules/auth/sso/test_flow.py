@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from backend.app.core.settings import Settings, WebSettings
+from backend.app.core.secrets import sealer
+from backend.app.core.settings import AuthSettings, Settings, WebSettings
+from backend.app.db.sealed import rotate
 from backend.app.db.session import Database
 from backend.app.modules.auth.models import SsoAttemptRecord, UserRecord
 from tests.modules.auth.sso.browsers import Browser, events, me, refused
@@ -153,6 +155,23 @@ async def test_the_database_holds_no_secret_of_an_attempt(browser: Browser, data
     assert row["state_hash"] == hashlib.sha256(query["state"][0].encode()).hexdigest()
     assert not {query["state"][0], query["nonce"][0], cookie} & set(row.values())
     assert query["nonce"][0] not in row["sealed"]
+
+
+async def test_a_sign_in_that_is_under_way_outlives_a_rotation_of_the_keys(
+    browser: Browser, settings: Settings, database: Database, clock: SetClock
+) -> None:
+    back = await browser.visit(await browser.start())
+    former = settings.auth.secret_key
+    assert former is not None
+    newer = "another key that is 32 characters long"
+    both = settings.model_copy(update={"auth": AuthSettings(secret_key=newer, previous_keys=(former,))})
+    (attempts,) = [each for each in await rotate(database, sealer(both)) if each.column.table == "sso_attempts"]
+    assert (attempts.resealed, attempts.broken) == (1, ())
+    only = Browser(
+        application(settings.model_copy(update={"auth": AuthSettings(secret_key=newer)}), database, clock=clock)
+    )
+    only.app.cookies.update(browser.app.cookies)
+    assert (await only.come_back(back)).status_code == 200
 
 
 async def test_a_replayed_code_is_refused(browser: Browser) -> None:
