@@ -28,6 +28,7 @@ from backend.app.core.runner import JobContext
 from backend.app.core.settings import DatabaseSettings, JobSettings, RedisSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
+from backend.app.db.tenancy import EVERY_WORKSPACE
 from backend.app.extensions.queue.rq import RqQueue
 from benchmarks.support import rq_worker
 from benchmarks.support.table import Row
@@ -216,7 +217,7 @@ class _Publisher:
         await self._database.close()
 
     async def publish(self, event: Event) -> None:
-        async with self._database.transaction() as session:
+        async with self._database.transaction(self._principal.workspace_id) as session:
             context = ServiceContext(self._settings, session, hub, self._principal, utc_now, "benchmark")
             await hub.publish(event, context)
 
@@ -232,7 +233,7 @@ class _Publisher:
     async def drained(self) -> None:
         unfinished = text("SELECT 1 FROM jobs WHERE status IN ('pending', 'running') LIMIT 1")
         while True:
-            async with self._database.transaction(write=False) as session:
+            async with self._database.transaction(EVERY_WORKSPACE, write=False) as session:
                 if await session.scalar(unfinished) is None:
                     return
             await asyncio.sleep(0.05)

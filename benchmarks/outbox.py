@@ -71,7 +71,7 @@ async def _compare(engine: str, url: str) -> Row:
     principal = system_principal(new_ulid())
 
     async def write(*, with_event: bool) -> None:
-        async with database.transaction() as session:
+        async with database.transaction(principal.workspace_id) as session:
             thing = Thing(
                 workspace_id=principal.workspace_id,
                 name="Bookshop",

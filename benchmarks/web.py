@@ -95,7 +95,7 @@ async def sign_in(found: Server) -> str:
 
 async def add_events(url: str, workspace_id: str, count: int = 500) -> None:
     database, hub = Database(create_engine(DatabaseSettings(url=url))), MessageHub()
-    async with database.transaction() as session:
+    async with database.transaction(workspace_id) as session:
         principal = system_principal(workspace_id)
         context = ServiceContext(Settings(), session, hub, principal, utc_now, new_ulid())
         for _ in range(count):

@@ -68,11 +68,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Any]:
-    """A `Database` on `database_url`."""
+    """On `database_url`. It sees every workspace: `databases.behind_the_wall` is what to give to the product."""
     from backend.app.db.engine import create_engine
-    from backend.app.db.session import Database
 
-    database = Database(create_engine(DatabaseSettings(url=database_url)))
+    database = databases.Overview(create_engine(DatabaseSettings(url=database_url)))
     yield database
     await database.close()
 

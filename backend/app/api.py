@@ -26,6 +26,7 @@ from backend.app.core.schema import BaseSchema
 from backend.app.core.views import access_control, view
 from backend.app.db import jobs
 from backend.app.db.migrate import is_current
+from backend.app.db.tenancy import EVERY_WORKSPACE
 from backend.app.engine.checks import checks
 from backend.app.engine.reports import reports
 from backend.app.extensions.metrics import JobCount, exposition
@@ -117,7 +118,7 @@ def include_operations(app: FastAPI) -> None:
         runtime = runtime_of(request)
         if not runtime.settings.web.metrics:
             return Response(status_code=404)
-        async with runtime.database.transaction(write=False) as session:
+        async with runtime.database.transaction(EVERY_WORKSPACE, write=False) as session:
             counts = [JobCount(*row) for row in await jobs.counts(session)]
             requests = await count_requests(session)
         return Response(exposition(counts, requests), media_type="text/plain; version=0.0.4")

@@ -16,7 +16,7 @@ from backend.app.core.runner import Runner
 from backend.app.core.runtime import Runtime
 from backend.app.core.secrets import sealer
 from backend.app.core.settings import Settings, load_settings
-from backend.app.db import migrate
+from backend.app.db import migrate, tenancy
 from backend.app.db.engine import create_engine
 from backend.app.db.sealed import require_openable
 from backend.app.db.session import Database
@@ -42,8 +42,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         database = Database(create_engine(settings.database), patience_s=settings.database.busy_timeout_s)
         try:
             if settings.auto_migrate:
-                await asyncio.to_thread(migrate.upgrade, settings.database.url)
+                await asyncio.to_thread(migrate.upgrade, settings.database.url, role=settings.database.role)
             await migrate.require_current(database.engine)
+            await tenancy.warn(database.engine)
             await require_openable(database, keys)
             hub.queue = create_queue(settings, Runner(database, hub, settings, utc_now))
             app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)

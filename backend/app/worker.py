@@ -28,6 +28,7 @@ from backend.app.core.message_hub import MessageHub, hub
 from backend.app.core.performer import Performer
 from backend.app.core.runner import QUEUES, Runner
 from backend.app.core.settings import Settings
+from backend.app.db import tenancy
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.extensions.queue.in_process import InProcessQueue
@@ -142,6 +143,7 @@ class JobLoop:
         self._stopping = asyncio.create_task(self.performer.stop(grace_s))
 
     async def _start(self) -> None:
+        await tenancy.warn(self.database.engine)
         if self.settings.redis.url is None:
             self._hub.queue = InProcessQueue(self.performer)
         else:

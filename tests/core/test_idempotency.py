@@ -26,6 +26,7 @@ from backend.app.db.idempotency import IdempotencyRecord
 from backend.app.db.insert import insert_or_ignore
 from backend.app.db.outbox import EventRecord
 from tests.support.apps import client_of, small_app
+from tests.support.databases import behind_the_wall
 from tests.support.jobs import until
 
 
@@ -176,7 +177,7 @@ async def test_keys_are_kept_for_a_day(app: FastAPI, database: Any, settings: Se
     await wish(client, "k")
 
     def runner(hours: float) -> Runner:
-        return Runner(database, MessageHub(), settings, lambda: utc_now() + timedelta(hours=hours))
+        return Runner(behind_the_wall(database), MessageHub(), settings, lambda: utc_now() + timedelta(hours=hours))
 
     assert await runner(23.9).forget_keys() == 0
     assert "idempotency-replayed" in (await wish(client, "k")).headers
@@ -190,7 +191,7 @@ async def test_any_number_of_keys_is_forgotten_by_whoever_performs_jobs(database
         common = {"workspace_id": "w", "user_id": "", "request_hash": ""}
         old = [{**common, "key": str(n), "created_at": utc_now() - timedelta(days=2)} for n in range(1200)]
         await session.execute(insert(IdempotencyRecord), [*old, {**common, "key": "young", "created_at": utc_now()}])
-    performer = Performer(Runner(database, MessageHub(), settings))
+    performer = Performer(Runner(behind_the_wall(database), MessageHub(), settings))
     await performer.start()
 
     async def forgotten() -> bool:

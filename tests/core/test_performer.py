@@ -10,6 +10,7 @@ from backend.app.core.runner import JobContext, Runner
 from backend.app.core.settings import JobSettings, Settings
 from backend.app.db.jobs import ClaimedJob
 from backend.app.db.session import Database
+from tests.support.databases import behind_the_wall
 from tests.support.jobs import context, until
 
 
@@ -60,7 +61,7 @@ async def test_a_full_lane_of_long_jobs_keeps_nobody_waiting(database: Database,
     settings = one_at_a_time(settings, poll_s=60)
     work = Work("long")
     await work.publish(database, settings, "first")
-    performer = Performer(Runner(database, work.hub, settings))
+    performer = Performer(Runner(behind_the_wall(database), work.hub, settings))
     await performer.start()
     await work.until_started(1)
     assert not performer.has_room("long")

@@ -16,6 +16,7 @@ from backend.app.core.settings import Settings
 from backend.app.db import sqlite
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
+from tests.support.databases import behind_the_wall
 from tests.support.jobs import FLAKY, LONG, SHORT, Asked, Script, context
 
 _STATEMENTS = (
@@ -130,7 +131,7 @@ async def test_a_job_takes_effect_once_wherever_its_worker_dies(
         await _perform_due(Runner(doomed, hub, settings))
 
     async def another_worker_takes_over() -> None:
-        other = Runner(database, hub, settings)
+        other = Runner(behind_the_wall(database), hub, settings)
         for _ in range(6):
             await _execute(
                 database,

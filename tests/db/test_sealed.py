@@ -19,6 +19,7 @@ from backend.app.db.session import Database
 from backend.app.main import create_app
 from backend.app.modules.projects.service import ProjectService
 from tests.support.bench import ALICE, Bench
+from tests.support.databases import behind_the_wall
 
 OLD, NEW = b"o" * 32, b"n" * 32
 BOTH = Sealer(NEW, OLD)
@@ -70,11 +71,11 @@ async def test_every_secret_is_read_with_the_newest_key_alone_after_a_rotation(
     monkeypatch.setattr(sealed, "_BATCH", batch)
     ids = await projects(database, keyed(settings, OLD), 4)
     ids += await projects(database, keyed(settings, NEW, OLD), 2)
-    assert result_of(await rotate(database, BOTH)) == (4, 2, 0)
+    assert result_of(await rotate(behind_the_wall(database), BOTH)) == (4, 2, 0)
     for position, project_id in enumerate(ids):
         assert await token_of(database, keyed(settings, NEW), project_id) == f"token-of-{position % 4}"
     before = await stored(database)
-    assert result_of(await rotate(database, BOTH)) == (0, 6, 0)
+    assert result_of(await rotate(behind_the_wall(database), BOTH)) == (0, 6, 0)
     assert await stored(database) == before
 
 
@@ -85,14 +86,15 @@ async def test_an_edit_during_the_rotation_is_kept(
     table = metadata().tables["projects"]
 
     edited = Sealer(OLD).seal(b'{"token": "edited"}', f"projects/{first}/auth_config")
-    real, edits = database.transaction, [edited]
+    product, edits = behind_the_wall(database), [edited]
+    real = product.transaction
 
-    def transaction(*, write: bool = True) -> Any:
-        opened = real(write=write)
+    def transaction(workspace_id: str, *, write: bool = True) -> Any:
+        opened = real(workspace_id, write=write)
         return _After(opened, table, first, edits.pop()) if write and edits else opened
 
-    monkeypatch.setattr(database, "transaction", transaction)
-    assert result_of(await rotate(database, BOTH))[0] == 2
+    monkeypatch.setattr(product, "transaction", transaction)
+    assert result_of(await rotate(product, BOTH))[0] == 2
     assert await token_of(database, keyed(settings, NEW), first) == "edited"
     assert await token_of(database, keyed(settings, NEW), second) == "token-of-1"
 
@@ -116,7 +118,7 @@ async def test_a_rotation_is_no_edit_of_the_project(database: Database, settings
     (project_id,) = await projects(database, keyed(settings, OLD), 1)
     bench = Bench.open(keyed(settings, NEW, OLD), database)
     before = (await bench.client.get(f"/projects/{project_id}")).headers["etag"]
-    await rotate(database, BOTH)
+    await rotate(behind_the_wall(database), BOTH)
     assert (await bench.client.get(f"/projects/{project_id}")).headers["etag"] == before
 
 
@@ -124,7 +126,7 @@ async def test_what_no_key_opens_is_named_and_left_alone(database: Database, set
     lost = await projects(database, keyed(settings, b"l" * 32), 1)
     await projects(database, keyed(settings, OLD), 1)
     before = await stored(database)
-    (result,) = [each for each in await rotate(database, BOTH) if each.column == PROJECTS]
+    (result,) = [each for each in await rotate(behind_the_wall(database), BOTH) if each.column == PROJECTS]
     assert (result.resealed, list(result.broken)) == (1, lost)
     assert (await stored(database))[lost[0]] == before[lost[0]]
 
@@ -133,12 +135,12 @@ async def test_the_application_does_not_start_while_a_secret_needs_a_missing_key
     database: Database, settings: Settings
 ) -> None:
     await projects(database, keyed(settings, OLD), 2)
-    await require_openable(database, BOTH)
+    await require_openable(behind_the_wall(database), BOTH)
     app = create_app(keyed(settings, NEW))
     with pytest.raises(SettingsError, match=r"2 secrets in projects\.auth_sealed need a key that is missing"):
         async with app.router.lifespan_context(app):
             pass
-    await rotate(database, BOTH)
+    await rotate(behind_the_wall(database), BOTH)
     async with app.router.lifespan_context(app):
         pass
 
@@ -148,7 +150,7 @@ async def test_what_lasts_for_minutes_keeps_nothing_from_starting(database: Data
     values = {"state_hash": "h", "provider": "p", "sealed": Sealer(b"l" * 32).seal(b"x", "y"), "expires_at": utc_now()}
     async with database.transaction() as session:
         await session.execute(insert(table).values(values))
-    await require_openable(database, BOTH)
+    await require_openable(behind_the_wall(database), BOTH)
 
 
 def test_every_sealed_column_is_listed() -> None:

@@ -13,6 +13,7 @@ from backend.app.core.runtime import Runtime
 from backend.app.core.settings import Settings
 from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
+from tests.support.databases import behind_the_wall
 
 
 async def named_caller(request: Request, runtime: Runtime) -> Principal:
@@ -26,6 +27,7 @@ async def named_caller(request: Request, runtime: Runtime) -> Principal:
 def small_app(router: APIRouter, settings: Settings, database: Any = None) -> FastAPI:
     app = FastAPI()
     app.include_router(router, prefix="/api/v1")
+    database = database and behind_the_wall(database)
     app.state.runtime = Runtime(settings, database, MessageHub(), utc_now, named_caller)
     add_error_handlers(app, settings)
     app.router.middleware_stack = RouteIndex(app.router)

@@ -31,6 +31,7 @@ from backend.app.extensions.error_handlers import add_error_handlers
 from backend.app.extensions.routing import RouteIndex
 from backend.app.extensions.server import background_server
 from backend.app.modules.auth.models import WorkspaceRecord
+from tests.support.databases import behind_the_wall
 
 __all__ = ["ALICE", "BOB", "Bench", "background_server"]
 
@@ -73,8 +74,8 @@ class Bench:
         hub = MessageHub()
         for handler in module_hub.handlers():
             hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
-        app.state.runtime = Runtime(settings, database, hub, utc_now, _named_caller)
-        performer = Performer(Runner(database, hub, settings), QUEUES)
+        app.state.runtime = Runtime(settings, behind_the_wall(database), hub, utc_now, _named_caller)
+        performer = Performer(Runner(behind_the_wall(database), hub, settings), QUEUES)
         return cls(app, cls._client(app, ALICE), database, settings, hub, performer)
 
     @staticmethod

@@ -31,6 +31,7 @@ from backend.app.modules.auth.dependencies import authenticate
 from backend.app.modules.auth.models import IdentityRecord
 from backend.app.modules.labs.recipes import Lab
 from tests.support.accounts import API, PASSWORD, person
+from tests.support.databases import behind_the_wall
 
 CHECKS = ("content_type", "required_header", "response_schema", "server_error", "undocumented_status")
 LAB_REQUESTS = 150
@@ -58,8 +59,8 @@ class OurApi:
         hub = MessageHub()
         for handler in module_hub.handlers():
             hub.on(handler.event, queue=handler.queue, attempts=handler.attempts)(handler.function)
-        self.app.state.runtime = Runtime(settings, database, hub, utc_now, authenticate)
-        self.drain = Performer(Runner(database, hub, settings), QUEUES).drain
+        self.app.state.runtime = Runtime(settings, behind_the_wall(database), hub, utc_now, authenticate)
+        self.drain = Performer(Runner(behind_the_wall(database), hub, settings), QUEUES).drain
         self.description = _our_description()
         self.validator = SchemaValidator(self.description.definitions)
         self.broken: list[str] = []

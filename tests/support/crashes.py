@@ -28,6 +28,7 @@ from backend.app.core.runner import JobContext
 from backend.app.core.settings import DatabaseSettings, JobSettings, RedisSettings, Settings
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
+from tests.support.databases import Overview
 from tests.support.servers import RedisServer
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ async def publish(settings: Settings, orders: int) -> None:
     async with database.transaction(write=False) as session:
         number = await session.scalar(text("SELECT count(*) FROM orders"))
     while number < orders:
-        async with database.transaction() as session:
+        async with database.transaction(_WORKSPACE) as session:
             await session.execute(text("INSERT INTO orders (number) VALUES (:number)"), {"number": number})
             context = ServiceContext(settings, session, hub, principal, utc_now, "crash")
             await hub.publish(OrderPlaced(order_id=new_ulid(), number=number), context)
@@ -173,7 +174,7 @@ class Storm:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stopped: list[tuple[float, subprocess.Popen[bytes]]] = []
         self._runner = asyncio.Runner()
-        self._database = Database(create_engine(self.settings.database))
+        self._database = Overview(create_engine(self.settings.database))
         self._log = (Path(redis.home) / "crash.log").open("ab")
 
     def run(self, *, kills: int, stops: int, flushes: int = 1, outages: int = 1, deadline_s: float = 300.0) -> Outcome:

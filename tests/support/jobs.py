@@ -24,6 +24,7 @@ from backend.app.db.session import Database
 from backend.app.extensions.queue.in_process import InProcessQueue
 from backend.app.extensions.queue.rq import RqQueue
 from backend.app.worker import JobLoop, TouchstoneWorker
+from tests.support.databases import behind_the_wall
 
 WORKSPACE = new_ulid()
 PATIENCE_S = 60.0
@@ -128,7 +129,7 @@ def fast(settings: Settings, redis_url: str | None = None, **changes: Any) -> Se
 
 @asynccontextmanager
 async def context(database: Database, settings: Settings, hub: MessageHub) -> AsyncIterator[ServiceContext]:
-    async with database.transaction() as session:
+    async with database.transaction(WORKSPACE) as session:
         yield ServiceContext(settings, session, hub, system_principal(WORKSPACE), utc_now, "request")
 
 
@@ -148,7 +149,7 @@ class Shop:
     async def performing(self) -> AsyncIterator[None]:
         """A worker, or the process itself, performs jobs while the block runs."""
         if not self.rq:
-            self.hub.queue = InProcessQueue(Performer(Runner(self.database, self.hub, self.settings)))
+            self.hub.queue = InProcessQueue(Performer(Runner(behind_the_wall(self.database), self.hub, self.settings)))
             await self.hub.queue.start()
             yield
             await self.hub.queue.stop()

@@ -67,14 +67,15 @@ def run_jobs(queues: tuple[str, ...], burst: bool, name: str | None) -> int:
 def run_migrate(revision: str) -> int:
     from alembic.util import CommandError
 
-    url = load_settings().database.url
+    settings = load_settings().database
+    url = settings.url
     with _database_faults(url):
         before = migrate.current(url)
         try:
             if revision == "base" or (revision.isdecimal() and revision < (before or "")):
                 migrate.downgrade(url, revision)
             else:
-                migrate.upgrade(url, revision)
+                migrate.upgrade(url, revision, role=settings.role)
         except CommandError as error:
             fail(f"{error}; the newest is {migrate.head()}", USAGE)
         after = migrate.current(url)
@@ -136,7 +137,7 @@ def require_ready(settings: Settings) -> None:
     secret_keys(settings)
     with _database_faults(settings.database.url):
         if settings.auto_migrate:
-            migrate.upgrade(settings.database.url)
+            migrate.upgrade(settings.database.url, role=settings.database.role)
         elif migrate.current(settings.database.url) != migrate.head():
             fail(str(migrate.NotMigratedError()), USAGE)
 

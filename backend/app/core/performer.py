@@ -11,6 +11,7 @@ import structlog
 from backend.app.core.runner import QUEUES, Runner
 from backend.app.db import jobs
 from backend.app.db.jobs import LOST_LEASES, ClaimedJob
+from backend.app.db.tenancy import EVERY_WORKSPACE
 
 log = structlog.get_logger(module_id="jobs")
 
@@ -84,7 +85,7 @@ class Performer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _look(self) -> list[str]:
-        async with self._runner.database.transaction(write=False) as session:
+        async with self._runner.database.transaction(EVERY_WORKSPACE, write=False) as session:
             due = await jobs.due_queues(session, list(self._lanes))
         if LOST_LEASES in due:
             await self._runner.sweep()

@@ -31,6 +31,7 @@ from backend.app.db import jobs
 from backend.app.db.idempotency import forget_keys
 from backend.app.db.jobs import ClaimedJob
 from backend.app.db.session import Database
+from backend.app.db.tenancy import EVERY_WORKSPACE
 from backend.app.db.types import storable
 
 log = structlog.get_logger(module_id="jobs")
@@ -107,7 +108,7 @@ class JobContext:
     @asynccontextmanager
     async def transaction(self, *, write: bool = True) -> AsyncIterator[ServiceContext]:
         """A transaction that also prolongs the lease; it rolls back with `LeaseLost` when the job is no longer ours."""
-        async with self._runner.database.transaction(write=write) as session:
+        async with self._runner.database.transaction(self.workspace_id, write=write) as session:
             yield self._runner.context(session, self._held.job)
             if write:
                 self._note(await jobs.extend(session, self._held.job, self._runner.settings.jobs.lease_s))
@@ -117,7 +118,7 @@ class JobContext:
         `total` never is. Raises `LeaseLost` and `JobCancelled`."""
         if done >= total or self._time_to_glance():
             lease = self._runner.settings.jobs.lease_s
-            async with self._runner.database.transaction() as session:
+            async with self._runner.database.transaction(self.workspace_id) as session:
                 self._note(
                     await jobs.report_progress(session, self._held.job, lease, done=done, total=total, note=note)
                 )
@@ -127,7 +128,7 @@ class JobContext:
     async def raise_if_cancelled(self) -> None:
         """Raises `JobCancelled` when somebody asked for it, `LeaseLost` when the job is no longer ours."""
         if not self._held.cancel_requested and self._time_to_glance():
-            async with self._runner.database.transaction() as session:
+            async with self._runner.database.transaction(self.workspace_id) as session:
                 self._note(await jobs.extend(session, self._held.job, self._runner.settings.jobs.lease_s))
         if self._held.cancel_requested:
             raise JobCancelled
@@ -177,7 +178,7 @@ class Runner:
     ) -> list[ClaimedJob]:
         """Take due jobs; see `db.jobs.claim`. Every one of them must go to `perform`."""
         lease_s = self.settings.jobs.lease_s
-        async with self.database.transaction() as session:
+        async with self.database.transaction(EVERY_WORKSPACE) as session:
             claimed = await jobs.claim(
                 session, queue, room, worker=self.worker, lease_s=lease_s, busy=busy, suspects=suspects, ids=ids
             )
@@ -215,7 +216,7 @@ class Runner:
         mine = [job.id for job in claimed if job.id in self._held and self._held[job.id].job is job]
         for job_id in mine:
             del self._held[job_id]
-        async with self.database.transaction() as session:
+        async with self.database.transaction(EVERY_WORKSPACE) as session:
             await jobs.hand_back(session, mine, worker=self.worker, delay_s=delay_s)
 
     async def heartbeat(self) -> None:
@@ -223,7 +224,7 @@ class Runner:
         snapshot = dict(self._held)
         if not snapshot:
             return
-        async with self.database.transaction() as session:
+        async with self.database.transaction(EVERY_WORKSPACE) as session:
             kept = await jobs.extend_all(
                 session, list(snapshot), worker=self.worker, lease_s=self.settings.jobs.lease_s
             )
@@ -239,7 +240,7 @@ class Runner:
     async def sweep(self) -> int:
         """Take the jobs whose worker lost its lease: to be run again, or dead. Answers how many there were."""
         limit = self.settings.jobs.max_lost_leases
-        async with self.database.transaction() as session:
+        async with self.database.transaction(EVERY_WORKSPACE) as session:
             lost_jobs = await jobs.lost_jobs(session)
             for job, cancel_requested in lost_jobs:
                 lost = job.lost + 1
@@ -257,7 +258,7 @@ class Runner:
         before = self.clock() - timedelta(hours=self.settings.web.idempotency_hours)
         total = 0
         while True:
-            async with self.database.transaction() as session:
+            async with self.database.transaction(EVERY_WORKSPACE) as session:
                 removed = await forget_keys(session, before, _KEYS_AT_ONCE)
             total += removed
             if removed < _KEYS_AT_ONCE:
@@ -305,7 +306,7 @@ class Runner:
         event = handler.event.model_validate_json(held.job.payload)
         if handler.long:
             await handler.function(event, JobContext(self, held))
-        async with self.database.transaction() as session:
+        async with self.database.transaction(held.job.workspace_id) as session:
             if not handler.long:
                 await handler.function(event, self.context(session, held.job))
             if not await jobs.complete(session, held.job):
@@ -322,7 +323,7 @@ class Runner:
 
     async def _fail(self, job: ClaimedJob, error: BaseException) -> float | None:
         """The handler raised `error`: cancelled, dead, or due again in the seconds answered."""
-        async with self.database.transaction() as session:
+        async with self.database.transaction(job.workspace_id) as session:
             cancel_requested = await jobs.extend(session, job, self.settings.jobs.lease_s)
             if cancel_requested is None:
                 raise LeaseLost

@@ -31,18 +31,21 @@ def runtime_of(request: Request) -> Runtime:
     return cast(Runtime, request.app.state.runtime)
 
 
-async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction a request; the commit comes before the answer is sent."""
-    async with runtime_of(request).database.transaction(write=request.method not in _READS) as session:
-        yield session
-
-
 async def current_principal(request: Request) -> Principal:
     state = request.scope["state"]
     if "principal" not in state:
         runtime = runtime_of(request)
         state["principal"] = await runtime.authenticate(request, runtime)
     return cast(Principal, state["principal"])
+
+
+async def get_session(
+    request: Request, principal: Annotated[Principal, Depends(current_principal)]
+) -> AsyncIterator[AsyncSession]:
+    """One transaction a request, for the rows of the active workspace; the commit comes before the answer is sent."""
+    writes = request.method not in _READS
+    async with runtime_of(request).database.transaction(principal.workspace_id, write=writes) as session:
+        yield session
 
 
 async def service_context(

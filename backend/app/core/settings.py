@@ -44,6 +44,9 @@ def _network(text: str) -> str:
 class DatabaseSettings(Group):
     url: str = "sqlite+aiosqlite:///touchstone.db"
     """`sqlite+aiosqlite:///file.db` or `postgresql+asyncpg://user:password@host/name`."""
+    role: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    """PostgreSQL: the role that the application's connections take on. Needed where row-level security does not bind
+    the user, a superuser or one with BYPASSRLS; `touchstone migrate` makes the role when it is missing."""
     pool_size: int = Field(10, ge=1)
     """Connections that one process keeps for writing, and as many for reading."""
     busy_timeout_s: float = Field(5.0, gt=0)

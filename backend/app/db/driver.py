@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from backend.app.db import sqlite
+from backend.app.db import sqlite, tenancy
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ async def run(
 @event.listens_for(Session, "after_begin")
 def _note_connection(session: Session, _: SessionTransaction, connection: Connection) -> None:
     session.info[_BEGUN] = connection
+    if connection.dialect.name == "postgresql":
+        tenancy.enter(connection.connection, session.info.get(tenancy.WORKSPACE, ""))
 
 
 async def read(
@@ -52,19 +54,26 @@ async def read(
     unless the session has one in use: a session and a transaction cost more than a short statement does."""
     if not session.info.get(READS) or session.in_transaction():
         return await run(session, on_sqlite, on_postgresql)
-    return await greenlet_spawn(_read, engine_of(session), on_sqlite, on_postgresql)
+    workspace_id = session.info.get(tenancy.WORKSPACE, "")
+    return await greenlet_spawn(_read, engine_of(session), workspace_id, on_sqlite, on_postgresql)
 
 
 def engine_of(session: AsyncSession) -> Engine:
     return cast(Engine, session.sync_session.bind)
 
 
-def _read(engine: Engine, on_sqlite: Callable[[SqliteConnection], T], on_postgresql: Callable[[DBAPICursor], T]) -> T:
+def _read(
+    engine: Engine,
+    workspace_id: str,
+    on_sqlite: Callable[[SqliteConnection], T],
+    on_postgresql: Callable[[DBAPICursor], T],
+) -> T:
     pooled = engine.raw_connection()
     adapted: Any = pooled.dbapi_connection
     try:
         if isinstance(pooled.driver_connection, sqlite.Connection):
             return cast("T", adapted.run_async(lambda driver: driver.read(on_sqlite)))
+        tenancy.enter(pooled, workspace_id)
         return on_postgresql(pooled.cursor())
     except BaseException as error:
         # Who is cancelled leaves a connection on which the statement may still run.

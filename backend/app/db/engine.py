@@ -35,10 +35,15 @@ def create_engine(settings: DatabaseSettings, *, write: bool = True) -> AsyncEng
         "execution_options": {WRITE: write, _SETTINGS: settings},
     }
     if url.get_backend_name() == "postgresql":
-        options: dict[str, Any] = {"timeout": settings.busy_timeout_s, "prepared_statement_cache_size": 500}
+        defaults = {"role": settings.role} if settings.role else {}
         if not write:
             common["isolation_level"] = "AUTOCOMMIT"
-            options["server_settings"] = {"default_transaction_read_only": "on"}
+            defaults["default_transaction_read_only"] = "on"
+        options = {
+            "timeout": settings.busy_timeout_s,
+            "prepared_statement_cache_size": 500,
+            "server_settings": defaults,
+        }
         return create_async_engine(url, connect_args=options, **common)
     engine = create_async_engine(
         url,

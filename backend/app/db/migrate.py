@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from backend.app.db import tenancy
 from backend.app.db.engine import WRITE
 from backend.app.db.models import metadata
 
@@ -43,10 +44,16 @@ class NotMigratedError(Exception):
         super().__init__("The database is not migrated. Run: touchstone migrate")
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(url: str, revision: str = "head", *, role: str | None = None) -> None:
+    """On PostgreSQL `role` may then do what the application does; it is made when it is missing."""
     from alembic import command
 
-    perform(url, lambda connection: command.upgrade(_config(connection), revision))
+    def apply(connection: Connection) -> None:
+        command.upgrade(_config(connection), revision)
+        if role is not None and connection.dialect.name == "postgresql":
+            tenancy.admit(connection, role)
+
+    perform(url, apply)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -112,6 +119,7 @@ async def _perform(url: str, action: Callable[[Connection], T]) -> T:
         async with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.execute(tenancy.SEE_ALL)
             result = await connection.run_sync(action)
             if engine.dialect.name == "sqlite":
                 broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).all()

@@ -24,7 +24,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.app.db import driver
+from backend.app.db import driver, tenancy
 from backend.app.db.base import Base
 from backend.app.db.types import SQLITE_NOW, JsonValue, UlidColumn, UtcDateTime, ulid_key
 
@@ -171,18 +171,28 @@ _POSTGRESQL_EVENT_AND_JOBS = (
 async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequence[JobRow]) -> int:
     """Store one event and its jobs in the transaction of `session`, in one round trip. Answers the position.
 
-    `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text.
+    `event` holds the values of `_EVENT_COLUMNS` in that order, `payload` as JSON text. Its workspace may be another
+    than that of the transaction: whoever signs in leaves a trace in their own.
     """
+    workspace_id = event[7]
 
     def on_sqlite(connection: SqliteConnection) -> int:
         occurred_at = event[-1].astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         position = connection.execute(_SQLITE_EVENT, (*event[:-1], occurred_at)).lastrowid
         for job in jobs:
-            values = (job.id, job.handler, job.queue, job.max_attempts, event[0], event[7])
+            values = (job.id, job.handler, job.queue, job.max_attempts, event[0], workspace_id)
             connection.execute(_SQLITE_JOB, values)
         return cast("int", position)
 
     def on_postgresql(cursor: DBAPICursor) -> int:
+        if tenancy.covers(session, workspace_id):
+            return insert(cursor)
+        tenancy.move(cursor, workspace_id)
+        position = insert(cursor)
+        tenancy.move(cursor, session.info[tenancy.WORKSPACE])
+        return position
+
+    def insert(cursor: DBAPICursor) -> int:
         if jobs:
             columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
             cursor.execute(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnClause, String, column, func, select, table, update
 from backend.app.core.secrets import PREFIX_LENGTH, SealBroken, Sealer
 from backend.app.core.settings import SettingsError
 from backend.app.db.session import Database
+from backend.app.db.tenancy import EVERY_WORKSPACE
 
 _BATCH: Final = 100
 """Secrets in one transaction: it holds SQLite's only writer for some milliseconds."""
@@ -45,7 +46,7 @@ class Rotated:
 async def require_openable(database: Database, sealer: Sealer) -> None:
     """Raises `SettingsError` when a secret was sealed with a key that is not at hand. Reads no secret: the key's id
     stands in front of each."""
-    async with database.transaction(write=False) as session:
+    async with database.transaction(EVERY_WORKSPACE, write=False) as session:
         for sealed in filter(lambda each: each.lasting, SEALED):
             held: ColumnClause[str] = column(sealed.column, String)
             prefix = func.substr(held, 1, PREFIX_LENGTH)
@@ -81,12 +82,12 @@ async def _pass(database: Database, sealer: Sealer, sealed: SealedColumn) -> tup
     older = select(key, held).where(held.is_not(None), ~held.startswith(sealer.newest_prefix))
     moved, met, broken, last = 0, 0, list[str](), ""
     while True:
-        async with database.transaction(write=False) as session:
+        async with database.transaction(EVERY_WORKSPACE, write=False) as session:
             rows = (await session.execute(older.where(key > last).order_by(key).limit(_BATCH))).all()
         if not rows:
             return moved, met, broken
         last, met = rows[-1][0], met + len(rows)
-        async with database.transaction() as session:
+        async with database.transaction(EVERY_WORKSPACE) as session:
             for row_key, value in rows:
                 place = sealed.place.format(row_key)
                 try:
@@ -101,5 +102,5 @@ async def _pass(database: Database, sealer: Sealer, sealed: SealedColumn) -> tup
 
 async def _count_current(database: Database, sealer: Sealer, sealed: SealedColumn) -> int:
     query = select(func.count()).select_from(table(sealed.table))
-    async with database.transaction(write=False) as session:
+    async with database.transaction(EVERY_WORKSPACE, write=False) as session:
         return await session.scalar(query.where(column(sealed.column, String).startswith(sealer.newest_prefix))) or 0

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from backend.app.db.driver import READS
 from backend.app.db.engine import reader_of
 from backend.app.db.errors import DatabaseBusy, DatabaseUnreachable, translate
+from backend.app.db.tenancy import WORKSPACE
 
 log = structlog.get_logger(module_id="db")
 
@@ -35,8 +36,10 @@ class Database:
         return self._turn is not None
 
     @asynccontextmanager
-    async def transaction(self, *, write: bool = True) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, workspace_id: str = "", *, write: bool = True) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises.
+
+        `workspace_id`: whose rows PostgreSQL shows and takes, or `EVERY_WORKSPACE`; by default no tenant's.
 
         `write=False` says that the block only reads: the database refuses a write with a `DBAPIError`. On PostgreSQL
         each statement then stands for itself. After the commit the callbacks of `after_commit` run.
@@ -46,7 +49,7 @@ class Database:
         if turn:
             await self._wait_for(turn)
         engine = self.engine if write else self._reader
-        session = AsyncSession(engine, expire_on_commit=False, info={READS: not write})
+        session = AsyncSession(engine, expire_on_commit=False, info={READS: not write, WORKSPACE: workspace_id})
         try:
             yield session
             if write:

@@ -16,6 +16,7 @@ from backend.app.core.runtime import Runtime
 from backend.app.core.settings import MailSettings
 from backend.app.db.outbox import JobRecord, JobStatus
 from backend.app.db.session import Database
+from backend.app.db.tenancy import EVERY_WORKSPACE
 from backend.app.modules.auth.credentials.mailed_tokens import hash_mailed_token
 from backend.app.modules.auth.events import MailRequested
 from backend.app.modules.auth.models import InvitationRecord, MailedTokenRecord, UserRecord, WorkspaceRecord
@@ -54,12 +55,12 @@ class Office:
         """Performs the one job so often, without waiting for its turn; answers how it stands."""
         runner = Runner(self.database, self.hub, self.settings, self.clock)
         for _ in range(attempts):
-            async with self.database.transaction() as session:
+            async with self.database.transaction(EVERY_WORKSPACE) as session:
                 job = (await session.scalars(select(JobRecord).where(JobRecord.handler == "auth.send_mail"))).one()
                 if job.status == JobStatus.PENDING:
                     job.available_at -= timedelta(hours=1)
             await Performer(runner).drain()
-        async with self.database.transaction(write=False) as session:
+        async with self.database.transaction(EVERY_WORKSPACE, write=False) as session:
             return (await session.scalars(select(JobRecord).where(JobRecord.handler == "auth.send_mail"))).one()
 
 
