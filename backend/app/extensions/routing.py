@@ -20,6 +20,8 @@ _DEPTH = 4
 class _Route:
     literal: tuple[str, ...]
     """The segments before the first parameter."""
+    parameters: int
+    """How many there are in its path; a mount counts as having none."""
     regex: re.Pattern[str]
     convertors: dict[str, Any]
     template: str
@@ -35,7 +37,8 @@ class RouteIndex:
 
     What it does not find (unknown paths, mounts) goes to the router, so that 404 and redirects stay FastAPI's. A wrong
     method is answered here, because `Allow` names all methods of the path (RFC 9110, 15.5.6) and FastAPI's only those
-    of one route.
+    of one route. As in OpenAPI 3.1 (4.8.8.2), a path that one template names to the letter is none of a template with
+    parameters in its place, whatever its method and whichever came first.
     """
 
     def __init__(self, router: APIRouter) -> None:
@@ -46,10 +49,14 @@ class RouteIndex:
         if scope["type"] == "http":
             path = get_route_path(scope)
             allowed: set[str] = set()
+            fewest = 0
             for route in self._candidates(path):
+                if allowed and route.parameters > fewest:
+                    break
                 match = route.regex.match(path)
                 if match is None:
                     continue
+                fewest = route.parameters
                 if route.app is None:
                     allowed.clear()
                     break
@@ -79,12 +86,13 @@ class RouteIndex:
 
 
 def _index(routes: Sequence[Any]) -> dict[tuple[str, ...], list[_Route]]:
-    """By literal prefix, the routes that a path with this prefix can match, in the order of their registration: the
-    first one wins, as in FastAPI."""
+    """By literal prefix, the routes that a path with this prefix can match: those with the fewest parameters first, and
+    then in the order of their registration, as in FastAPI."""
     known = [_read(route) for route in iter_route_contexts(routes) if getattr(route, "path_regex", None) is not None]
     index: dict[tuple[str, ...], list[_Route]] = {route.literal: [] for route in known}
     for prefix, below in index.items():
         below += [route for route in known if prefix[: len(route.literal)] == route.literal]
+        below.sort(key=lambda route: route.parameters)
     return index
 
 
@@ -92,6 +100,7 @@ def _read(route: Any) -> _Route:
     template: str = route.path_format
     return _Route(
         tuple(itertools.takewhile(lambda segment: "{" not in segment, template.split("/")[1 : _DEPTH + 1])),
+        len(route.param_convertors) if route.methods else 0,
         route.path_regex,
         route.param_convertors,
         template,
