@@ -1,11 +1,15 @@
 """If-Match by the rules of RFC 9110, 13.1.1."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
 
 from backend.app.core.errors import PreconditionFailed, PreconditionRequired
-from backend.app.core.etag import InvalidIfMatch, entity_tag, require_match
+from backend.app.core.etag import PARAMETERS, InvalidIfMatch, entity_tag, if_match, require_match, required_if_match
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
 
@@ -29,9 +33,31 @@ def test_another_tag_or_a_weak_one_stops_it(header: str) -> None:
         require_match(header, '"7"')
 
 
-def test_an_edit_without_if_match_is_told_to_send_one() -> None:
+def asking(*lines: str) -> Request:
+    return Request({"type": "http", "headers": [(b"if-match", line.encode()) for line in lines]})
+
+
+async def test_an_edit_that_needs_if_match_is_told_to_send_one() -> None:
     with pytest.raises(PreconditionRequired):
-        require_match(None, '"7"')
+        await required_if_match(asking())
+    assert await if_match(asking()) is None
+
+
+async def test_an_empty_header_is_not_taken_for_none() -> None:
+    header = await if_match(asking(""))
+    assert header is not None
+    with pytest.raises(InvalidIfMatch):
+        require_match(header, '"7"')
+
+
+async def test_several_lines_are_one_list() -> None:
+    assert await required_if_match(asking('"6"', '"7"')) == '"6", "7"'
+
+
+@given(st.from_regex(PARAMETERS[if_match]["schema"]["pattern"], fullmatch=True))
+def test_what_our_document_describes_can_be_read(header: str) -> None:
+    with suppress(PreconditionFailed):
+        require_match(header, '"7"')
 
 
 @pytest.mark.parametrize("header", ["7", '"7', '"7" "8"', 'w/"7"', '*, "7"', "", ",", '"7" x'])

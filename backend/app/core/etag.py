@@ -1,8 +1,9 @@
 """Lost updates: an answer carries an `ETag`, an edit names it in `If-Match` (RFC 9110, 8.8.3 and 13.1.1)."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 
@@ -11,14 +12,13 @@ from backend.app.core.errors import InvalidInput, PreconditionFailed, Preconditi
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t]*(?:{_TAG.pattern})?)*[ \t]*")
 
-PARAMETER: Final = {
+_PARAMETER: Final = {
     "name": "If-Match",
     "in": "header",
     "description": "The `ETag` of what you read: the edit is refused when it has changed since.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
     "example": "*",
 }
-"""What OpenAPI says of a route that depends on `if_match`."""
 
 
 class InvalidIfMatch(InvalidInput):
@@ -33,15 +33,30 @@ def entity_tag(version: datetime | int | str) -> str:
 
 
 async def if_match(request: Request) -> str | None:
-    """Dependency: the `If-Match` header, several lines joined."""
-    return ", ".join(request.headers.getlist("if-match")) or None
+    """Dependency: the `If-Match` header, several lines joined. An empty one is no list of tags, and not the same as
+    none: who has lost the tag did not ask for an edit without conditions."""
+    lines = request.headers.getlist("if-match")
+    return ", ".join(lines) if lines else None
 
 
-def require_match(header: str | None, current: str) -> None:
-    """Raises `PreconditionRequired` without a header and `PreconditionFailed` unless one tag matches `current` by the
-    strong comparison: weak tags never do. `*` matches whatever exists."""
+async def required_if_match(request: Request) -> str:
+    """Dependency: as `if_match`, for edits that have to name it. Raises `PreconditionRequired` (RFC 6585, 3)."""
+    header = await if_match(request)
     if header is None:
         raise PreconditionRequired
+    return header
+
+
+PARAMETERS: Final[dict[Callable[..., Any] | None, dict[str, Any]]] = {
+    if_match: _PARAMETER,
+    required_if_match: {**_PARAMETER, "required": True},
+}
+"""What OpenAPI says of a route that depends on one of them."""
+
+
+def require_match(header: str, current: str) -> None:
+    """Raises `PreconditionFailed` unless one tag matches `current` by the strong comparison: weak tags never do. `*`
+    matches whatever exists."""
     if header.strip() == "*":
         return
     if not _LIST.fullmatch(header):

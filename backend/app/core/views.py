@@ -131,10 +131,9 @@ def _describe(cls: type, route: APIRoute) -> None:
     extra: dict[str, Any] = {"x-permission": access.permission.value if access.permission else "public"}
     if access.permission is not None:
         extra["security"] = [{"bearer": []}, {"api_key": []}, {"password": []}]
-    if any(
-        dependency_in(hint) is etag.if_match for hint in get_type_hints(route.endpoint, include_extras=True).values()
-    ):
-        extra["parameters"] = [etag.PARAMETER]
+    hints = get_type_hints(route.endpoint, include_extras=True).values()
+    if conditions := [etag.PARAMETERS[it] for hint in hints if (it := dependency_in(hint)) in etag.PARAMETERS]:
+        extra["parameters"] = conditions
     route.openapi_extra = {**(route.openapi_extra or {}), **extra}
 
 

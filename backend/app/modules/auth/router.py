@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from backend.app.core.etag import entity_tag, if_match
+from backend.app.core.etag import entity_tag, required_if_match
 from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
 from backend.app.core.permissions import Permission, Principal
@@ -48,7 +48,7 @@ router = APIRouter()
 
 Account: TypeAlias = Annotated[AccountService, Depends(account_service)]
 """Of the methods that need a signed-in user: on the class it would close the public routes too."""
-IfMatch: TypeAlias = Annotated[str | None, Depends(if_match)]
+IfMatch: TypeAlias = Annotated[str, Depends(required_if_match)]
 Presented: TypeAlias = Annotated[str, Depends(presented)]
 CurrentSession: TypeAlias = Annotated[str | None, Depends(current_session)]
 CurrentPrincipal: TypeAlias = Annotated[Principal, Depends(current_principal)]

@@ -293,8 +293,8 @@ class AccountService:
     async def me(self) -> MeRead:
         return self._me(await IdentityRepository(self._context.session).user(self._user_id))
 
-    async def update_me(self, wanted: ProfileUpdate, if_match: str | None) -> MeRead:
-        """Raises `PreconditionFailed`, `PreconditionRequired`."""
+    async def update_me(self, wanted: ProfileUpdate, if_match: str) -> MeRead:
+        """Raises `PreconditionFailed`."""
         users = IdentityRepository(self._context.session)
         user = self._me(await users.lock_user(self._user_id))
         require_match(if_match, entity_tag(user.updated_at))
