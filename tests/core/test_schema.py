@@ -1,13 +1,15 @@
 """What the edge accepts as text, and how deep."""
 
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from backend.app.core.schema import MAX_DEPTH, InputSchema
+from backend.app.core.schema import MAX_DEPTH, InputSchema, Label, Line, Time, Verbatim
+from backend.app.engine.schema import SchemaValidator
 
 TEXT = st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
 JSON = st.recursive(
@@ -59,6 +61,43 @@ def test_deep_nesting_is_refused(depth: int) -> None:
         value = [value]
     with pytest.raises(ValidationError, match="nested deeper"):
         Thing.model_validate({"value": value})
+
+
+class Note(InputSchema):
+    line: Line = ""
+    label: Label = "a"
+    text: Annotated[Verbatim, Field(max_length=5)] | None = None
+    secret: Annotated[str, Field(json_schema_extra={"format": "password"})] = ""
+    at: Time = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+NOTE = Note.model_json_schema()
+ANY_TEXT = st.text(
+    st.characters(codec="utf-8") | st.sampled_from("\x00\n\x1f\x7f\x85\xa0\u2028 a"), min_size=1, max_size=8
+)
+
+
+@pytest.mark.parametrize("name", ["line", "label", "text", "secret"])
+@given(text=ANY_TEXT)
+def test_text_is_taken_when_it_fits_the_document(name: str, text: str) -> None:
+    fits = SchemaValidator({}).is_valid(NOTE, {name: text})
+    try:
+        Note.model_validate({name: text})
+    except ValidationError:
+        assert not fits
+    else:
+        assert fits
+
+
+@pytest.mark.parametrize("value", ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.25+02:00", "2026-01-31T12:00:00"])
+def test_a_time_is_read_as_rfc_3339_writes_it(value: str) -> None:
+    assert Note.model_validate({"at": value}).at.replace(tzinfo=None).date() == date(2026, 1, 31)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, "0.5", "1769860800", "2026-01-31", "2026-01-31 12:00:00Z", "12:00:00", True])
+def test_a_number_or_a_date_is_no_time(value: Any) -> None:
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        Note.model_validate({"at": value})
 
 
 def test_unknown_fields_are_refused() -> None:

@@ -76,7 +76,12 @@ def decode_cursor(cursor: str) -> str | int:
 async def page_request(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows in a page.")] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=512, description="`meta.next_cursor` of the page before this one.")
+        str | None,
+        Query(
+            max_length=512,
+            description="`meta.next_cursor` of the page before this one.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+        ),
     ] = None,
 ) -> PageRequest:
     return PageRequest(limit, cursor)

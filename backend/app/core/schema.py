@@ -1,11 +1,23 @@
 """Base of everything that crosses the outside contract."""
 
 import re
-from typing import Annotated, Any, TypeAlias
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
+_CONTROLS = re.compile(f"[{_CONTROL}]")
+_WITHOUT_NUL: Final = r"^[^\x00]*$"
 
 
 def refuse_control_characters(value: Any) -> Any:
@@ -14,11 +26,32 @@ def refuse_control_characters(value: Any) -> Any:
     return value
 
 
-Line: TypeAlias = Annotated[str, BeforeValidator(refuse_control_characters)]
-"""One line of text, such as a name; spaces at its ends are removed."""
+Line: TypeAlias = Annotated[
+    str, BeforeValidator(refuse_control_characters), Field(json_schema_extra={"pattern": f"^[^{_CONTROL}]*$"})
+]
+"""One line of text; spaces at its ends are removed."""
+
+Label: TypeAlias = Annotated[
+    Line,
+    Field(min_length=1, json_schema_extra={"pattern": f"^[^{_CONTROL}]*[^\\s{_CONTROL}][^{_CONTROL}]*$"}),
+]
+"""A line that says something, such as a name."""
 
 Verbatim: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=False)]
 """Text that is kept to the byte, such as a description or a secret."""
+
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}.*", re.DOTALL)
+
+
+def refuse_other_times(value: Any) -> Any:
+    """Left to itself pydantic takes numbers, also as text, for Unix timestamps, and a date for its midnight."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.fullmatch(value)):
+        return value
+    raise ValueError("a time is written as 2026-01-31T12:00:00Z (RFC 3339)")
+
+
+Time: TypeAlias = Annotated[datetime, BeforeValidator(refuse_other_times)]
+"""A date and a time in a request, as in RFC 3339, 5.6."""
 
 
 MAX_DEPTH = 64
@@ -74,3 +107,17 @@ class InputSchema(BaseModel):
         if isinstance(data, dict) and len(data) > MAX_MEMBERS:
             raise ValueError(f"has more than {MAX_MEMBERS} members")
         return refuse_unstorable_text(data)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            for text in (field, *field.get("anyOf", ())):
+                is_free = text.get("format", "password") == "password" and not text.keys() & {
+                    "pattern",
+                    "enum",
+                    "const",
+                }
+                if text.get("type") == "string" and is_free:
+                    text["pattern"] = _WITHOUT_NUL
+        return schema

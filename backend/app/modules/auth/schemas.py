@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -18,7 +19,7 @@ from pydantic import (
 
 from backend.app.core.ids import Ulid
 from backend.app.core.permissions import Permission
-from backend.app.core.schema import BaseSchema, InputSchema, Line, refuse_unstorable_text
+from backend.app.core.schema import BaseSchema, InputSchema, Label, refuse_other_times, refuse_unstorable_text
 from backend.app.modules.auth.models import MAX_EMAIL
 
 _UNSENT: Any = Field(default=None)
@@ -61,7 +62,7 @@ NewPassword: TypeAlias = Annotated[
 ]
 
 
-PersonName: TypeAlias = Annotated[Line, Field(min_length=1, max_length=100)]
+PersonName: TypeAlias = Annotated[Label, Field(max_length=100)]
 
 
 class UserRegister(InputSchema):
@@ -167,11 +168,12 @@ class SessionRead(BaseSchema):
 
 
 class ApiKeyCreate(InputSchema):
-    name: Annotated[Line, Field(min_length=1, max_length=100)]
+    name: Annotated[Label, Field(max_length=100)]
     scopes: Annotated[list[Permission] | None, Field(max_length=100)] = None
     """Default: everything that the caller may do in the workspace; the administration of the installation has to be
     named."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, BeforeValidator(refuse_other_times)] | None = None
+    """Within ten years. Default: until it is revoked."""
 
 
 class ApiKeyRead(BaseSchema):

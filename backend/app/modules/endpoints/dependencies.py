@@ -6,6 +6,7 @@ from fastapi import Depends, Query
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.runtime import service_context
+from backend.app.core.schema import Line
 from backend.app.modules.endpoints.models import EndpointStatus
 from backend.app.modules.endpoints.repository import EndpointFilter
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
@@ -24,7 +25,7 @@ async def endpoint_filter(
     status: EndpointStatus | None = None,
     requires_auth: bool | None = None,
     source: Annotated[str | None, Query(max_length=50, pattern=r"^[a-z0-9.-]+$")] = None,
-    tag: Annotated[str | None, Query(max_length=200)] = None,
-    path: Annotated[str | None, Query(max_length=500, description="Part of the path, in any case.")] = None,
+    tag: Annotated[Line | None, Query(max_length=200)] = None,
+    path: Annotated[Line | None, Query(max_length=500, description="Part of the path, in any case.")] = None,
 ) -> EndpointFilter:
     return EndpointFilter(method and method.upper(), status, requires_auth, source, tag, path)

@@ -3,24 +3,35 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from backend.app.core.ids import Ulid
 from backend.app.core.schema import BaseSchema, InputSchema, Verbatim
+from backend.app.modules.endpoints.discovery import strategies
 from backend.app.modules.endpoints.models import DiscoveryStatus, EndpointStatus
 from backend.app.modules.projects.schemas import HttpUrl
+
+
+def _one_of_the_strategies(schema: dict[str, Any]) -> None:
+    schema["enum"] = strategies.names()
 
 
 class DiscoveryCreate(InputSchema):
     """Where to look: at a URL, in a document that comes along, or, when neither is given, at the project's `spec_url`
     and then at the well-known places under its `base_url`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"properties": {name: {"type": "null"}}} for name in ("spec_url", "document")]}
+    )
+
     spec_url: HttpUrl | None = None
     document: Annotated[Verbatim, Field(min_length=1)] | dict[str, Any] | None = Field(
         None, description="An OpenAPI 3.0, 3.1 or Swagger 2.0 document: JSON or YAML text, or the JSON object itself."
     )
     strategy: Annotated[str, Field(min_length=1, max_length=50)] = Field(
-        "openapi", description="The discovery strategy, by its registered name."
+        "openapi",
+        description="The discovery strategy, by its registered name.",
+        json_schema_extra=_one_of_the_strategies,
     )
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from fastapi import Depends, Query
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.runtime import service_context
+from backend.app.core.schema import Time
 from backend.app.modules.events.repository import Filter
 from backend.app.modules.events.schemas import Order
 from backend.app.modules.events.service import EventService
@@ -21,8 +22,8 @@ async def event_filter(
         str | None,
         Query(pattern=r"^[a-z_]+\.(\*|[a-z_]+)$", max_length=100, description="`scan.completed` or `scan.*`."),
     ] = None,
-    since: Annotated[datetime | None, Query(description="Events at or after this time.")] = None,
-    until: Annotated[datetime | None, Query(description="Events before this time.")] = None,
+    since: Annotated[Time | None, Query(description="Events at or after this time; UTC without a zone.")] = None,
+    until: Annotated[Time | None, Query(description="Events before this time; UTC without a zone.")] = None,
     order: Annotated[
         Order,
         Query(

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from backend.app.core.ids import Ulid
-from backend.app.core.schema import BaseSchema, InputSchema, Line, Verbatim
+from backend.app.core.schema import BaseSchema, InputSchema, Label, Verbatim
 from backend.app.extensions.http_client.policy import Origin, RequestRefused, parse_url
 from backend.app.modules.projects.models import MAX_NAME, AuthType, ProjectStatus
 
@@ -47,25 +47,32 @@ def _not_masked(value: str) -> str:
     return value
 
 
-_Url = Annotated[Line, Field(min_length=1, max_length=MAX_URL, json_schema_extra={"format": "uri"})]
-HttpUrl: TypeAlias = Annotated[_Url, AfterValidator(_http_url)]
-BaseUrl: TypeAlias = Annotated[_Url, AfterValidator(_base_url)]
-Name: TypeAlias = Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
-Environment: TypeAlias = Annotated[Line, Field(min_length=1, max_length=50)]
+_ORIGIN = r"[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9._:\[\]-]+"
+_IN_PATH = r"[^\s\x00-\x1f\x7f-\x9f?#]"
+_PATH = rf"/{_IN_PATH}*"
+_AFTER_PATH = r"(?:[?#][^\s\x00-\x1f\x7f-\x9f]*)?"
+
+
+def _described(pattern: str) -> Any:
+    """What OpenAPI says of a URL; `parse_url` is stricter about the host and the port."""
+    return Field(max_length=MAX_URL, json_schema_extra={"format": "uri", "pattern": f"^{pattern}$"})
+
+
+HttpUrl: TypeAlias = Annotated[Label, _described(f"{_ORIGIN}(?:{_PATH})?{_AFTER_PATH}"), AfterValidator(_http_url)]
+BaseUrl: TypeAlias = Annotated[Label, _described(f"{_ORIGIN}(?:{_PATH})?"), AfterValidator(_base_url)]
+Name: TypeAlias = Annotated[Label, Field(max_length=MAX_NAME)]
+Environment: TypeAlias = Annotated[Label, Field(max_length=50)]
 Description: TypeAlias = Annotated[Verbatim, Field(max_length=10_000)]
 
-_Secret = Annotated[Verbatim, Field(min_length=1, max_length=8192, repr=False), AfterValidator(_not_masked)]
+_Hidden = Annotated[
+    Verbatim, Field(min_length=1, max_length=8192, repr=False, json_schema_extra={"not": {"const": MASK}})
+]
+_Secret = Annotated[_Hidden, AfterValidator(_not_masked)]
 _Printable = Annotated[
-    Verbatim,
-    Field(min_length=1, max_length=8192, repr=False, pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$"),
-    AfterValidator(_not_masked),
+    _Hidden, Field(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$"), AfterValidator(_not_masked)
 ]
 """ASCII without spaces at the ends (RFC 9110, 5.5): nothing that could end a header."""
-_Token = Annotated[
-    Verbatim,
-    Field(min_length=1, max_length=8192, repr=False, pattern=r"^[\x21-\x7e]+$"),
-    AfterValidator(_not_masked),
-]
+_Token = Annotated[_Hidden, Field(pattern=r"^[\x21-\x7e]+$"), AfterValidator(_not_masked)]
 NOT_FOR_CREDENTIALS = frozenset(
     {
         *("connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer"),
@@ -113,7 +120,16 @@ class LoginConfig(InputSchema):
     """A request that answers a token, made before the others. `token_pointer` is a JSON pointer (RFC 6901) into the
     answer; the token goes into `header` after `prefix`."""
 
-    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_URL,
+            json_schema_extra={
+                "pattern": rf"^(?:{_ORIGIN}(?:{_PATH})?|/(?:{_IN_PATH[:-1]}/]{_IN_PATH}*)?){_AFTER_PATH}$"
+            },
+        ),
+    ]
     """Absolute, or a path below the base URL."""
     method: Literal["POST", "PUT", "GET"] = "POST"
     body: Annotated[dict[str, Any], Field(repr=False, default_factory=dict)]
@@ -147,20 +163,13 @@ _CONFIGS: Mapping[AuthType, type[InputSchema]] = {
 }
 
 
-def _fields_of(model: type[InputSchema]) -> list[str]:
-    return [name for name, field in model.model_fields.items() if field.is_required()]
-
-
 _COUPLED_AUTH: dict[str, Any] = {
     "anyOf": [
         {"properties": {"auth_type": {"const": "none"}, "auth_config": {"type": "null"}}},
         *(
             {
                 "required": ["auth_type", "auth_config"],
-                "properties": {
-                    "auth_type": {"const": kind.value},
-                    "auth_config": {"type": "object", "required": _fields_of(model)},
-                },
+                "properties": {"auth_type": {"const": kind.value}, "auth_config": model.model_json_schema()},
             }
             for kind, model in _CONFIGS.items()
         ),

@@ -23,7 +23,7 @@ class ScanCreate(InputSchema):
     concurrency: Annotated[int, Field(ge=1, le=100)] = 10
     max_requests: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] = MOST_REQUESTS
     max_seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 900.0
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
 
 
 class Progress(BaseSchema):

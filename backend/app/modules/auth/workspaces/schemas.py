@@ -7,12 +7,12 @@ from pydantic import Field
 
 from backend.app.core.ids import Ulid
 from backend.app.core.permissions import Role
-from backend.app.core.schema import BaseSchema, InputSchema, Line
+from backend.app.core.schema import BaseSchema, InputSchema, Label
 from backend.app.modules.auth.schemas import Email
 
 
 class WorkspaceWrite(InputSchema):
-    name: Annotated[Line, Field(min_length=1, max_length=200)]
+    name: Annotated[Label, Field(max_length=200)]
 
 
 class WorkspaceRead(BaseSchema):
