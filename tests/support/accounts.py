@@ -1,6 +1,5 @@
 """An application with its real way in, and people who use it."""
 
-import functools
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +7,6 @@ from typing import Any
 
 import httpx2
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute
 
 from backend.app.core.clock import Clock, utc_now
 from backend.app.core.message_hub import MessageHub
@@ -39,19 +37,11 @@ class SetClock:
         self.now += timedelta(**step)
 
 
-@functools.cache
-def _routes(*routers: APIRouter) -> list[BaseRoute]:
-    """Shared by all applications: FastAPI builds what it needs of a route at its first request."""
-    parent = APIRouter()
-    for router in routers:
-        parent.include_router(router, prefix="/api/v1")
-    return parent.routes
-
-
 def application(settings: Settings, database: Database, *routers: APIRouter, clock: Clock = utc_now) -> FastAPI:
     """The routers beside those of `auth`."""
     app = FastAPI()
-    app.router.routes.extend(_routes(*auth_routers, *routers))
+    for router in (*auth_routers, *routers):
+        app.include_router(router, prefix="/api/v1")
     app.state.runtime = Runtime(settings, behind_the_wall(database), MessageHub(), clock, authenticate)
     add_error_handlers(app, settings)
     app.router.middleware_stack = RouteIndex(app.router)
