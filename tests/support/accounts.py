@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from backend.app.core.clock import Clock, utc_now
 from backend.app.core.message_hub import MessageHub
@@ -37,11 +38,22 @@ class SetClock:
         self.now += timedelta(**step)
 
 
+_parents: dict[int, APIRouter] = {}
+
+
+def _routes(router: APIRouter) -> list[BaseRoute]:
+    """Shared by all applications: FastAPI builds what it needs of a route at its first request."""
+    parent = _parents.get(id(router))
+    if parent is None:
+        parent = _parents[id(router)] = APIRouter()
+        parent.include_router(router, prefix="/api/v1")
+    return parent.routes
+
+
 def application(settings: Settings, database: Database, *routers: APIRouter, clock: Clock = utc_now) -> FastAPI:
     """The routers beside those of `auth`."""
     app = FastAPI()
-    for router in (*auth_routers, *routers):
-        app.include_router(router, prefix="/api/v1")
+    app.router.routes.extend(route for router in (*auth_routers, *routers) for route in _routes(router))
     app.state.runtime = Runtime(settings, behind_the_wall(database), MessageHub(), clock, authenticate)
     add_error_handlers(app, settings)
     app.router.middleware_stack = RouteIndex(app.router)

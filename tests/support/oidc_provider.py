@@ -5,6 +5,7 @@ misbehaviour is a field that a test sets; what was asked of them stands in `requ
 """
 
 import asyncio
+import atexit
 import base64
 import contextlib
 import hashlib
@@ -12,7 +13,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote_plus, urlencode
 
 import jwt
@@ -250,11 +251,37 @@ class GitHubProvider(_Provider):
         return JSONResponse(self.emails) if self.bearer(request) else JSONResponse({}, 401)
 
 
+class _Stage:
+    """A server that stays, for one provider after the other: to start and to end one takes longer than most tests."""
+
+    free: ClassVar[list["_Stage"]] = []
+    _running: ClassVar = contextlib.ExitStack()
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.url = self._running.enter_context(background_server(self))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+    @classmethod
+    def end_all(cls) -> None:
+        cls._running.close()
+
+
+atexit.register(_Stage.end_all)
+
+
 @contextlib.contextmanager
 def serving(provider: _Provider) -> Iterator[None]:
     """`provider.url` is its base while it is served."""
-    with background_server(provider.app()) as provider.url:
+    app = provider.app()
+    stage = _Stage.free.pop() if _Stage.free else _Stage(app)
+    stage.app, provider.url = app, stage.url
+    try:
         yield
+    finally:
+        _Stage.free.append(stage)
 
 
 class _Drip(Response):
