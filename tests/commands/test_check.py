@@ -1,11 +1,14 @@
 """`touchstone check` as a person runs it: what it prints, what it writes, and how it exits."""
 
+import base64
 import json
+import re
 import signal
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +57,43 @@ def test_a_faulty_api_fails_with_reports_for_machines(faulty: tuple[str, Lab], t
     secret = next(iter(lab.credentials.values()))
     assert secret not in report.read_text() + junit.read_text() + done.stdout + done.stderr
     assert ElementTree.parse(junit).getroot().iter("failure")  # noqa: S314 - our own file
+
+
+def test_no_secret_leaves_in_any_report_or_on_stderr_and_findings_can_be_sent_again(tmp_path: Path) -> None:
+    """Against a target that says all that it was told, and a secret of its own."""
+    spec = {**SPEC, "paths": {"/things": {"get": {"responses": {"200": {"description": "ok"}}}}}}
+
+    async def telling(scope: dict[str, Any], receive: object, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        pair = next((value for name, value in scope["headers"] if name == b"authorization"), b"Basic Og==").split()[-1]
+        told = [base64.b64decode(pair).decode(), *(f"{name!r}: {value!r}" for name, value in scope["headers"])]
+        trace = {"trace": told, "dsn": "postgres://shop:own-secret-4@db/", "api_key": "own-secret-5", "query": "a=1"}
+        status, body = (200, spec) if scope["path"] == "/openapi.json" else (500, trace)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    files = {kind: tmp_path / kind for kind in ("json", "junit", "text")}
+    wanted = [word for kind, path in files.items() for word in ("--report", f"{kind}={path}")]
+    with background_server(telling) as url:
+        done = touchstone(
+            "check", f"{url}/openapi.json?api_key=own-secret-1", "--auth", "basic:ada:own-secret-2",
+            "-H", "X-Session: own-secret-3", "--scan", "quick", *wanted,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    everything = done.stdout + done.stderr + "".join(path.read_text() for path in files.values())
+    assert re.findall("own-secret-.", everything) == []
+    assert base64.b64encode(b"ada:own-secret-2").decode() not in everything
+    (finding, *_) = json.loads(files["json"].read_text())["findings"]
+    assert "-H 'Authorization: Basic '\"$TOKEN\"" in finding["curl"]
+    assert finding["curl"].endswith("/things")
+
+
+def test_what_is_mistyped_is_not_repeated_where_it_may_be_a_secret() -> None:
+    done = touchstone("check", "-", "-H", "X-Key own-secret-1", "--auth", "bearer own-secret-2")
+    assert done.returncode == 2
+    assert "own-secret" not in done.stderr
 
 
 def test_a_correct_api_is_good(correct: tuple[str, Lab]) -> None:
