@@ -1,5 +1,7 @@
 """Secrets at rest move to the newest key while they are used, and none is lost."""
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -112,6 +114,52 @@ class _After:
 
     async def __aexit__(self, *error: Any) -> Any:
         return await self._opened.__aexit__(*error)
+
+
+class _Killed(Exception):
+    pass
+
+
+class _Dying(Sealer):
+    """Of a process that is killed in the middle."""
+
+    left = 3
+
+    def seal(self, plaintext: bytes, context: str) -> str:
+        if not self.left:
+            raise _Killed
+        self.left -= 1
+        return super().seal(plaintext, context)
+
+
+@pytest.mark.parametrize(("batch", "moved"), [(1, 3), (2, 2), (100, 0)])
+async def test_a_rotation_that_is_killed_loses_nothing_and_the_next_one_ends_it(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, batch: int, moved: int
+) -> None:
+    monkeypatch.setattr(sealed, "_BATCH", batch)
+    ids = await projects(database, keyed(settings, OLD), 5)
+    with pytest.raises(_Killed):
+        await rotate(database, _Dying(NEW, OLD))
+    assert sum(value.startswith(BOTH.newest_prefix) for value in (await stored(database)).values()) == moved
+    for position, project_id in enumerate(ids):
+        assert await token_of(database, keyed(settings, NEW, OLD), project_id) == f"token-of-{position}"
+    assert result_of(await rotate(database, BOTH)) == (5 - moved, moved, 0)
+    for position, project_id in enumerate(ids):
+        assert await token_of(database, keyed(settings, NEW), project_id) == f"token-of-{position}"
+
+
+async def test_servers_seal_and_open_while_it_runs_whichever_key_is_their_newest(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed, "_BATCH", 2)
+    await projects(database, keyed(settings, OLD), 6)
+    rotating = asyncio.create_task(rotate(database, BOTH))
+    made = [await projects(database, keyed(settings, *keys), 2) for keys in ((NEW, OLD), (OLD,), (NEW, OLD), (OLD,))]
+    await rotating
+    for project_id in itertools.chain(*made):
+        assert (await token_of(database, keyed(settings, NEW, OLD), project_id)).startswith("token-of-")
+    await rotate(database, BOTH)
+    assert all(value.startswith(BOTH.newest_prefix) for value in (await stored(database)).values())
 
 
 async def test_a_rotation_is_no_edit_of_the_project(database: Database, settings: Settings) -> None:
