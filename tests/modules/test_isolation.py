@@ -24,8 +24,8 @@ from tests.support.mail import dropped, text_of, token_in
 
 PREFIX: Final = "/api/v1"
 JSON: Final = {"Content-Type": "application/json", "If-Match": '"stale"'}
-NOT_CALLED: Final = 0
-"""With ids of one's own: it would end what the matrix stands on."""
+OVER: Final = 401
+"""What an owner is answered whose session has just been ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,17 @@ class Row:
     own: int | None = None
     of_user: bool = False
     """It belongs to one user: others of the workspace do not see it either."""
+    of_owner: int | None = None
+    """`own` for an owner, where that is another."""
 
 
 TABLE: Final[Mapping[str, Row]] = {
-    "DELETE /auth/identities/{identity_id}": Row("profile.write", NOT_CALLED, of_user=True),
-    "DELETE /auth/sessions/{session_id}": Row("profile.write", NOT_CALLED, of_user=True),
+    "DELETE /auth/identities/{identity_id}": Row("profile.write", 200, of_user=True),
+    "DELETE /auth/sessions/{session_id}": Row("profile.write", 200, of_user=True),
     "DELETE /projects/{project_id}": Row("projects.write", 412),
-    "DELETE /user/api-keys/{key_id}": Row("api_keys.write", NOT_CALLED, of_user=True),
+    "DELETE /user/api-keys/{key_id}": Row("api_keys.write", 200, of_user=True),
     "DELETE /workspaces/{workspace_id}": Row("workspaces.delete", 412),
-    "DELETE /workspaces/{workspace_id}/invitations/{invitation_id}": Row("members.write", NOT_CALLED),
+    "DELETE /workspaces/{workspace_id}/invitations/{invitation_id}": Row("members.write", 200),
     "DELETE /workspaces/{workspace_id}/members/{user_id}": Row("members.write", 409),
     "GET /admin/users": Row("users.read"),
     "GET /admin/users/{user_id}": Row("users.read"),
@@ -92,7 +94,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "POST /auth/change-password": Row("profile.write"),
     "POST /auth/confirm-reset": Row("public"),
     "POST /auth/login": Row("public"),
-    "POST /auth/logout": Row("profile.write", NOT_CALLED),
+    "POST /auth/logout": Row("profile.write", 200, of_owner=OVER),
     "POST /auth/refresh": Row("public"),
     "POST /auth/register": Row("public"),
     "POST /auth/reset-password": Row("public"),
@@ -110,9 +112,19 @@ TABLE: Final[Mapping[str, Row]] = {
     "POST /user/api-keys": Row("api_keys.write"),
     "POST /workspaces": Row("workspaces.create"),
     "POST /workspaces/{workspace_id}/invitations": Row("members.write"),
-    "POST /workspaces/{workspace_id}/leave": Row("profile.write", NOT_CALLED),
+    "POST /workspaces/{workspace_id}/leave": Row("profile.write", 200, of_owner=409),
     "POST /workspaces/{workspace_id}/transfer": Row("workspaces.transfer"),
 }
+
+ENDING: Final = (
+    "DELETE /auth/identities/{identity_id}",
+    "DELETE /user/api-keys/{key_id}",
+    "DELETE /workspaces/{workspace_id}/invitations/{invitation_id}",
+    "POST /workspaces/{workspace_id}/leave",
+    "DELETE /auth/sessions/{session_id}",
+    "POST /auth/logout",
+)
+"""What ends something that others of the table need: with ids of one's own in this order, after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,8 @@ def status_of(caller: Caller, operation: Operation, ids: Mapping[str, str]) -> i
         return 403
     if path_names(operation) and (not own or (row.of_user and not caller.owner)):
         return 404
+    if row.of_owner is not None and caller.owner:
+        return row.of_owner
     if row.own is not None:
         return row.own
     return 422 if operation.body else 200
@@ -251,6 +265,7 @@ async def test_nobody_sees_or_changes_what_is_anothers(world: World) -> None:
     await check_foreign_filters(world)
     assert await everything(world.api, world.owner) == before
     await check_own_ids(world)
+    await check_what_ends(world)
     assert world.api.broken == []
 
 
@@ -279,7 +294,7 @@ async def check_foreign_ids(world: World) -> None:
             for foreign in targets:
                 mine = caller.own if names and caller.own and foreign[names[0]] == caller.own[names[0]] else {}
                 absent = {**unknown, **({names[0]: mine[names[0]]} if mine else {})}
-                if not names and status_of(caller, operation, foreign) == NOT_CALLED:
+                if not names and key_of(operation) in ENDING:
                     continue
                 found = await asker.ask(caller, operation, foreign)
                 cells += 1
@@ -299,15 +314,36 @@ async def check_own_ids(world: World) -> None:
     wrong = []
     for caller in world.callers:
         for operation in closed:
-            if caller.own is None or not path_names(operation):
+            if caller.own is None or not path_names(operation) or key_of(operation) in ENDING:
                 continue
             expected = status_of(caller, operation, caller.own)
-            if expected == NOT_CALLED:
-                continue
             found = await asker.ask(caller, operation, caller.own)
             if found[0] != expected:
                 wrong.append((caller.name, operation.key, "own", expected, found))
     assert wrong == []
+
+
+async def check_what_ends(world: World) -> None:
+    """Who may not, ends nothing; who may, does, and only what is theirs."""
+    asker, operations = Asker(world.api), {key_of(operation): operation for operation in world.api.operations}
+    wrong = []
+    before = await everything(world.api, world.owner)
+    by_owner_last = sorted(world.callers, key=lambda caller: caller.owner)
+    for key in ENDING:
+        for caller in by_owner_last:
+            own = caller.own or random_ids(world.rival.own or {})
+            expected = status_of(caller, operations[key], own)
+            found = await asker.ask(caller, operations[key], own)
+            if found[0] != expected:
+                wrong.append((caller.name, key, "own", expected, found))
+            if key.endswith("/leave") and found[0] == 200:
+                del caller.client.headers["X-Workspace-Id"]  # at home again
+    assert wrong == []
+    after = await everything(world.api, world.owner)
+    changed = {key for key in before if before[key] != after[key]}
+    assert {key.rpartition("/")[2] for key in changed} == {"members", "events"}
+    signed_in = [caller.name for caller in world.callers if (await caller.client.get("/auth/me")).is_success]
+    assert signed_in == ["narrow key"]
 
 
 async def check_foreign_headers(world: World) -> None:
