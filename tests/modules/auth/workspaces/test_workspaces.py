@@ -192,15 +192,20 @@ async def test_an_invitation_ends_after_seven_days_and_when_it_is_withdrawn_or_s
     assert [outcome(await accept(bob, token)) for token in tokens] == [(422, "invitation.invalid")] * 3
 
 
-@pytest.mark.parametrize("fall", ["viewer", None])
+@pytest.mark.parametrize("fall", ["viewer", "disabled", None])
 async def test_an_invitation_falls_with_the_right_of_who_gave_it(
     app: FastAPI, database: Database, fall: str | None
 ) -> None:
+    root = await join(app)
     ada, bob, eve = await join(app), await join(app), await join(app)
     shared = await team(ada)
     await enrol(database, ada, shared, bob, "admin")
     token = await mailed_token(database, (await invite(bob, shared, eve.email, "admin")).json()["data"]["id"])
-    if fall:
+    if fall == "disabled":
+        path, state = f"/admin/users/{bob.id}", await root.client.get(f"/admin/users/{bob.id}")
+        headers = {"If-Match": state.headers["etag"]}
+        assert (await root.client.patch(path, json={"disabled": True}, headers=headers)).status_code == 200
+    elif fall:
         assert (await change(ada, shared, bob, fall)).status_code == 200
     else:
         assert (await ada.client.delete(f"/workspaces/{shared}/members/{bob.id}")).status_code == 200

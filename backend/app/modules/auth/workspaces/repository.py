@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import CursorResult, Delete, Update, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from backend.app.core.pagination import Row
 from backend.app.core.permissions import Role
@@ -184,11 +185,14 @@ class InvitationRepository:
 
 
 async def open_invitation(session: AsyncSession, token_hash: str, user_id: str, now: datetime) -> Row | None:
-    """The invitation with this token, if it is open and for the address of the user."""
+    """The invitation with this token, if it is open, for the address of the user, and by somebody not disabled."""
+    inviter = aliased(UserRecord)
     query = (
         select(InvitationRecord.id, InvitationRecord.workspace_id, InvitationRecord.role, InvitationRecord.invited_by)
         .join(UserRecord, UserRecord.email == InvitationRecord.email)
+        .join(inviter, inviter.id == InvitationRecord.invited_by)
         .where(
+            inviter.disabled_at.is_(None),
             InvitationRecord.token_hash == token_hash,
             UserRecord.id == user_id,
             InvitationRecord.accepted_at.is_(None),
