@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from backend.app.core.redaction import redact_values
 from backend.app.engine.credentials import LoginFailed, log_in, resolve_pointer, static_credentials
 from backend.app.engine.generate.requests import Credentials
 from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
@@ -58,6 +59,11 @@ async def test_the_token_is_taken_from_the_answer() -> None:
     assert credentials == Credentials(headers=(("Authorization", "Bearer t0ken"),))
     assert (request.method, request.url) == ("POST", "http://api.test/v1/login")
     assert orjson.loads(request.body or b"") == {"user": "ada"}
+
+
+async def test_the_token_is_masked_from_there_on() -> None:
+    await login(says({"access_token": "given-t0ken"}))
+    assert redact_values("it said given-t0ken") == "it said ***"
 
 
 async def test_the_step_says_where_and_how() -> None:

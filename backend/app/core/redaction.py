@@ -242,7 +242,11 @@ class Values:
         windows = memoryview(raw)[: len(raw) // _WINDOW * _WINDOW].cast("I")
         if self._by_window.keys().isdisjoint(windows):
             return set()
-        return {value for window in self._by_window.keys() & set(windows) for value in self._by_window[window]}
+        return {
+            value
+            for window in self._by_window.keys() & set(windows)
+            for value in tuple(self._by_window.get(window, ()))  # another thread may add and drop
+        }
 
     def _drop(self, value: str) -> None:
         for window in _windows_of(value):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from backend.app.core.redaction import remember
 from backend.app.engine.generate.requests import Credentials
 from backend.app.engine.http import Request, Send
 from backend.app.engine.spec.model import Json
@@ -67,6 +68,7 @@ async def log_in(values: Mapping[str, Json], base_url: str, send: Send) -> Crede
         raise LoginFailed(f"the answer of the login at {where} has no token at {values['token_pointer'] or 'its root'}")
     if len(text) > MAX_TOKEN:
         raise LoginFailed(f"the token in the answer of the login at {where} has over {MAX_TOKEN} characters")
+    remember(text)
     return Credentials(headers=((values["header"], f"{values['prefix']}{text}"),))
 
 
