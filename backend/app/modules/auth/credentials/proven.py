@@ -7,12 +7,12 @@ from typing import Final
 
 from backend.app.core.permissions import Principal
 
-TTL_S: Final = 1.0
+TTL_S: Final = 0.8
 
 
 class ProvenCredentials:
     """At most `size` principals by the digest of their credential, each for `TTL_S`: what is revoked by another process
-    is refused here a second later at most. Times by a monotonic clock, in seconds."""
+    is refused here within a second. Times by a monotonic clock, in seconds."""
 
     def __init__(self, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
