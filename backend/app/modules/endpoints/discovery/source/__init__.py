@@ -10,7 +10,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from backend.app.core.registry import Registry
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceFault
 
 Facts: TypeAlias = dict[str, Any]
@@ -44,7 +43,7 @@ class Sources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """Registered in `languages` by one file (or package) in `languages/`."""
+    """Registered in `languages.languages` by one file (or package) in `languages/`."""
 
     suffixes: tuple[str, ...]
     """`.py`; a suffix belongs to one language."""
@@ -64,7 +63,7 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """Registered in `frameworks` by one file in `frameworks/`."""
+    """Registered in `frameworks.frameworks` by one file in `frameworks/`."""
 
     description: str
     """One sentence for people."""
@@ -76,7 +75,3 @@ class Framework:
     link: Callable[[Any], Iterable[Route | SourceFault]]
     """Routes from what the language's `code` made. Order and repetitions do not matter. The routes of a router that is
     mounted nowhere are given with `unresolved` set."""
-
-
-languages: Registry[Language] = Registry("source_languages", f"{__name__}.languages")
-frameworks: Registry[Framework] = Registry("source_frameworks", f"{__name__}.frameworks")

@@ -15,7 +15,7 @@ from typing import Self, TypeAlias
 
 import orjson
 
-from backend.app.modules.endpoints.discovery.source import languages
+from backend.app.modules.endpoints.discovery.source.languages import languages
 
 SECONDS_A_FILE = 10.0
 """CPU seconds after which a worker is ended."""

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import re2
 
-from backend.app.modules.endpoints.discovery.source import Facts, Language, frameworks, languages
+from backend.app.modules.endpoints.discovery.source import Facts, Language
 from backend.app.modules.endpoints.discovery.source.cache import FactsCache
 from backend.app.modules.endpoints.discovery.source.extractor import Extractor, Order
 from backend.app.modules.endpoints.discovery.source.files import (
@@ -21,6 +21,8 @@ from backend.app.modules.endpoints.discovery.source.files import (
     is_bundled,
     is_minified,
 )
+from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.languages import languages
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceFault, SourceReport
 
 MOST_FILES = 200_000
