@@ -8,14 +8,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import fastapi_offline
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from backend import __version__
 from backend.app.core.permissions import Permission
@@ -60,12 +60,16 @@ def include_modules(app: FastAPI) -> None:
 
 class Plugin(BaseSchema):
     name: str
+    """As settings and requests name it."""
     description: str
+    """What it does."""
 
 
 class PluginFamily(BaseSchema):
     family: str
+    """What its plug-ins do: `check`, `detector`, `discovery`, `recipe` or `report`."""
     plugins: list[Plugin]
+    """In alphabetical order."""
 
 
 _plugins = APIRouter()
@@ -85,13 +89,33 @@ def _family(registry: Registry[Any]) -> PluginFamily:
     return PluginFamily(family=registry.family, plugins=plugins)
 
 
+class ReadyCheck(BaseSchema):
+    ok: bool
+    """Whether it passed."""
+    ms: float
+    """What the check took."""
+    error: str = ""
+    """The kind of error that it met."""
+
+
+class Readiness(BaseSchema):
+    status: Literal["ok", "degraded", "failed"]
+    """`degraded`: only the queue is away, and jobs run by the sweep."""
+    checks: dict[str, ReadyCheck]
+    """`database`, `queue` and `migrations`."""
+
+
 def include_operations(app: FastAPI) -> None:
-    @app.get("/health", tags=["operations"])
+    public: dict[str, Any] = {"tags": ["operations"], "openapi_extra": {"x-permission": "public"}}
+
+    @app.get("/health", **public)
     async def health() -> dict[str, str]:
         """The process is alive."""
         return {"status": "ok"}
 
-    @app.get("/health/ready", tags=["operations"])
+    failed_check = {"model": Readiness, "description": "The process cannot do its work"}
+
+    @app.get("/health/ready", response_model=Readiness, responses={503: failed_check}, **public)
     async def ready(request: Request) -> Response:
         """Whether the process can do its work: database, queue and migrations, each with the time it took.
 
@@ -108,11 +132,12 @@ def include_operations(app: FastAPI) -> None:
         body = dump_json({"status": status, "checks": checks})
         return Response(body, 503 if status == "failed" else 200, media_type="application/json")
 
-    @app.get("/version", tags=["operations"])
+    @app.get("/version", **public)
     async def version() -> dict[str, str]:
+        """The name and the version of what runs here."""
         return {"name": "touchstone", "version": __version__}
 
-    @app.get("/metrics", tags=["operations"], response_class=Response)
+    @app.get("/metrics", response_class=PlainTextResponse, responses={404: {"description": "Switched off"}}, **public)
     async def metrics(request: Request) -> Response:
         """Prometheus text format."""
         runtime = runtime_of(request)

@@ -207,6 +207,21 @@ def beyond_schemas(problem: dict[str, Any]) -> bool:
     return re.search(r"_url: .*(host|port|IPv[46] address)", problem["detail"]) is not None
 
 
+def test_our_document_explains_every_field_and_route(settings: Settings) -> None:
+    document = create_app(settings.model_copy(update={"logging": QUIET})).openapi()
+    unexplained = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, of in schema.get("properties", {}).items()
+        if not name.startswith("Envelope_") and not of.get("description") and "$ref" not in of
+    ]
+    assert unexplained == []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], (method, path)
+            assert (operation["x-permission"] == "public") == ("security" not in operation), (method, path)
+
+
 async def test_what_fits_our_document_is_not_called_invalid(api: OurApi) -> None:
     refused = []
     async with await api.sign_up() as client:

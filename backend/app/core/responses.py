@@ -19,11 +19,14 @@ D = TypeVar("D")
 
 
 class Meta(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     request_id: str
+    """The log has the same."""
     timestamp: datetime
+    """When the answer was made."""
     next_cursor: str | None = None
+    """Of a list: gets the next page as `cursor`; null on the last one."""
 
 
 class Envelope(BaseModel, Generic[T]):
@@ -48,7 +51,10 @@ class Reply:
 class DefaultResponse(BaseModel):
     """The data of an action that has nothing else to say."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     message: str = "ok"
+    """Always `ok`."""
 
 
 def envelope(data: D, *, etag: str | None = None, headers: Mapping[str, str] | None = None, **meta: Any) -> Envelope[D]:
@@ -103,14 +109,24 @@ def _plain(value: Any) -> Any:
 class Problem(BaseModel):
     """`application/problem+json` (RFC 9457)."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     type: str
+    """A name for the kind of problem: `urn:touchstone:problem:` and the code."""
     title: str
+    """The kind of problem in a few words."""
     status: int
+    """The HTTP status."""
     detail: str
+    """What is wrong this time."""
     instance: str
+    """The path that was asked."""
     code: str
+    """Stable, for programs: `scan.not_found`."""
     request_id: str
+    """The log has the same."""
     errors: list[Any] = []
+    """Faults of single fields: `pointer` into the body, or `parameter` and `in`, with `detail` and `type`."""
 
 
 def problem(request: Request, error: TouchstoneError) -> Response:

@@ -25,6 +25,7 @@ class DiscoveryCreate(InputSchema):
     )
 
     spec_url: HttpUrl | None = None
+    """Where the description is: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML."""
     document: Annotated[Verbatim, Field(min_length=1)] | dict[str, Any] | None = Field(
         None, description="An OpenAPI 3.0, 3.1 or Swagger 2.0 document: JSON or YAML text, or the JSON object itself."
     )
@@ -42,67 +43,105 @@ class DiscoveryCreate(InputSchema):
 
 
 class DiscoveryFault(BaseSchema):
-    """Something wrong in the document that did not prevent it from being read. `pointer` is a JSON pointer."""
+    """Something wrong in the document that did not prevent it from being read."""
 
     pointer: str
+    """Where in the document: a JSON pointer (RFC 6901)."""
     message: str
+    """What is wrong there."""
 
 
 class DiscoveryError(BaseSchema):
-    """Why a discovery failed. `where` is a line, a JSON pointer or a URL."""
+    """Why a discovery failed."""
 
     code: str
+    """Stable, for programs."""
     message: str
+    """For people."""
     where: str
+    """A line, a JSON pointer or a URL."""
 
 
 class DiscoveryRead(BaseSchema):
     """One look at what is there. Its job is found by `GET /jobs?event_id=...`."""
 
     id: Ulid
+    """The discovery's ULID."""
     project_id: Ulid
+    """The project that it looks at."""
     event_id: Ulid
+    """The event that asked for it; its job has the same."""
     status: DiscoveryStatus
+    """Where it stands."""
     strategy: str
+    """How it looks, by its registered name."""
     source: str | None = Field(description="What the operations were read from: `openapi-3.1`.")
     location: str | None = Field(description="Where it was found.")
     added: int
+    """Operations that were not in the inventory."""
     changed: int
+    """Operations that are described otherwise than before."""
     gone: int
+    """Operations of the inventory that were not found again."""
     unchanged: int
+    """Operations that are as they were."""
     report: list[DiscoveryFault]
+    """What is wrong in the document and did not keep it from being read."""
     error: DiscoveryError | None
+    """Why it failed; null otherwise."""
     created_at: datetime
+    """When it was asked for."""
     finished_at: datetime | None
+    """When it ended, however it did."""
 
 
 class EndpointSummary(BaseSchema):
-    """An operation of the inventory. The `last_*` fields are of the latest request that was answered or failed."""
+    """An operation of the inventory."""
 
     id: Ulid
+    """The endpoint's ULID."""
     project_id: Ulid
+    """The project that it belongs to."""
     method: str
+    """The HTTP method."""
     path: str
+    """The path template, appended to the project's `base_url`."""
     operation_id: str | None
+    """Its name in the description."""
     summary: str
+    """What it does, in the description's words."""
     tags: list[str]
+    """How the description groups it."""
     requires_auth: bool
+    """Whether the description asks for credentials."""
     deprecated: bool
+    """Whether the description advises against it."""
     source: str
+    """What it was read from: `openapi-3.1`."""
     status: EndpointStatus
+    """Whether the latest discovery found it."""
     first_seen_at: datetime
+    """When a discovery found it first."""
     last_seen_at: datetime
+    """When a discovery found it last."""
     last_status: int | None
+    """The status that the latest valid request met; null without an answer."""
     last_latency_ms: float | None
+    """Milliseconds that this request took."""
     last_run_at: datetime | None
+    """When this request was sent."""
 
 
 class EndpointRead(EndpointSummary):
     """Schemas are JSON Schema 2020-12; a `$ref` in them leads to a member of `definitions` (`#/$defs/<name>`)."""
 
     parameters: list[dict[str, Any]]
+    """Each with its name, where it goes, its schema and how it is serialised."""
     body_schema: dict[str, Any] | bool | None = Field(description="Of the preferred media type.")
     body_required: bool
+    """Whether a request needs a body."""
     body_content_types: list[str]
+    """Media types that the body may have."""
     response_schemas: dict[str, Any] = Field(description="By documented status; null where no content is documented.")
     definitions: dict[str, Any]
+    """What `#/$defs/<name>` in the schemas refers to."""

@@ -16,16 +16,27 @@ class EventRead(BaseSchema):
     """
 
     position: int
+    """Its place in the order of all events."""
     id: Ulid
+    """The event's ULID."""
     name: str
+    """What happened: `<noun>.<past participle>`."""
     version: int
+    """Of the shape of `payload`."""
     payload: dict[str, Any]
+    """What there is to know of it; docs/reference/events.md lists the fields."""
     entity_type: str
+    """The kind of thing that it happened to."""
     entity_id: str
+    """The thing that it happened to."""
     project_id: Ulid | None
+    """The project that it belongs to, if it does to one."""
     actor_id: Ulid | None
+    """The user who caused it; null: the system itself."""
     request_id: str
+    """The request that caused it; the log and the answer's `X-Request-Id` have the same."""
     occurred_at: datetime
+    """When it happened."""
 
 
 class Order(StrEnum):

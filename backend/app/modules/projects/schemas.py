@@ -98,27 +98,32 @@ JsonPointer: TypeAlias = Annotated[Verbatim, Field(max_length=500, pattern=r"^(?
 
 class BearerConfig(InputSchema):
     token: _Token
+    """Sent as `Authorization: Bearer ...`, without the word itself."""
 
 
 class BasicConfig(InputSchema):
     username: Annotated[Verbatim, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f:]*$")]
     """Without a colon (RFC 7617, 2)."""
     password: Annotated[Verbatim, Field(max_length=8192, repr=False, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    """Sent with the user name as RFC 7617 says."""
 
 
 class ApiKeyHeaderConfig(InputSchema):
     name: HeaderName
+    """The header that carries the key."""
     value: _Printable
+    """The key."""
 
 
 class ApiKeyQueryConfig(InputSchema):
     name: Annotated[Verbatim, Field(min_length=1, max_length=100)]
+    """The query parameter that carries the key."""
     value: _Secret
+    """The key."""
 
 
 class LoginConfig(InputSchema):
-    """A request that answers a token, made before the others. `token_pointer` is a JSON pointer (RFC 6901) into the
-    answer; the token goes into `header` after `prefix`."""
+    """A request that answers a token, made before the others."""
 
     url: Annotated[
         str,
@@ -132,10 +137,15 @@ class LoginConfig(InputSchema):
     ]
     """Absolute, or a path below the base URL."""
     method: Literal["POST", "PUT", "GET"] = "POST"
+    """Of the request."""
     body: Annotated[dict[str, Any], Field(repr=False, default_factory=dict)]
+    """Sent as JSON."""
     token_pointer: JsonPointer = "/access_token"  # noqa: S105 - says where a token is
+    """Where the answer has the token: a JSON pointer (RFC 6901)."""
     header: HeaderName = "Authorization"
+    """Carries the token in the requests that follow."""
     prefix: Annotated[Verbatim, Field(max_length=50, pattern=r"^[\x20-\x7e]*$")] = "Bearer "
+    """Stands before the token in that header."""
 
     @field_validator("url")
     @classmethod
@@ -233,6 +243,7 @@ class ProjectCreate(_AuthInput):
     name: Name
     """One of its kind in the workspace, whatever its case."""
     description: Description = ""
+    """In your own words."""
     base_url: BaseUrl | None = None
     """What the paths of operations are appended to; without query and fragment."""
     spec_url: HttpUrl | None = None
@@ -257,19 +268,26 @@ class ProjectUpdate(_AuthInput):
     auth_type: AuthType = _UNSENT
     """How the target wants to be told who calls; `none` takes the credentials away."""
     name: Name = _UNSENT
+    """One of its kind in the workspace, whatever its case."""
     description: Description = _UNSENT
+    """In your own words."""
     base_url: BaseUrl | None = None
+    """What the paths of operations are appended to; null takes it away."""
     spec_url: HttpUrl | None = None
+    """Where the API describes itself; null takes it away."""
     environment: Environment = _UNSENT
+    """A word of your own, to filter by."""
     status: ProjectStatus = _UNSENT
     """An archived project can be read and not scanned."""
 
 
 class LastScan(BaseSchema):
     id: Ulid
+    """The scan's ULID."""
     status: str
     """`completed`, `failed` or `cancelled`."""
     finished_at: datetime | None
+    """When it ended."""
 
 
 class ProjectStatistics(BaseSchema):
@@ -278,24 +296,36 @@ class ProjectStatistics(BaseSchema):
     open_findings: int
     """Also those that came back."""
     last_scan: LastScan | None
+    """The latest scan that ended; null before the first."""
 
 
 class ProjectRead(BaseSchema):
     id: Ulid
+    """The project's ULID."""
     name: str
+    """One of its kind in the workspace, whatever its case."""
     description: str
+    """In its maker's words."""
     base_url: str | None
+    """What the paths of operations are appended to."""
     spec_url: str | None
+    """Where the API describes itself."""
     environment: str
+    """A word to filter by."""
     status: ProjectStatus
+    """An archived project can be read and not scanned."""
     auth_type: AuthType
+    """How the target wants to be told who calls."""
     auth_config: dict[str, str]
     """The fields that are set, each with `***` for its value."""
     statistics: ProjectStatistics
+    """What its endpoints and scans come to."""
     version: int
     """Counts the edits; the ETag holds it."""
     created_at: datetime
+    """When it was created."""
     updated_at: datetime
+    """When it was edited last."""
 
 
 @dataclass(frozen=True, slots=True)

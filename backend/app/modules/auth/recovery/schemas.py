@@ -13,12 +13,16 @@ MailedToken: TypeAlias = Annotated[str, Field(max_length=100, repr=False)]
 
 class MailWanted(InputSchema):
     email: Email
+    """The address of the account."""
 
 
 class ResetConfirm(InputSchema):
     token: MailedToken
+    """From the mail; it works once."""
     password: NewPassword
+    """15 to 1024 characters after NFC, and none that everybody tries."""
 
 
 class EmailConfirm(InputSchema):
     token: MailedToken
+    """From the mail; it works once."""

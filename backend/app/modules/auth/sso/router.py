@@ -10,6 +10,7 @@ from backend.app.core.pagination import PageRequest, page_request
 from backend.app.core.permissions import Permission, Principal
 from backend.app.core.responses import PROBLEM_RESPONSES, DefaultResponse, Envelope, envelope, listed
 from backend.app.core.runtime import current_principal, runtime_of
+from backend.app.core.schema import Line
 from backend.app.core.settings import Settings
 from backend.app.core.views import PUBLIC, access_control, view
 from backend.app.modules.auth.dependencies import current_session, sign_in_service
@@ -66,10 +67,10 @@ class SsoViews:
         self,
         request: Request,
         provider: str,
-        state: Annotated[str, Query(max_length=200)],
-        code: Annotated[str | None, Query(max_length=4096)] = None,
-        iss: Annotated[str | None, Query(max_length=500)] = None,
-        error: Annotated[str | None, Query(max_length=200)] = None,
+        state: Annotated[Line, Query(max_length=200)],
+        code: Annotated[Line | None, Query(max_length=4096)] = None,
+        iss: Annotated[Line | None, Query(max_length=500)] = None,
+        error: Annotated[Line | None, Query(max_length=200)] = None,
     ) -> Envelope[TokenPair]:
         """Where the provider sends the browser back to: links the identity if that is what was started, and signs in,
         once for each start."""

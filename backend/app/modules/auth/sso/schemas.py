@@ -31,9 +31,14 @@ class LinkRequest(InputSchema):
 
 class LinkedIdentityRead(BaseSchema):
     id: Ulid
+    """The link's ULID; `DELETE /auth/identities/{identity_id}` takes it off the account."""
     provider: str
+    """Its name in this installation."""
     issuer: str
+    """Who the provider says it is (`iss`)."""
     email: str
     """As the provider said when it was linked; empty when it said none."""
     created_at: datetime
+    """When it was linked."""
     last_used_at: datetime
+    """When it last opened the account."""
