@@ -94,6 +94,17 @@ def test_a_time_is_read_as_rfc_3339_writes_it(value: str) -> None:
     assert Note.model_validate({"at": value}).at.replace(tzinfo=None).date() == date(2026, 1, 31)
 
 
+def test_a_time_is_in_utc() -> None:
+    assert Note.model_validate({"at": "2026-01-31T01:00:00+02:00"}).at == datetime(2026, 1, 30, 23, tzinfo=UTC)
+    assert Note.model_validate({"at": "2026-01-31T01:00:00"}).at == datetime(2026, 1, 31, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_before_the_first_year_or_after_the_last_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="years 1 to 9999"):
+        Note.model_validate({"at": value})
+
+
 @pytest.mark.parametrize("value", [0, 0.5, "0.5", "1769860800", "2026-01-31", "2026-01-31 12:00:00Z", "12:00:00", True])
 def test_a_number_or_a_date_is_no_time(value: Any) -> None:
     with pytest.raises(ValidationError, match="RFC 3339"):

@@ -157,6 +157,9 @@ ODD_REQUESTS: list[tuple[str, str, dict[str, str], int]] = [
     ("GET", f"/projects/{new_ulid()}/endpoints/scan", {}, 405),
     ("GET", "/events?until=0.5", {}, 422),
     ("GET", "/events?since=2026-01-01", {}, 422),
+    ("GET", "/events?since=0001-01-01T00:00:00%2B14:00", {}, 422),
+    ("GET", "/events?until=9999-12-31T23:59:59-14:00", {}, 422),
+    ("GET", "/events?since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", {}, 200),
     ("GET", "/nothing", {}, 404),
 ]
 

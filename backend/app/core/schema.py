@@ -1,10 +1,11 @@
 """Base of everything that crosses the outside contract."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -50,8 +51,16 @@ def refuse_other_times(value: Any) -> Any:
     raise ValueError("a time is written as 2026-01-31T12:00:00Z (RFC 3339)")
 
 
-Time: TypeAlias = Annotated[datetime, BeforeValidator(refuse_other_times)]
-"""A date and a time in a request, as in RFC 3339, 5.6."""
+def in_utc(moment: datetime) -> datetime:
+    """A time without a zone is taken as UTC. An offset can lead out of the years that there are."""
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time is in the years 1 to 9999, in UTC") from None
+
+
+Time: TypeAlias = Annotated[datetime, BeforeValidator(refuse_other_times), AfterValidator(in_utc)]
+"""A date and a time in a request, as in RFC 3339, 5.6; in UTC."""
 
 
 MAX_DEPTH = 64

@@ -1,6 +1,5 @@
 """How a request gets its service and its filter."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -32,9 +31,4 @@ async def event_filter(
         ),
     ] = Order.NEWEST,
 ) -> Filter:
-    return Filter(name, _aware(since), _aware(until), order)
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """A time without a zone is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    return Filter(name, since, until, order)
