@@ -260,9 +260,9 @@ async def test_nothing_runs_on_an_archived_project(app: FastAPI, database: Datab
     async with await sign_up(app) as client:
         project = (await create(client)).json()["data"]
         mine = await workspace(client)
-        async with database.transaction(write=False) as session:
+        async with database.transaction() as session:
             assert (await service(app, session, mine).get_active(project["id"])).id == project["id"]
         await client.patch(f"/projects/{project['id']}", json={"status": "archived"})
-    async with database.transaction(write=False) as session:
+    async with database.transaction() as session:
         with pytest.raises(ArchivedProject):
             await service(app, session, mine).get_active(project["id"])

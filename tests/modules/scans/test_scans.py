@@ -23,6 +23,7 @@ from backend.app.modules.scans.models import (
     TestRunRecord,
 )
 from backend.app.modules.scans.repository import ScanRepository
+from backend.app.modules.scans.schemas import ScanCreate
 from backend.app.modules.scans.service import ScanService
 from tests.support.bench import ALICE, Bench, background_server, document, operation
 from tests.support.target import Answer, Asked, Says, target
@@ -518,6 +519,21 @@ async def test_a_deleted_project_takes_everything_with_it(bench: Bench) -> None:
     for record in (ScanRecord, TestRunRecord, EndpointResultRecord, FindingRecord):
         assert await count(bench, record) == await count(bench, record, project_id=other) > 0
     assert await count(bench, SightingRecord) == await count(bench, SightingRecord, scan_id=kept["id"])
+
+
+async def test_a_project_is_not_deleted_under_a_scan_that_is_being_started(bench: Bench) -> None:
+    async with target(GOOD) as api:
+        project = await discovered(bench, api.url)
+    async with bench.database.transaction(ALICE) as session:
+        context = ServiceContext(bench.settings, session, bench.hub, system_principal(ALICE), utc_now, new_ulid())
+        await ScanService(context).start(project, ScanCreate())
+        deletion = asyncio.create_task(bench.call("DELETE", f"/projects/{project}"))
+        # It waits for the lock as long as this transaction lives; what it would do otherwise takes a few milliseconds.
+        _, waiting = await asyncio.wait([deletion], timeout=0.3)
+        assert waiting
+    await deletion
+    await bench.drain()
+    assert await count(bench, ScanRecord) == 0
 
 
 async def test_a_project_deleted_during_a_scan_ends_it(bench: Bench) -> None:

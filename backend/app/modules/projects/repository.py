@@ -84,6 +84,11 @@ class ProjectRepository:
         query = select(ProjectRecord.id).where(self._mine, ProjectRecord.id == project_id).with_for_update()
         return (await self._session.execute(query)).first() is not None
 
+    async def hold(self, project_id: str) -> bool:
+        """The project is not deleted until the transaction ends. False when there is none."""
+        query = select(ProjectRecord.id).where(self._mine, ProjectRecord.id == project_id)
+        return await self._session.scalar(query.with_for_update(read=True, key_share=True)) is not None
+
     async def sealed_auth(self, project_id: str) -> Row | None:
         """`auth_type`, `auth_sealed`, and the `base_url` and `spec_url` of the same moment."""
         query = select(

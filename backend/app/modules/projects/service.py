@@ -83,7 +83,10 @@ class ProjectService:
         return ProjectRead.model_validate(row)
 
     async def get_active(self, project_id: str) -> ProjectRead:
-        """For what runs something. Raises `ProjectNotFound`, `ArchivedProject`."""
+        """For what starts something, which then cannot outlive the project. Raises `ProjectNotFound`,
+        `ArchivedProject`."""
+        if not await self._projects.hold(project_id):
+            raise ProjectNotFound
         project = await self.get(project_id)
         if project.status is not ProjectStatus.ACTIVE:
             raise ArchivedProject
