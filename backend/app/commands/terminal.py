@@ -23,8 +23,11 @@ def require_url(option: str, text: str) -> None:
     """Ends with a usage error unless `text` is an absolute http or https URL."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        nearest = f", perhaps http://{text}" if "://" not in text and ("." in text or ":" in text) else ""
-        fail(f"{option} {text}: write a URL that begins with http:// or https://{nearest}", USAGE)
+        from backend.app.core.redaction import redact_phrases
+
+        said = redact_phrases(text)
+        nearest = f", perhaps http://{said}" if "://" not in text and ("." in text or ":" in text) else ""
+        fail(f"{option} {said}: write a URL that begins with http:// or https://{nearest}", USAGE)
 
 
 def read_secret(name: str, from_stdin: bool, *, option: str, confirm: bool = False) -> str:
