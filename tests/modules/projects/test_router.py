@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 from sqlalchemy import func, select
@@ -274,6 +276,11 @@ AUTH_COUPLING: list[tuple[dict[str, Any], bool]] = [
     ({"auth_type": "basic", "auth_config": {"token": "t"}}, False),
     ({"auth_type": "login", "auth_config": {"username": "u", "password": "p"}}, False),
     ({"auth_config": {"token": "t"}}, False),
+    ({"auth_type": "bearer", "auth_config": {"token": "***"}}, False),
+    ({"auth_type": "api_key_query", "auth_config": {"name": "a key", "value": "v"}}, True),
+    ({"auth_type": "api_key_header", "auth_config": {"name": "a key", "value": "v"}}, False),
+    ({"auth_type": "login", "auth_config": {"url": "/login?next=/"}}, True),
+    ({"auth_type": "login", "auth_config": {"url": "//login"}}, False),
 ]
 
 
@@ -287,6 +294,19 @@ def test_the_document_says_which_credentials_belong_to_which_type(
     assert Draft202012Validator(schema).is_valid(body) is fits
     try:
         model.model_validate(body)
+    except ValidationError:
+        assert not fits
+    else:
+        assert fits
+
+
+@pytest.mark.parametrize("field", ["base_url", "spec_url"])
+@given(tail=st.text(st.sampled_from("aZ9-._~!$&'()*+,;=:@%/?#[]{}|^`\"<>\\é 4F"), max_size=12))
+def test_a_url_is_a_uri_to_the_letter_as_the_document_says(field: str, tail: str) -> None:
+    body = {"name": "Shop", field: f"https://shop.example/{tail}".strip()}
+    fits = Draft202012Validator(ProjectCreate.model_json_schema()).is_valid(body)
+    try:
+        ProjectCreate.model_validate(body)
     except ValidationError:
         assert not fits
     else:

@@ -2,10 +2,11 @@
 set."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -27,11 +28,22 @@ MAX_URL = 2048
 _MAX_BODY = 16 * 1024
 
 
+_ORIGIN: Final = r"[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9._:\[\]-]+"
+_SEGMENT: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+_PATH: Final = rf"/(?:{_SEGMENT}|/)*"
+_AFTER_PATH: Final = rf"(?:\?(?:{_SEGMENT}|[/?])*)?(?:#(?:{_SEGMENT}|[/?])*)?"
+_URI: Final = re.compile(f"{_ORIGIN}(?:{_PATH})?{_AFTER_PATH}")
+"""RFC 3986, appendix A; `parse_url` is stricter about the host and the port."""
+
+
 def _http_url(value: str) -> str:
+    """The path and the query go into a request line as they stand."""
     try:
         parse_url(value)
     except RequestRefused as error:
         raise ValueError(error.message) from None
+    if not _URI.fullmatch(value):
+        raise ValueError("the URL holds characters that have to be percent-encoded")
     return value
 
 
@@ -47,18 +59,11 @@ def _not_masked(value: str) -> str:
     return value
 
 
-_ORIGIN = r"[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9._:\[\]-]+"
-_IN_PATH = r"[^\s\x00-\x1f\x7f-\x9f?#]"
-_PATH = rf"/{_IN_PATH}*"
-_AFTER_PATH = r"(?:[?#][^\s\x00-\x1f\x7f-\x9f]*)?"
-
-
 def _described(pattern: str) -> Any:
-    """What OpenAPI says of a URL; `parse_url` is stricter about the host and the port."""
     return Field(max_length=MAX_URL, json_schema_extra={"format": "uri", "pattern": f"^{pattern}$"})
 
 
-HttpUrl: TypeAlias = Annotated[Label, _described(f"{_ORIGIN}(?:{_PATH})?{_AFTER_PATH}"), AfterValidator(_http_url)]
+HttpUrl: TypeAlias = Annotated[Label, _described(_URI.pattern), AfterValidator(_http_url)]
 BaseUrl: TypeAlias = Annotated[Label, _described(f"{_ORIGIN}(?:{_PATH})?"), AfterValidator(_base_url)]
 Name: TypeAlias = Annotated[Label, Field(max_length=MAX_NAME)]
 Environment: TypeAlias = Annotated[Label, Field(max_length=50)]
@@ -131,7 +136,7 @@ class LoginConfig(InputSchema):
             min_length=1,
             max_length=MAX_URL,
             json_schema_extra={
-                "pattern": rf"^(?:{_ORIGIN}(?:{_PATH})?|/(?:{_IN_PATH[:-1]}/]{_IN_PATH}*)?){_AFTER_PATH}$"
+                "pattern": rf"^(?:{_ORIGIN}(?:{_PATH})?|/(?:{_SEGMENT}(?:{_SEGMENT}|/)*)?){_AFTER_PATH}$"
             },
         ),
     ]
