@@ -178,9 +178,17 @@ _CONFIGS: Mapping[AuthType, type[InputSchema]] = {
 }
 
 
+_EMPTY: dict[str, Any] = {"type": "object", "maxProperties": 0}
+"""What a project without credentials answers, and may be sent back."""
+
+
+def _or_empty(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append(_EMPTY)
+
+
 _COUPLED_AUTH: dict[str, Any] = {
     "anyOf": [
-        {"properties": {"auth_type": {"const": "none"}, "auth_config": {"type": "null"}}},
+        {"properties": {"auth_type": {"const": "none"}, "auth_config": {"anyOf": [{"type": "null"}, _EMPTY]}}},
         *(
             {
                 "required": ["auth_type", "auth_config"],
@@ -204,7 +212,7 @@ _SHOP: dict[str, Any] = {
 class _AuthInput(InputSchema):
     auth_type: AuthType = AuthType.NONE
     """How the target wants to be told who calls."""
-    auth_config: Annotated[AuthConfig | None, Field(repr=False)] = None
+    auth_config: Annotated[AuthConfig | None, Field(repr=False, json_schema_extra=_or_empty)] = None
     """Fits `auth_type`; the two are given together."""
 
     @field_validator("auth_config", mode="wrap")
@@ -214,9 +222,9 @@ class _AuthInput(InputSchema):
         if value is None or "auth_type" not in info.data:
             return None
         kind = info.data["auth_type"]
-        if kind is AuthType.NONE and value == {}:
-            return None
         if kind not in _CONFIGS:
+            if value == {}:
+                return None
             raise ValueError("needs an auth_type other than none")
         return _CONFIGS[kind].model_validate(value)
 
