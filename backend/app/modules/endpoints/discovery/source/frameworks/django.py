@@ -1,0 +1,580 @@
+"""Django, with Django REST framework: URLconfs from `ROOT_URLCONF` on, class-based views, viewsets and their routers.
+
+A function view takes any method (`*`) unless a decorator says which. The admin site, what packages outside of the tree
+include, the format suffixes of routers, and HEAD and OPTIONS of class-based views are not reported; regular expressions
+are written as Django's admin documentation writes them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from backend.app.modules.endpoints.discovery.source import Framework
+from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.languages.python.builtins import called_on
+from backend.app.modules.endpoints.discovery.source.languages.python.code import Code
+from backend.app.modules.endpoints.discovery.source.languages.python.routes import (
+    HTTP_METHODS,
+    attribute_path,
+    class_of_view,
+    handler_name,
+    items,
+    methods_of_class,
+    names_authentication,
+    path_parameters,
+    strings,
+    text_of,
+    unresolved,
+)
+from backend.app.modules.endpoints.discovery.source.languages.python.values import (
+    MISSING,
+    Attribute,
+    Bound,
+    Call,
+    Class,
+    External,
+    Function,
+    Module,
+    Splat,
+    Unknown,
+    Value,
+    name_of,
+)
+from backend.app.modules.endpoints.discovery.source.model import Route, SourceFault
+
+_PATH = frozenset({"django.urls.path", "django.urls.conf.path"})
+_REGEX = frozenset(
+    {"django.urls.re_path", "django.urls.conf.re_path", "django.conf.urls.url", "django.conf.urls.defaults.url"}
+)
+_INCLUDE = frozenset(
+    {"django.urls.include", "django.urls.conf.include", "django.conf.urls.include", "django.conf.urls.defaults.include"}
+)
+_I18N = frozenset({"django.conf.urls.i18n.i18n_patterns"})
+_TRANSLATED = frozenset({"gettext_lazy", "ugettext_lazy", "gettext", "_", "pgettext_lazy"})
+_MOST_NESTED = 30
+_MOST_ROUTES = 100_000
+
+_VIEW_METHODS = {
+    name: tuple(methods.split())
+    for methods, names in {
+        "GET": "TemplateView ListView DetailView ArchiveIndexView YearArchiveView MonthArchiveView WeekArchiveView "
+        "DayArchiveView TodayArchiveView DateDetailView ListAPIView RetrieveAPIView SpectacularAPIView "
+        "SpectacularSwaggerView SpectacularRedocView SpectacularJSONAPIView SpectacularYAMLAPIView JavaScriptCatalog "
+        "JSONCatalog PasswordResetDoneView PasswordResetCompleteView PasswordChangeDoneView",
+        "GET POST PUT": "FormView CreateView UpdateView LoginView PasswordResetView PasswordChangeView "
+        "PasswordResetConfirmView",
+        "GET POST DELETE": "DeleteView",
+        "GET POST PUT PATCH DELETE": "RedirectView",
+        "POST": "CreateAPIView LogoutView ObtainAuthToken TokenObtainPairView TokenRefreshView TokenVerifyView "
+        "TokenBlacklistView TokenObtainSlidingView TokenRefreshSlidingView",
+        "DELETE": "DestroyAPIView",
+        "PUT PATCH": "UpdateAPIView",
+        "GET POST": "ListCreateAPIView",
+        "GET PUT PATCH": "RetrieveUpdateAPIView",
+        "GET DELETE": "RetrieveDestroyAPIView",
+        "GET PUT PATCH DELETE": "RetrieveUpdateDestroyAPIView",
+    }.items()
+    for name in names.split()
+}
+_VIEWSET_ACTIONS = {
+    "ModelViewSet": ("list", "create", "retrieve", "update", "partial_update", "destroy"),
+    "ReadOnlyModelViewSet": ("list", "retrieve"),
+    "CreateModelMixin": ("create",),
+    "ListModelMixin": ("list",),
+    "RetrieveModelMixin": ("retrieve",),
+    "UpdateModelMixin": ("update", "partial_update"),
+    "DestroyModelMixin": ("destroy",),
+}
+_ON_LIST = {"list": "GET", "create": "POST"}
+_ON_ITEM = {"retrieve": "GET", "update": "PUT", "partial_update": "PATCH", "destroy": "DELETE"}
+_CONTRIB = {
+    "django.contrib.auth.urls": (
+        ("login/", "GET POST PUT"),
+        ("logout/", "POST"),
+        ("password_change/", "GET POST PUT"),
+        ("password_change/done/", "GET"),
+        ("password_reset/", "GET POST PUT"),
+        ("password_reset/done/", "GET"),
+        ("reset/<uidb64>/<token>/", "GET POST PUT"),
+        ("reset/done/", "GET"),
+    ),
+    "rest_framework.urls": (("login/", "GET POST PUT"), ("logout/", "POST")),
+    "django.conf.urls.i18n": (("setlang/", "*"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    prefix: str = ""
+    unknown: tuple[str, ...] = ()
+    file: str = ""
+    line: int = 0
+    views: str = ""
+    """What `patterns("app.views", ...)` puts before the names of views."""
+
+    def below(self, text: str, unknown: str = "") -> "_Place":
+        return replace(self, prefix=self.prefix + text, unknown=(*self.unknown, unknown) if unknown else self.unknown)
+
+    def at(self, call: Call) -> "_Place":
+        return replace(self, file=call.module.path, line=call.line)
+
+
+class _Walk:
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.found: list[Route | SourceFault] = []
+        self.reached: set[str] = set()
+        self.active: list[str] = []
+        self.language = "en-us"
+        self.default_permissions: list[str] = []
+
+    def run(self) -> list[Route | SourceFault]:
+        modules = [module for module in self.code.modules.values() if module.executed]
+        for module in modules:
+            self._settings(module)
+        roots = []
+        for module in modules:
+            named = module.scope.variables.get("ROOT_URLCONF")
+            if isinstance(named, str):
+                urlconf = self.code.import_module(named, module)
+                if isinstance(urlconf, Module) and urlconf.path not in roots:
+                    roots.append(urlconf.path)
+        for path in roots:
+            self._module(self.code.modules[path], _Place())
+        patterned = [m for m in list(self.code.modules.values()) if m.executed and "urlpatterns" in m.scope.variables]
+        included = set(self._included())
+        for module in [*(m for m in patterned if m.path not in included), *patterned]:
+            if module.path not in self.reached:
+                self._module(module, _Place(unknown=("where its URLconf is included",)))
+        return self.found
+
+    def _settings(self, module: Module) -> None:
+        variables = module.scope.variables
+        if "ROOT_URLCONF" not in variables and "REST_FRAMEWORK" not in variables:
+            return
+        if isinstance(language := variables.get("LANGUAGE_CODE"), str):
+            self.language = language.lower()
+        settings = variables.get("REST_FRAMEWORK")
+        if isinstance(settings, dict):
+            self.default_permissions += strings(settings.get("DEFAULT_PERMISSION_CLASSES"))
+
+    def _included(self) -> Iterator[str]:
+        for call in self.code.calls:
+            if isinstance(call.function, External) and call.function.name in _INCLUDE:
+                target = self._urlconf(call.argument(0, "arg"), call.module)
+                if isinstance(target, Module):
+                    yield target.path
+
+    # URLconfs
+
+    def _module(self, module: Module, place: _Place) -> None:
+        if module.path in self.active or len(self.active) > _MOST_NESTED:
+            return
+        self.reached.add(module.path)
+        self.active.append(module.path)
+        self.code.execute(module)
+        self._patterns(self.code.member(module, "urlpatterns"), place)
+        self.active.pop()
+
+    def _patterns(self, patterns: Value, place: _Place, depth: int = 0) -> None:
+        if depth > _MOST_NESTED or len(self.found) > _MOST_ROUTES:
+            return
+        if isinstance(patterns, Splat):
+            patterns = patterns.value
+        if isinstance(patterns, list | tuple):
+            for pattern in patterns:
+                self._patterns(pattern, place, depth + 1)
+        elif isinstance(patterns, Attribute):
+            self._attribute(patterns, place)
+        elif isinstance(patterns, Call):
+            self._pattern(patterns, place.at(patterns), depth)
+
+    def _attribute(self, value: Attribute, place: _Place) -> None:
+        """`router.urls`."""
+        holder, name = attribute_path(value)
+        if name in ("urls", "get_urls") and isinstance(holder, Call) and self._is_router(holder):
+            self._router(holder, place)
+
+    def _pattern(self, call: Call, place: _Place, depth: int) -> None:
+        function = call.function
+        if isinstance(function, Attribute):
+            _, name = attribute_path(function)
+            if name in ("get_urls", "urls"):
+                self._attribute(function, place)
+            return
+        names = self.code.external_bases(call)
+        if names & _I18N:
+            prefixed = call.keywords.get("prefix_default_language") is not False
+            self._patterns(list(call.arguments), place.below(f"{self.language}/" if prefixed else ""), depth + 1)
+        elif names & _PATH or names & _REGEX:
+            self._one(call, place, bool(names & _REGEX), depth)
+        elif any(
+            name.endswith((".patterns", ".format_suffix_patterns", ".required", ".decorator_include")) for name in names
+        ):
+            views = call.arguments[0] if call.arguments and isinstance(call.arguments[0], str) else ""
+            for argument in call.arguments:
+                self._patterns(argument, replace(place, views=views if isinstance(views, str) else ""), depth + 1)
+
+    def _one(self, call: Call, place: _Place, is_regex: bool, depth: int) -> None:
+        route = call.argument(0, "regex" if is_regex and "regex" in call.keywords else "route")
+        if isinstance(route, Call | Unknown) and name_of(route).rpartition(".")[2].removesuffix("()") in _TRANSLATED:
+            route = route.arguments[0] if isinstance(route, Call) and route.arguments else route
+        text, unknown = text_of(route)
+        if unknown and not isinstance(route, str):
+            text = text.lstrip("/")
+        inside = place.below(_from_regex(text) if is_regex else _from_route(text), unknown)
+        view = call.argument(1, "view")
+        if isinstance(view, Call) and self.code.external_bases(view) & _INCLUDE:
+            self._include(view, inside, depth + 1)
+        elif isinstance(view, list | tuple):
+            self._patterns(view[0] if view else None, inside, depth + 1)
+        elif isinstance(view, Attribute) and view.name in ("urls", "get_urls"):
+            self._left_out(call, name_of(view))
+            self._attribute(view, inside)
+        elif isinstance(view, External) and view.name.endswith(".urls"):
+            self._left_out(call, view.name)
+        else:
+            self._view(view, inside, call.argument(-1, "kwargs"))
+
+    def _include(self, call: Call, place: _Place, depth: int) -> None:
+        target = call.argument(0, "arg")
+        if isinstance(target, tuple):
+            target = target[0] if target else None
+        target = self._urlconf(target, call.module)
+        if isinstance(target, Module):
+            self._module(target, place)
+        elif isinstance(target, External):
+            for text, methods in _CONTRIB.get(target.name, ()):
+                for method in methods.split():
+                    self._add(place.below(_from_route(text)), method, "", None)
+            if target.name not in _CONTRIB:
+                self._left_out(call, target.name)
+        elif isinstance(target, Attribute) and not isinstance(attribute_path(target)[0], Call):
+            self._left_out(call, name_of(target))
+        elif isinstance(target, Unknown):
+            self.found.append(SourceFault(call.module.path, call.line, f"what is included is not known: {target.name}"))
+        else:
+            self._patterns(target, place, depth + 1)
+
+    def _urlconf(self, target: Value, module: Module) -> Value:
+        if isinstance(target, tuple) and target:
+            target = target[0]
+        return self.code.import_module(target, module) if isinstance(target, str) else target
+
+    def _left_out(self, call: Call, what: str) -> None:
+        self.found.append(
+            SourceFault(call.module.path, call.line, f"included from outside of the tree, not listed: {what}")
+        )
+
+    # Views
+
+    def _view(self, view: Value, place: _Place, _: Value = None) -> None:
+        if isinstance(view, str):
+            dotted = f"{place.views}.{view}" if place.views else view
+            module_name, _, name = dotted.rpartition(".")
+            module = self.code.import_module(module_name, self.code.module(place.file)) if module_name else None
+            view = self.code.member(module, name) if isinstance(module, Module) else None
+        wrappers: list[str] = []
+        for _attempt in range(20):
+            if isinstance(view, Call) and (made := class_of_view(view)) is not None:
+                self._class_view(view, made, place, wrappers)
+                return
+            view = called_on(view)
+            if not isinstance(view, Call) or not view.arguments:
+                break
+            wrappers.append(name_of(view.function).removesuffix("()"))
+            inner = next((a for a in view.arguments if isinstance(a, Call | Function | Attribute | Bound)), None)
+            if inner is None:
+                break
+            view = inner
+        decorators = [decorator for decorator, _ in view.decorators] if isinstance(view, Function) else []
+        names = [*wrappers, *(name_of(decorator).removesuffix("()") for decorator in decorators)]
+        for method in _methods_of_function(decorators, wrappers):
+            self._add(place, method, handler_name(view), self._protected(names, view))
+
+    def _class_view(self, call: Call, view: Value, place: _Place, wrappers: list[str]) -> None:
+        names = [*wrappers, *self._names_of(view)]
+        actions = call.argument(0, "actions")
+        if isinstance(actions, dict):
+            for verb, action in actions.items():
+                if isinstance(verb, str):
+                    handler = f"{handler_name(view)}.{action}" if isinstance(action, str) else handler_name(view)
+                    self._add(place, verb.upper(), handler, self._protected(names, view))
+            return
+        allowed = call.keywords.get("http_method_names")
+        for method in self._methods_of_view(view, allowed):
+            self._add(place, method, handler_name(view), self._protected(names, view))
+
+    def _methods_of_view(self, view: Value, allowed: Value = None) -> list[str]:
+        found = [method for method in methods_of_class(view) if method not in ("HEAD", "OPTIONS")]
+        for base in self._base_names(view):
+            found += _VIEW_METHODS.get(base, ())
+        return self._allowed(view, list(dict.fromkeys(found)), allowed) or ["*"]
+
+    def _allowed(self, view: Value, methods: list[str], allowed: Value = None) -> list[str]:
+        if allowed is None and isinstance(view, Class):
+            allowed = view.find("http_method_names")
+            allowed = None if allowed is MISSING else allowed
+        names = {name.upper() for name in strings(allowed)}
+        return [method for method in methods if method in names] if names else methods
+
+    def _base_names(self, view: Value) -> list[str]:
+        return [name.rpartition(".")[2] for name in self.code.external_bases(view)]
+
+    def _names_of(self, view: Value) -> list[str]:
+        if not isinstance(view, Class):
+            return []
+        decorators = [name_of(decorator).removesuffix("()") for decorator, _ in view.decorators]
+        for decorator, _ in view.decorators:
+            if isinstance(decorator, Call):
+                decorators += [name_of(argument) for argument in decorator.arguments]
+        return [*decorators, *(name_of(base) for base in view.mro() if not isinstance(base, Class) or base is not view)]
+
+    def _protected(self, names: list[str], view: Value) -> bool | None:
+        if isinstance(view, Class):
+            declared = view.find("permission_classes")
+            if declared is not MISSING:
+                return _permits(list(map(name_of, items(declared))))
+        if any(name.endswith("permission_classes") for name in names):
+            return True
+        mixins = [name.rpartition(".")[2] for name in names]
+        if any(name.endswith(("RequiredMixin", "PassesTestMixin")) for name in mixins) or names_authentication(names):
+            return True
+        if self.default_permissions and (self._is_rest(view) or any(name.endswith("api_view") for name in names)):
+            return _permits(self.default_permissions)
+        return None
+
+    def _is_rest(self, view: Value) -> bool:
+        return any(name.startswith("rest_framework") for name in self.code.external_bases(view))
+
+    # Routers of Django REST framework
+
+    def _is_router(self, made: Call) -> bool:
+        return any(name.endswith("Router") for name in self.code.external_bases(made))
+
+    def _router(self, router: Call, place: _Place) -> None:
+        bases = self.code.external_bases(router)
+        built = self.code.construction(router)
+        slash = router.attributes.get("trailing_slash", built.argument(-1, "trailing_slash"))
+        end = "" if slash is False or slash == "" else "/"
+        if isinstance(router.function, Class) and slash is None:
+            declared = router.function.find("trailing_slash")
+            end = "" if declared is False or declared == "" else "/"
+        shows_root = built.argument(-1, "include_root_view") is not False
+        if isinstance(router.function, Class) and router.function.find("include_root_view") is False:
+            shows_root = False
+        if shows_root and any(name.endswith("DefaultRouter") for name in bases):
+            self._add(place.at(built), "GET", "APIRootView", None)
+        parent = self._parent_of(router, built, bases)
+        for call in self._registrations(router, 0):
+            text, unknown = text_of(call.argument(0, "prefix"))
+            self._registered(
+                call, place.below(parent).at(call), _from_regex(text) if not unknown else text, unknown, end
+            )
+
+    def _parent_of(self, router: Call, built: Call, bases: set[str]) -> str:
+        """`domains/{domain_pk}/` of drf-nested-routers."""
+        if not any("Nested" in name for name in bases):
+            return ""
+        outer, prefix = built.argument(0, "parent_router"), built.argument(1, "parent_prefix")
+        lookup = built.argument(2, "lookup")
+        above, field = "", "pk"
+        if isinstance(outer, Call):
+            above = self._parent_of(outer, self.code.construction(outer), self.code.external_bases(outer))
+            for call in self._registrations(outer, 0):
+                if call.argument(0, "prefix") == prefix:
+                    field = self._lookup(call.argument(1, "viewset"))
+        return f"{above}{prefix}/{{{lookup if isinstance(lookup, str) else 'parent'}_{field}}}/"
+
+    def _registrations(self, router: Call, depth: int) -> Iterator[Call]:
+        for call in router.calls:
+            _, name = attribute_path(call.function)
+            if name == "register":
+                yield call
+            elif name in ("registry.extend", "extend") and call.arguments and depth < 5:
+                other, _ = attribute_path(call.arguments[0])
+                if isinstance(other, Call):
+                    yield from self._registrations(other, depth + 1)
+
+    def _lookup(self, viewset: Value) -> str:
+        for name in ("lookup_url_kwarg", "lookup_field"):
+            value = viewset.find(name) if isinstance(viewset, Class) else None
+            if isinstance(value, str):
+                return value
+        return "pk"
+
+    def _registered(self, call: Call, place: _Place, prefix: str, unknown: str, end: str) -> None:
+        viewset = call.argument(1, "viewset")
+        actions: dict[str, None] = {}
+        for base in self._base_names(viewset):
+            actions.update(dict.fromkeys(_VIEWSET_ACTIONS.get(base, ())))
+        functions: dict[str, Function] = {}
+        if isinstance(viewset, Class):
+            for owner in viewset.mro():
+                if isinstance(owner, Class):
+                    for name, value in owner.scope.variables.items():
+                        if isinstance(value, Function):
+                            functions.setdefault(name, value)
+        actions.update((name, None) for name in functions if name in _ON_LIST or name in _ON_ITEM)
+        if isinstance(viewset, Class):
+            for name in list(actions):
+                if viewset.find(name) is None:  # `update = None` takes it away
+                    actions.pop(name)
+        protected = self._protected(self._names_of(viewset), viewset)
+        item = f"{prefix}/{{{self._lookup(viewset)}}}{end}".lstrip("/")
+        whole = f"{prefix}{end}" if prefix else ""
+        for action in actions:
+            method, path = (_ON_LIST[action], whole) if action in _ON_LIST else (_ON_ITEM[action], item)
+            if self._allowed(viewset, [method]):
+                self._add(place.below(path, unknown), method, f"{handler_name(viewset)}.{action}", protected)
+        for function in functions.values():
+            self._action(function, functions, viewset, place, prefix, unknown, end, protected)
+
+    def _action(
+        self,
+        function: Function,
+        functions: dict[str, Function],
+        viewset: Value,
+        place: _Place,
+        prefix: str,
+        unknown: str,
+        end: str,
+        protected: bool | None,
+    ) -> None:
+        for decorator, line in function.decorators:
+            declared, target = decorator, function
+            holder, mapping = attribute_path(decorator)
+            if isinstance(holder, Function) and mapping.startswith("mapping."):
+                target = holder
+                declared = next((d for d, _ in holder.decorators if isinstance(d, Call)), None)
+            if not isinstance(declared, Call):
+                continue
+            kind = name_of(declared.function).rpartition(".")[2]
+            if kind not in ("action", "list_route", "detail_route"):
+                continue
+            detail = kind == "detail_route" or (kind == "action" and declared.argument(1, "detail") is True)
+            url_path = declared.argument(-1, "url_path")
+            text, extra = text_of(url_path) if url_path is not None else (target.name, "")
+            methods = [method.upper() for method in strings(declared.argument(0, "methods"))] or ["GET"]
+            if target is not function:
+                methods = [mapping.partition(".")[2].upper()]
+            own = declared.argument(-1, "permission_classes")
+            guarded = _permits(list(map(name_of, items(own)))) if own is not None else protected
+            middle = f"{prefix}/{{{self._lookup(viewset)}}}/" if detail else f"{prefix}/" if prefix else ""
+            path = f"{middle}{_from_regex(text)}{end}".lstrip("/")
+            at = replace(place, file=function.module.path, line=line or function.line)
+            for method in self._allowed(viewset, methods):
+                handler = f"{handler_name(viewset)}.{function.name}"
+                self._add(at.below(path, " ".join(filter(None, (unknown, extra)))), method, handler, guarded)
+
+    def _add(self, place: _Place, method: str, handler: str, protected: bool | None) -> None:
+        if method not in HTTP_METHODS and method != "*":
+            return
+        path = "/" + place.prefix.lstrip("/")
+        self.found.append(
+            Route(
+                method,
+                path,
+                place.file,
+                place.line,
+                "django",
+                handler,
+                path_parameters(path),
+                requires_auth=protected,
+                unresolved=unresolved(*place.unknown),
+            )
+        )
+
+
+def _permits(names: list[str]) -> bool | None:
+    plain = [name.rpartition(".")[2].removesuffix("()") for name in names]
+    if not plain or all(name == "AllowAny" for name in plain):
+        return False
+    return True if any(name.startswith(("Is", "Has", "Can", "DjangoModel", "DjangoObject")) for name in plain) else None
+
+
+def _methods_of_function(decorators: list[Value], wrappers: list[str]) -> list[str]:
+    for decorator in decorators:
+        name = name_of(decorator.function if isinstance(decorator, Call) else decorator).rpartition(".")[2]
+        if isinstance(decorator, Call) and name in ("api_view", "require_http_methods"):
+            given = decorator.arguments[0] if decorator.arguments else next(iter(decorator.keywords.values()), None)
+            methods = [method.upper() for method in strings(given)]
+            return methods or (["GET"] if name == "api_view" else ["*"])
+    simple = {"require_GET": ["GET"], "require_POST": ["POST"], "require_safe": ["GET"]}
+    for written in [*(name_of(decorator) for decorator in decorators), *wrappers]:
+        if methods := simple.get(written.rpartition(".")[2], []):
+            return methods
+    return ["*"]
+
+
+_CONVERTER = re.compile(r"<(?:[^<>:]*:)?\s*([^<>:]+?)\s*>")
+
+
+def _from_route(text: str) -> str:
+    return _CONVERTER.sub(r"{\1}", text)
+
+
+def _from_regex(pattern: str) -> str:
+    """`^users/(?P<pk>\\d+)/$` to `users/{pk}/`: groups to parameters, and no metacharacters outside of them."""
+    out: list[str] = []
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "(":
+            end = _end_of_group(pattern, position)
+            inside = pattern[position + 1 : end]
+            if named := re.match(r"\?P<(\w+)>", inside):
+                out.append(f"{{{named[1]}}}")
+            elif inside.startswith("?:"):
+                out.append(_from_regex(inside[2:].partition("|")[0]))
+            elif not inside.startswith("?"):
+                out.append("{var}")
+            position = end + 1
+            while pattern[position : position + 1] in ("*", "+", "?"):
+                position += 1
+            continue
+        if character == "\\":
+            following = pattern[position + 1 : position + 2]
+            if following not in ("A", "Z", "b", "B", "z"):
+                out.append(following if not following.isalnum() else "\\" + following)
+            position += 2
+            continue
+        if character not in "^$?":
+            out.append(character)
+        position += 1
+    return "".join(out)
+
+
+def _end_of_group(pattern: str, start: int) -> int:
+    depth, position, in_class = 0, start, False
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "\\":
+            position += 1
+        elif in_class:
+            in_class = character != "]"
+        elif character == "[":
+            in_class = True
+            position += pattern[position + 1 : position + 2] in ("]", "^")
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if depth == 0:
+                return position
+        position += 1
+    return len(pattern)
+
+
+def _link(code: Code) -> list[Route | SourceFault]:
+    return _Walk(code).run()
+
+
+frameworks.register("django")(
+    Framework(
+        description="Django: URLconfs with includes, class-based views; routers and viewsets of Django REST framework.",
+        language="python",
+        gate=r"\burlpatterns\b|\bROOT_URLCONF\b|\bREST_FRAMEWORK\s*=",
+        link=_link,
+    )
+)

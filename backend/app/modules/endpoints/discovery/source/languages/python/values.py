@@ -1,0 +1,221 @@
+"""What an expression of Python comes to when only the repository is known.
+
+Strings, numbers, lists, tuples and dictionaries are Python's own; the rest are the classes below.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Optional, TypeAlias, Union
+
+Value: TypeAlias = Union[
+    str,
+    int,
+    list["Value"],
+    tuple["Value", ...],
+    dict[Any, "Value"],
+    "Text",
+    "Unknown",
+    "External",
+    "Module",
+    "Function",
+    "Bound",
+    "Class",
+    "Call",
+    "Attribute",
+    "Splat",
+    "Super",
+    None,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Known to the running program only; `name` is how the source writes it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string with parts that are not known."""
+
+    parts: tuple[str | Unknown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something of a package that is not in the tree, by its dotted name: `fastapi.APIRouter`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Splat:
+    """Any number of items of a list, which are not known one by one: `*router.urls`."""
+
+    value: Value
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    variables: dict[str, Any]
+    parent: Optional["Scope"]
+    module: "Module"
+    stars: list["Module"] = field(default_factory=list)
+    returns: list[Value] = field(default_factory=list)
+    owner: Optional["Class"] = None
+    """The class whose method runs here, for `super()`."""
+
+
+@dataclass(slots=True, eq=False)
+class Module:
+    path: str
+    """Of the file, or of the folder of a package without `__init__.py`."""
+    name: str
+    """As it was first imported."""
+    is_package: bool
+    scope: Scope = field(init=False)
+    executed: bool = False
+
+    def __post_init__(self) -> None:
+        self.scope = Scope({}, None, self)
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    name: str
+    parameters: list[list[Any]]
+    body: list[list[Any]] | None
+    scope: Scope
+    line: int
+    returns: list[Any] | None = None
+    builds: bool = False
+    owner: Optional["Class"] = None
+    decorators: list[tuple[Value, int]] = field(default_factory=list)
+    called: bool = False
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.owner.name}.{self.name}" if self.owner else self.name
+
+    @property
+    def module(self) -> Module:
+        return self.scope.module
+
+
+@dataclass(slots=True, eq=False)
+class Bound:
+    function: Function
+    receiver: Value
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    name: str
+    bases: list[Value]
+    scope: Scope
+    """Its variables are the class's own attributes."""
+    line: int
+    decorators: list[tuple[Value, int]] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    made: bool = False
+
+    @property
+    def module(self) -> Module:
+        return self.scope.module
+
+    def mro(self) -> Iterator[Value]:
+        """Itself and its bases, depth first; good enough for lookups."""
+        seen: set[int] = set()
+        pending: list[Value] = [self]
+        while pending:
+            base = pending.pop(0)
+            if id(base) in seen:
+                continue
+            seen.add(id(base))
+            yield base
+            if isinstance(base, Class):
+                pending[:0] = base.bases
+
+    def find(self, name: str) -> Any:
+        """The attribute in the class or the nearest base of the repository; `MISSING` if there is none."""
+        for base in self.mro():
+            if isinstance(base, Class) and name in base.scope.variables:
+                return base.scope.variables[name]
+        return MISSING
+
+
+@dataclass(slots=True, eq=False)
+class Attribute:
+    """An attribute of something whose class lies outside: `router.urls`, `View.as_view`."""
+
+    value: Value
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """What a call gave that cannot be looked into: an object of a class, or the result of something outside. It keeps
+    what was done with it."""
+
+    function: Value
+    """`External`, `Class`, `Attribute`, or another call (a decorator applied)."""
+    arguments: list[Value]
+    keywords: dict[str, Value]
+    module: Module
+    line: int
+    attributes: dict[str, Value] = field(default_factory=dict)
+    calls: list["Call"] = field(default_factory=list)
+    """Of its methods, and of itself, in order."""
+
+    def argument(self, position: int, name: str, default: Value = None) -> Value:
+        """`position` -1: by name only."""
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.arguments[position] if 0 <= position < len(self.arguments) else default
+
+    def has(self, position: int, name: str) -> bool:
+        return name in self.keywords or 0 <= position < len(self.arguments)
+
+
+@dataclass(slots=True, eq=False)
+class Super:
+    receiver: Value
+    owner: Class
+
+
+@dataclass(slots=True, eq=False)
+class Lazy:
+    """A name that an import binds; the module is looked into when the name is used."""
+
+    importer: Module
+    level: int
+    dotted: str
+    name: str
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+
+
+def is_known(value: object) -> bool:
+    return not isinstance(value, Unknown | Text)
+
+
+def name_of(value: object) -> str:
+    """For a person: `settings.API_PREFIX`, `get_prefix()`."""
+    match value:
+        case Unknown(name) | External(name):
+            return name
+        case Attribute():
+            return f"{name_of(value.value)}.{value.name}"
+        case Call():
+            return f"{name_of(value.function)}()"
+        case Function() | Class() | Module():
+            return value.name
+        case Bound():
+            return value.function.name
+    return "..."
