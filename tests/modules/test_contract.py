@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -27,9 +28,9 @@ from backend.app.core.settings import (
 from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.engine.generate.requests import Credentials, body_media_type
-from backend.app.engine.generate.values import ValueGenerator
+from backend.app.engine.generate.values import NoValueError, ValueGenerator
 from backend.app.engine.scan import ScanLimits, ScanPlan, Stopped, run_scan
-from backend.app.engine.spec.model import Operation, ParameterLocation
+from backend.app.engine.spec.model import Operation, ParameterLocation, Schema
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.server import background_server
 from backend.app.main import create_app
@@ -188,6 +189,14 @@ NOT_IN_A_SCHEMA = {
 """Codes of a request that fits our document and is refused as invalid nevertheless, and what would be taken."""
 
 
+def some_value(generator: ValueGenerator, schema: Schema, random: Random, *, full: bool) -> Any:
+    """Where parts have to fit each other, it takes the generator some luck."""
+    for _ in range(10):
+        with suppress(NoValueError):
+            return generator.generate(schema, random, full=full, examples=False)
+    raise AssertionError(f"no value found for {schema}")
+
+
 def fitting(operation: Operation, generator: ValueGenerator, seed: int) -> dict[str, Any]:
     """A query and a body that our document describes: all parts with odd seeds, half of the query with each."""
     random = Random(seed)
@@ -197,7 +206,7 @@ def fitting(operation: Operation, generator: ValueGenerator, seed: int) -> dict[
         if parameter.location is ParameterLocation.QUERY and (parameter.required or random.random() < 0.5)
     }
     media = body_media_type(operation)
-    body = media and generator.generate(media.schema, random, full=seed % 2 == 1, examples=False)
+    body = media and some_value(generator, media.schema, random, full=seed % 2 == 1)
     sent = {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items()}
     params = {name: value for name, value in sent.items() if value != "null"}
     return {"params": params, "json": body} if media else {"params": params}
