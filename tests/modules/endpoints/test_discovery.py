@@ -359,6 +359,16 @@ async def test_a_deleted_project_takes_its_inventory_with_it(bench: Bench) -> No
             assert set(owners) == {other}
 
 
+async def test_a_project_deleted_before_its_discovery_begins_leaves_no_dead_job(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.call("POST", f"/projects/{project}/endpoints/scan", {"document": things()}, status=202)
+    await bench.call("DELETE", f"/projects/{project}")
+    await bench.drain()
+    assert {job["status"] for job in await bench.call("GET", "/jobs")} == {"done"}
+    async with bench.database.transaction(write=False) as session:
+        assert await session.scalar(select(func.count()).select_from(DiscoveryRecord)) == 0
+
+
 async def test_a_project_deleted_while_its_target_is_asked_leaves_nothing(bench: Bench) -> None:
     async def answer(asked: Asked) -> Says:
         await bench.call("DELETE", f"/projects/{project}")

@@ -536,6 +536,16 @@ async def test_a_project_is_not_deleted_under_a_scan_that_is_being_started(bench
     assert await count(bench, ScanRecord) == 0
 
 
+async def test_a_project_deleted_before_its_scan_begins_leaves_no_dead_job(bench: Bench) -> None:
+    async with target(GOOD) as api:
+        project = await discovered(bench, api.url)
+    await bench.call("POST", f"/projects/{project}/scans", {}, status=202)
+    await bench.call("DELETE", f"/projects/{project}")
+    await bench.drain()
+    assert {job["status"] for job in await bench.call("GET", "/jobs")} == {"done"}
+    assert await count(bench, ScanRecord) == 0
+
+
 async def test_a_project_deleted_during_a_scan_ends_it(bench: Bench) -> None:
     async def delete(asked: Asked) -> Says:
         if not deleted.is_set():

@@ -4,6 +4,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from backend.app.core.context import ServiceContext
+from backend.app.core.errors import NotFound
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
 from backend.app.engine.credentials import LoginFailed, obtain_credentials
@@ -23,8 +24,11 @@ from backend.app.modules.projects.events import ProjectDeleted
 async def discover(event: DiscoveryRequested, job: JobContext) -> None:
     """Looks at the target between two short transactions."""
     await job.raise_if_cancelled()
-    async with job.transaction() as context:
-        order = await DiscoveryService(context).begin(event.discovery_id)
+    try:
+        async with job.transaction() as context:
+            order = await DiscoveryService(context).begin(event.discovery_id)
+    except NotFound:
+        return  # the project was deleted: its discoveries go when `drop_endpoints` hears of it
     if order is None:
         return
     try:

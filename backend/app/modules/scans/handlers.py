@@ -5,7 +5,7 @@ import time
 import structlog
 
 from backend.app.core.context import ServiceContext
-from backend.app.core.errors import Unavailable
+from backend.app.core.errors import NotFound, Unavailable
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobCancelled, JobContext, JobDead, JobStopped
 from backend.app.engine import scan as engine
@@ -31,8 +31,11 @@ FLUSH_S = 1.0
 async def run_scan(event: ScanRequested, job: JobContext) -> None:
     """Begins from nothing at each attempt; the effects of one scan are recorded once, by the attempt that ends it."""
     await job.raise_if_cancelled()
-    async with job.transaction() as context:
-        order = await ScanService(context).begin(event.scan_id)
+    try:
+        async with job.transaction() as context:
+            order = await ScanService(context).begin(event.scan_id)
+    except NotFound:
+        return  # the project was deleted: its scans go when `drop_scans` hears of it
     if order is None:
         return
     recorder = _Recorder(job, order)
