@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import bcrypt
@@ -30,7 +31,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("backend.app.modules.auth.service.asyncio.sleep", note)
+    # Only there: servers of other tests sleep too.
+    monkeypatch.setattr(service, "asyncio", SimpleNamespace(sleep=note))
     return waited
 
 
