@@ -88,9 +88,12 @@ class Bench:
     def client_of(self, who: str | None) -> httpx2.AsyncClient:
         return self._client(self.app, who)
 
-    async def drain(self) -> None:
-        """Performs every due job, and those that follow from them."""
-        await self.performer.drain()
+    async def drain(self, *queues: str) -> None:
+        """Performs every due job, or those of `queues`, and those that follow from them."""
+        performer = self.performer
+        if queues:
+            performer = Performer(Runner(behind_the_wall(self.database), self.hub, self.settings), queues)
+        await performer.drain()
 
     async def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any) -> Any:
         """The data of an answer that has the status."""

@@ -363,6 +363,7 @@ async def test_a_project_deleted_before_its_discovery_begins_leaves_no_dead_job(
     project = await bench.project(base_url=BASE)
     await bench.call("POST", f"/projects/{project}/endpoints/scan", {"document": things()}, status=202)
     await bench.call("DELETE", f"/projects/{project}")
+    await bench.drain("long")
     await bench.drain()
     assert {job["status"] for job in await bench.call("GET", "/jobs")} == {"done"}
     async with bench.database.transaction(write=False) as session:

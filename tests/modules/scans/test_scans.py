@@ -541,6 +541,7 @@ async def test_a_project_deleted_before_its_scan_begins_leaves_no_dead_job(bench
         project = await discovered(bench, api.url)
     await bench.call("POST", f"/projects/{project}/scans", {}, status=202)
     await bench.call("DELETE", f"/projects/{project}")
+    await bench.drain("long")
     await bench.drain()
     assert {job["status"] for job in await bench.call("GET", "/jobs")} == {"done"}
     assert await count(bench, ScanRecord) == 0
