@@ -1,0 +1,192 @@
+"""Koa with `@koa/router` or `koa-router` (and routers that are used like it)."""
+
+import re
+from collections.abc import Iterable
+
+from backend.app.modules.endpoints.discovery.source import Framework
+from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.languages.javascript import Code, adopt, package
+from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
+    VERBS,
+    Declared,
+    Mount,
+    Router,
+    auth_of,
+    handler_of,
+    paths_of,
+    routers_in,
+    routes_of,
+)
+from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
+    Call,
+    Function,
+    Native,
+    Unknown,
+    Value,
+    text_of,
+)
+from backend.app.modules.endpoints.discovery.source.model import Route
+
+_TYPES = re.compile(r"^(Koa(\.\w+)?|Application|(Koa)?Router(\.\w+)?)\b")
+
+
+class KoaRouter(Router):
+    """`new Koa()` and `new Router()`. HEAD, which is answered wherever there is a GET, is no route of its own."""
+
+    framework = "koa"
+
+    def join(self, prefix: str, path: str) -> str:
+        """As the router does it: nothing is put between the prefix and the path."""
+        if path in ("", "/"):
+            return prefix or "/"
+        prefix = "" if prefix == "/" else prefix
+        return prefix.removesuffix("/") + path if path.startswith("/") else prefix + path
+
+    def call(self, name: str, call: Call) -> Value:
+        method = VERBS.get(name)
+        if name == "%unknown" and len(call) > 1 and isinstance(call.value(0), str):
+            method = "*"
+        if method is not None:
+            if len(call) >= 2:
+                self.declare(method, call)
+            return self
+        match name:
+            case "use":
+                self.use(call)
+            case "prefix":
+                self.prefix = text_of(call.value(0)) + self.prefix
+            case "routes" | "middleware" | "callback":
+                return self
+            case "allowedMethods" | "url" | "match":
+                return Unknown(name)
+            case "register":
+                self.register(call)
+            case "redirect":
+                self.add(Declared("*", text_of(call.value(0)), call.file, call.line))
+            case "route":
+                self.route(call)
+            case _:
+                if name in self.props:
+                    return call.evaluator.call(self.props[name], call)
+                return super().call(name, call)
+        return self
+
+    def declare(self, method: str, call: Call) -> None:
+        """`get(path, ...handlers)` or `get(name, path, ...handlers)`."""
+        index = 1 if len(call) > 2 and isinstance(call.value(0), str) and paths_of(call.value(1)) is not None else 0
+        path = call.value(index)
+        auth = auth_of(call, index + 1, len(call) - 1) or self.guarded
+        for text in paths_of(path) or [
+            text_of(path) if isinstance(path, Unknown) else text_of(Unknown(call.label(index)))
+        ]:
+            self.add(Declared(method, text, call.file, call.line, handler_of(call), auth))
+
+    def register(self, call: Call) -> None:
+        methods = call.value(1)
+        for text in paths_of(call.value(0)) or ():
+            for method in methods if isinstance(methods, list) else [methods]:
+                if isinstance(method, str):
+                    self.add(Declared(method.upper(), text, call.file, call.line, call.label(2), self.guarded))
+
+    def route(self, call: Call) -> None:
+        """`koa-joi-router`: `route({ method, path, handler })`, or a list of these."""
+        given = call.value(0)
+        for value in given if isinstance(given, list) else [given]:
+            methods = call.evaluator.member(value, "method")
+            for method in methods if isinstance(methods, list) else [methods]:
+                for text in paths_of(call.evaluator.member(value, "path")) or ():
+                    if isinstance(method, str):
+                        self.add(Declared(method.upper(), text, call.file, call.line, "", self.guarded))
+
+    def use(self, call: Call) -> None:
+        paths = paths_of(call.value(0))
+        start = 0 if paths is None else 1
+        routers = routers_in(call, start, KoaRouter)
+        auth = auth_of(call, start, len(call))
+        for path in paths or [""]:
+            for router in routers:
+                self.add(Mount(path, router, auth or self.guarded))
+        if auth and not routers and start == 0:
+            self.guarded = auth
+
+
+@package("koa")
+def _koa(evaluator: Evaluator) -> Value:
+    koa = Function(lambda call: KoaRouter(call.evaluator, is_application=True), name="Koa")
+    koa.props["default"] = koa
+    return koa
+
+
+@package(
+    "koa-router",
+    "@koa/router",
+    "koa-joi-router",
+    "koa-zod-router",
+    "koa-better-router",
+    "koa-tree-router",
+    "koa-trie-router",
+)
+def _router(evaluator: Evaluator) -> Value:
+    def make(call: Call) -> Value:
+        router = KoaRouter(call.evaluator)
+        options = call.options(0)
+        prefix = options.text("prefix")
+        if prefix is not None:
+            router.prefix = prefix
+        return router
+
+    router = Function(make, name="Router")
+    router.props |= {"default": router, "Router": router}
+    return router
+
+
+@package("koa-mount")
+def _mount(evaluator: Evaluator) -> Value:
+    def mount(call: Call) -> Value:
+        if len(call) < 2:
+            return call.value(0)
+        mounted = KoaRouter(call.evaluator)
+        for router in routers_in(call, 1, KoaRouter):
+            mounted.add(Mount(text_of(call.value(0)), router))
+        return mounted
+
+    return Function(mount, name="mount")
+
+
+@package("koa-compose")
+def _compose(evaluator: Evaluator) -> Value:
+    return Function(lambda call: call.value(0), name="compose")
+
+
+@package("koa-route")
+def _route(evaluator: Evaluator) -> Value:
+    def verb(method: str) -> Function:
+        def declare(call: Call) -> Value:
+            router = KoaRouter(call.evaluator)
+            for text in paths_of(call.value(0)) or ():
+                router.add(Declared(method, text, call.file, call.line, handler_of(call)))
+            return router
+
+        return Function(declare, name=method)
+
+    return Function(lambda call: Unknown(), {name: verb(method) for name, method in VERBS.items()}, "route")
+
+
+@adopt
+def _adopt(name: str, type_name: str) -> Native | None:
+    return KoaRouter(None, given=name) if type_name.startswith("Koa") and _TYPES.match(type_name) else None
+
+
+def link(code: Code) -> Iterable[Route]:
+    return routes_of(code, KoaRouter)
+
+
+frameworks.register("koa")(
+    Framework(
+        description="Koa (JavaScript and TypeScript) with @koa/router: prefixes, nested routers, mounted applications.",
+        language="javascript",
+        gate=r"""["'](?:koa|@?koa[/-][\w-]*router?s?|koa-mount|koa-route)["']""",
+        link=link,
+    )
+)

@@ -1,0 +1,520 @@
+"""NestJS: the controllers of the modules of an application, under its prefix, versions and `RouterModule` paths."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.app.engine.spec.model import Parameter, ParameterLocation
+from backend.app.modules.endpoints.discovery.source import Framework
+from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.languages.javascript import Code, package
+from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
+    Declared,
+    needs_auth,
+    paths_of,
+    route_of,
+    template,
+)
+from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
+    UNDEFINED,
+    Call,
+    ClassV,
+    Function,
+    Native,
+    Obj,
+    Options,
+    Scope,
+    Unknown,
+    Value,
+    expression_label,
+    text_of,
+    value_label,
+)
+from backend.app.modules.endpoints.discovery.source.model import Route
+
+_VERBS = {
+    "Get": "GET",
+    "Post": "POST",
+    "Put": "PUT",
+    "Patch": "PATCH",
+    "Delete": "DELETE",
+    "Options": "OPTIONS",
+    "Head": "HEAD",
+    "All": "*",
+    "Search": "SEARCH",
+    "Sse": "GET",
+    "Propfind": "PROPFIND",
+    "Proppatch": "PROPPATCH",
+    "Mkcol": "MKCOL",
+    "Copy": "COPY",
+    "Move": "MOVE",
+    "Lock": "LOCK",
+    "Unlock": "UNLOCK",
+}
+_NEUTRAL = "\x00neutral"
+_PARAMETERS = {"Query": ParameterLocation.QUERY, "Headers": ParameterLocation.HEADER}
+
+
+@dataclass(eq=False)
+class Decorator(Native):
+    """A call of one of Nest's decorators."""
+
+    kind: str
+    values: list[Value]
+    is_nest: bool = True
+    """False: only its name is known."""
+
+
+@dataclass(eq=False)
+class Application(Native):
+    """`await NestFactory.create(AppModule)`."""
+
+    module: Value
+    file: str
+    prefix: str = ""
+    excluded: list[tuple[str, str]] = field(default_factory=list)
+    """`(method or *, path)` that are not below the prefix."""
+    version_prefix: str | None = None
+    """None: versions are no part of paths."""
+    default_versions: list[str] = field(default_factory=list)
+
+    def call(self, name: str, call: Call) -> Value:
+        if name == "setGlobalPrefix":
+            self.prefix = (
+                text_of(call.value(0))
+                if call.label(0) == "" or isinstance(call.value(0), str)
+                else text_of(Unknown(call.label(0) or value_label(call.value(0))))
+            )
+            excluded = call.options(1).get("exclude")
+            self.excluded = (
+                [pair for value in excluded for pair in _excluded(value, call.evaluator)]
+                if isinstance(excluded, list)
+                else []
+            )
+        elif name == "enableVersioning":
+            options = call.options(0)
+            kind = options.get("type")
+            if kind == "URI" or not len(call) or kind is UNDEFINED:
+                prefix = options.get("prefix")
+                self.version_prefix = prefix if isinstance(prefix, str) else "" if prefix is False else "v"
+                self.default_versions = _versions(options.get("defaultVersion"))
+        elif name in ("get", "resolve", "select"):
+            return Unknown(call.label(0))
+        elif name in ("getHttpAdapter", "getHttpServer", "connectMicroservice"):
+            call.values()
+            return Unknown(name)
+        else:
+            call.run_callbacks()
+        return self
+
+
+def _excluded(value: Value, evaluator: Evaluator) -> list[tuple[str, str]]:
+    value = evaluator.force(value)
+    if isinstance(value, str):
+        return [("*", value.strip("/"))]
+    path, method = evaluator.member(value, "path"), evaluator.member(value, "method")
+    if not isinstance(path, str):
+        return []
+    return [("*" if not isinstance(method, str) or method == "ALL" else method, path.strip("/"))]
+
+
+@package("@nestjs/core")
+def _core(evaluator: Evaluator) -> Value:
+    def create(call: Call) -> Value:
+        application = Application(call.value(0), call.file)
+        call.evaluator.handles.append(application)
+        return application
+
+    nothing = Function(lambda call: Unknown("NestFactory"), name="createMicroservice")
+    factory = Obj(
+        {"create": Function(create, name="create"), "createMicroservice": nothing, "createApplicationContext": nothing}
+    )
+
+    def register(call: Call) -> Value:
+        return Obj({"%routes": call.value(0)})
+
+    router = Obj({"register": Function(register, name="register"), "forRoutes": Function(register, name="forRoutes")})
+    return Obj(
+        {
+            "NestFactory": factory,
+            "RouterModule": router,
+            **{
+                name: Unknown(name)
+                for name in (
+                    "APP_GUARD",
+                    "APP_FILTER",
+                    "APP_INTERCEPTOR",
+                    "APP_PIPE",
+                    "Reflector",
+                    "ModuleRef",
+                    "HttpAdapterHost",
+                    "REQUEST",
+                )
+            },
+        }
+    )
+
+
+class _Common(Native):
+    """`@nestjs/common`, of which every name that begins with a capital may be a decorator."""
+
+    def __init__(self) -> None:
+        kinds = {"URI": "URI", "HEADER": "HEADER", "MEDIA_TYPE": "MEDIA_TYPE", "CUSTOM": "CUSTOM"}
+        self.known: dict[str, Value] = {
+            "VersioningType": Obj(dict(kinds)),
+            "VERSION_NEUTRAL": _NEUTRAL,
+            "RequestMethod": Obj(
+                {name: name for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "ALL", "OPTIONS", "HEAD", "SEARCH")}
+            ),
+            "applyDecorators": Function(lambda call: call.values(), name="applyDecorators"),
+            "forwardRef": Function(lambda call: call.evaluator.call_values(call.value(0)), name="forwardRef"),
+            "SetMetadata": Function(
+                lambda call: Decorator(f"SetMetadata:{call.value(0)}", call.values()), name="SetMetadata"
+            ),
+        }
+
+    def get(self, name: str, evaluator: Evaluator) -> Value:
+        if name == "default":
+            return UNDEFINED
+        if name not in self.known:
+            self.known[name] = Function(lambda call: Decorator(name, call.values()), name=name)
+        return self.known[name]
+
+
+@package("@nestjs/common")
+def _common(evaluator: Evaluator) -> Value:
+    return _Common()
+
+
+@dataclass(slots=True)
+class _Module:
+    """A module of an application: its class and what was declared where it is imported."""
+
+    controllers: list[ClassV] = field(default_factory=list)
+    imports: list[Value] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Found:
+    """A controller in an application."""
+
+    application: Application
+    module: ClassV | None
+
+
+class _Linker:
+    def __init__(self, code: Code) -> None:
+        self.evaluator = code.evaluated
+        self.decorators: dict[int, list[Decorator]] = {}
+        self.module_paths: dict[int, dict[int, list[str]]] = {}
+
+    def routes(self) -> Iterator[Route]:
+        applications = [each for each in self.evaluator.handles if isinstance(each, Application)]
+        controllers = [klass for klass in self.evaluator.classes if self._has(klass, "Controller")]
+        if not controllers:
+            return
+        found: dict[int, list[_Found]] = {}
+        for application in applications:
+            self._walk(application, found)
+        listed = self._listed()
+        by_id = {id(klass): klass for klass in controllers}
+        for klass in by_id.values():
+            places = found.get(id(klass), [])
+            unresolved = ""
+            if not places:
+                nearest = _nearest(klass.file, applications)
+                if nearest is None:
+                    nearest = Application(None, klass.file)
+                    unresolved = "no application was found that has the controller"
+                elif id(klass) not in listed:
+                    unresolved = "no module was found that lists the controller"
+                places = [_Found(nearest, listed.get(id(klass)))]
+            for place in places:
+                yield from self._of_controller(klass, place, unresolved)
+
+    # modules
+
+    def _listed(self) -> dict[int, ClassV]:
+        """Controllers that some module lists, with that module."""
+        result: dict[int, ClassV] = {}
+        for klass in self.evaluator.classes:
+            for decorator in self._of_class(klass):
+                if decorator.kind == "Module" and decorator.values:
+                    for controller in self._classes(self.evaluator.member(decorator.values[0], "controllers")):
+                        result.setdefault(id(controller), klass)
+        return result
+
+    def _classes(self, value: Value) -> list[ClassV]:
+        return [each for each in self._flat(value) if isinstance(each, ClassV)]
+
+    def _flat(self, value: Value) -> list[Value]:
+        value = self.evaluator.force(value)
+        if isinstance(value, list):
+            return [inner for each in value for inner in self._flat(each)]
+        return [] if value is UNDEFINED or value is None else [value]
+
+    def _walk(self, application: Application, found: dict[int, list[_Found]]) -> None:
+        seen: set[int] = set()
+        pending: list[Value] = [application.module]
+        paths: dict[int, list[str]] = {}
+        reached: list[tuple[ClassV, ClassV]] = []
+        while pending:
+            value = self.evaluator.force(pending.pop())
+            if isinstance(value, Unknown):
+                pending += list(value.carried)
+                continue
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, Obj):
+                if "%routes" in value.props:
+                    self._router_paths(value.props["%routes"], "", paths)
+                    continue
+                module = self.evaluator.member(value, "module")
+                pending.append(module)
+                pending += self._flat(self.evaluator.member(value, "imports"))
+                if isinstance(module, ClassV):
+                    reached += [(klass, module) for klass in self._classes(self.evaluator.member(value, "controllers"))]
+            elif isinstance(value, ClassV):
+                for decorator in self._of_class(value):
+                    if decorator.kind == "Module" and decorator.values:
+                        given = decorator.values[0]
+                        pending += self._flat(self.evaluator.member(given, "imports"))
+                        reached += [
+                            (klass, value) for klass in self._classes(self.evaluator.member(given, "controllers"))
+                        ]
+        self.module_paths[id(application)] = paths
+        for klass, module in reached:
+            found.setdefault(id(klass), []).append(_Found(application, module))
+
+    def _router_paths(self, routes: Value, above: str, paths: dict[int, list[str]]) -> None:
+        for route in self._flat(routes):
+            if isinstance(route, ClassV):
+                paths.setdefault(id(route), []).append(above)
+                continue
+            path = self.evaluator.member(route, "path")
+            whole = _append(above, text_of(path) if path is not UNDEFINED else "")
+            module = self.evaluator.member(route, "module")
+            if isinstance(module, ClassV):
+                paths.setdefault(id(module), []).append(whole)
+            self._router_paths(self.evaluator.member(route, "children"), whole, paths)
+
+    # controllers
+
+    def _of_controller(self, klass: ClassV, place: _Found, unresolved: str) -> Iterator[Route]:
+        application = place.application
+        ctrl_paths = [""]
+        versions: list[str] | None = None
+        tags: tuple[str, ...] = ()
+        for decorator in self._of_class(klass):
+            first = decorator.values[0] if decorator.values else UNDEFINED
+            if decorator.kind == "Controller" and decorator.is_nest:
+                if isinstance(first, Obj):
+                    options = Options(self.evaluator, first)
+                    path = options.get("path")
+                    ctrl_paths = [""] if path is UNDEFINED else self._paths(path)
+                    if options.has("version"):
+                        versions = _versions(options.get("version"))
+                else:
+                    ctrl_paths = [""] if first is UNDEFINED else self._paths(first)
+            elif decorator.kind == "Version":
+                versions = _versions(first)
+            elif decorator.kind == "ApiTags":
+                tags = tuple(value for value in decorator.values if isinstance(value, str))
+        auth = _auth(self._of_class(klass), None)
+        modules = self.module_paths.get(id(application), {})
+        prefixes = modules.get(id(place.module), [""]) if place.module is not None else [""]
+        names: set[str] = set()
+        at: Value = klass
+        for _ in range(20):
+            if not isinstance(at, ClassV):
+                break
+            for kind, key, static, _value, written, line, parameters in at.node[3]:
+                name = self.evaluator.key(key, at.scope)
+                if kind not in ("method", "field") or static or name in names or (not written and kind == "field"):
+                    continue
+                if kind == "method":
+                    names.add(name)
+                decorators = self._evaluated(written, at)
+                for decorator in decorators:
+                    method = _VERBS.get(decorator.kind)
+                    if method is None or not decorator.is_nest:
+                        continue
+                    own_versions = next(
+                        (_versions(each.values[0]) for each in decorators if each.kind == "Version" and each.values),
+                        versions,
+                    )
+                    own_tags = next(
+                        (
+                            tuple(v for v in each.values if isinstance(v, str))
+                            for each in decorators
+                            if each.kind == "ApiTags"
+                        ),
+                        tags,
+                    )
+                    path_values = (
+                        [""]
+                        if not decorator.values or decorator.values[0] is UNDEFINED
+                        else self._paths(decorator.values[0])
+                    )
+                    entry = Declared(
+                        method,
+                        "",
+                        at.file,
+                        line if line else at.node[5],
+                        f"{klass.name}.{name}",
+                        None,
+                        tuple(self._parameters(parameters, at)),
+                        None,
+                        own_tags,
+                        any(
+                            each.kind == "ApiOperation"
+                            and each.values
+                            and self.evaluator.member(each.values[0], "deprecated") is True
+                            for each in decorators
+                        ),
+                    )
+                    needs = _auth(decorators, auth)
+                    for path in self._whole(application, prefixes, own_versions, ctrl_paths, path_values, method):
+                        yield route_of(entry, template(path), "nestjs", needs, unresolved)
+            at = self.evaluator.force(at.base)
+
+    def _paths(self, value: Value) -> list[str]:
+        paths = paths_of(value)
+        return [text_of(value)] if paths is None and not isinstance(value, list) else paths or [""]
+
+    def _whole(
+        self,
+        application: Application,
+        prefixes: list[str],
+        versions: list[str] | None,
+        controller: list[str],
+        method_paths: list[str],
+        method: str,
+    ) -> Iterator[str]:
+        starts = [""]
+        if application.version_prefix is not None:
+            chosen = versions if versions is not None else application.default_versions
+            if chosen:
+                starts = [
+                    "" if version == _NEUTRAL else f"/{application.version_prefix}{version}" for version in chosen
+                ]
+        for start in starts:
+            for prefix in prefixes:
+                for above in controller:
+                    for below in method_paths:
+                        path = _append(_append(_append(start, prefix), above), below)
+                        if application.prefix and not _is_excluded(application, path, method):
+                            path = "/" + application.prefix.strip("/") + path if application.prefix.strip("/") else path
+                        path = path or "/"
+                        yield path if path == "/" else path.rstrip("/")
+
+    def _parameters(self, written: list[list[Any]], klass: ClassV) -> Iterator[Parameter]:
+        for expression, _, kind, _optional in written:
+            if expression[0] != "c" or not expression[2]:
+                continue
+            location = _PARAMETERS.get(expression_label(expression[1]))
+            name = self.evaluator.value(expression[2][0], klass.scope)
+            if location is not None and isinstance(name, str):
+                schema = {"type": kind} if kind in ("string", "number", "boolean") else True
+                yield Parameter(name, location, required=False, schema=schema)
+
+    # decorators
+
+    def _has(self, klass: ClassV, kind: str) -> bool:
+        return any(each.kind == kind and each.is_nest for each in self._of_class(klass))
+
+    def _of_class(self, klass: ClassV) -> list[Decorator]:
+        if id(klass) not in self.decorators:
+            self.decorators[id(klass)] = self._evaluated(klass.node[4], klass)
+        return self.decorators[id(klass)]
+
+    def _evaluated(self, written: list[Any], klass: ClassV) -> list[Decorator]:
+        scope = Scope({}, klass.scope, klass.scope.module)
+        result = []
+        for expression in written:
+            self.evaluator.refill()
+            value = self.evaluator.value(expression, scope)
+            if isinstance(value, Function) and expression[0] in ("i", "m"):
+                value = value.invoke(Call(self.evaluator, [], klass.file, klass.node[5]))
+            found = [each for each in self._flat(value) if isinstance(each, Decorator)]
+            if not found:
+                label = expression_label(expression[1] if expression[0] == "c" else expression)
+                arguments = (
+                    [self.evaluator.value(each, scope) for each in expression[2]]
+                    if expression[0] == "c" and label.startswith("Api")
+                    else []
+                )
+                found = [Decorator(label, arguments, is_nest=False)]
+            elif expression[0] == "c":
+                found.append(Decorator(expression_label(expression[1]), [], is_nest=False))
+            result += found
+        return result
+
+
+def _auth(decorators: list[Decorator], inherited: bool | None) -> bool | None:
+    for decorator in decorators:
+        if re.search(r"public|skip_?auth|no_?auth|anonymous|allow_?unauth", decorator.kind, re.IGNORECASE):
+            return False
+    for decorator in decorators:
+        labels = [decorator.kind]
+        if decorator.kind == "UseGuards":
+            labels = [value_label(value) for value in decorator.values]
+        elif decorator.kind in _VERBS or decorator.kind in ("Controller", "ApiTags"):
+            continue
+        if any(needs_auth(label) for label in labels):
+            return True
+    return inherited
+
+
+def _versions(value: Value) -> list[str]:
+    if isinstance(value, list):
+        return [version for each in value for version in _versions(each)]
+    return [] if value is UNDEFINED else [text_of(value)]
+
+
+def _append(path: str, part: str) -> str:
+    part = part.strip("/") if part != "/" else ""
+    return f"{path}/{part}" if part else path
+
+
+def _is_excluded(application: Application, path: str, method: str) -> bool:
+    for excluded_method, excluded in application.excluded:
+        if excluded_method not in ("*", method):
+            continue
+        pattern = re.escape(excluded)
+        pattern = re.sub(r"/?(?:\\\{)?/?\\\(\\\.\\\*\\\)|/?(?:\\\{/)?\\\*(?:\w+)?(?:\\\})?", "(?:/.*)?", pattern)
+        pattern = re.sub(r":\w+", "[^/]+", pattern)
+        if re.fullmatch(pattern, path.strip("/")):
+            return True
+    return False
+
+
+def _nearest(file: str, applications: list[Application]) -> Application | None:
+    """The application whose files lie nearest; None: there is none."""
+
+    def shared(application: Application) -> int:
+        count = 0
+        for left, right in zip(file.split("/"), application.file.split("/"), strict=False):
+            if left != right:
+                break
+            count += 1
+        return count
+
+    return max(applications, key=shared, default=None)
+
+
+def link(code: Code) -> Iterable[Route]:
+    return _Linker(code).routes()
+
+
+frameworks.register("nestjs")(
+    Framework(
+        description="NestJS (TypeScript): controllers below the prefix, versions and paths of their application.",
+        language="javascript",
+        gate=r"@(?:Controller|Module)\s*\(|NestFactory|setGlobalPrefix|enableVersioning|\bController\(",
+        link=link,
+    )
+)

@@ -1,0 +1,120 @@
+from tests.modules.endpoints.discovery.source.trees import paths, routes
+
+MAIN = """
+    import { NestFactory } from '@nestjs/core';
+    import { VersioningType, RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
+    import { AppModule } from './app.module';
+    async function bootstrap() {
+      const app = await NestFactory.create(AppModule);
+      app.setGlobalPrefix('api', { exclude: ['health', { path: 'metrics', method: RequestMethod.GET }] });
+      app.enableVersioning({ type: VersioningType.URI, defaultVersion: VERSION_NEUTRAL });
+      await app.listen(3000);
+    }
+    bootstrap();
+"""
+
+
+def test_controllers_below_prefix_versions_and_module_paths() -> None:
+    assert paths(
+        {
+            "src/main.ts": MAIN,
+            "src/app.module.ts": """
+                import { Module } from '@nestjs/common';
+                import { RouterModule } from '@nestjs/core';
+                import { UsersModule } from './users.module';
+                import { StatusController } from './status.controller';
+                @Module({
+                  imports: [UsersModule.register(), RouterModule.register([{ path: 'account', module: UsersModule }])],
+                  controllers: [StatusController],
+                })
+                export class AppModule {}
+            """,
+            "src/users.module.ts": """
+                import { Module } from '@nestjs/common';
+                import { UsersController } from './users.controller';
+                @Module({})
+                export class UsersModule {
+                  static register() { return { module: UsersModule, controllers: [UsersController] }; }
+                }
+            """,
+            "src/users.controller.ts": """
+                import { Controller, Get, Post, Version } from '@nestjs/common';
+                import { ReadController } from './read.controller';
+                @Controller({ path: 'users', version: ['1', '2'] })
+                export class UsersController extends ReadController {
+                  @Post(['', 'new']) create() {}
+                  @Version('3') @Get('search') search() {}
+                }
+            """,
+            "src/read.controller.ts": """
+                import { Get } from '@nestjs/common';
+                export abstract class ReadController { @Get(':id') read() {} }
+            """,
+            "src/status.controller.ts": """
+                import { All, Controller, Get } from '@nestjs/common';
+                @Controller()
+                export class StatusController {
+                  @Get('health') health() {}
+                  @Get('/metrics') metrics() {}
+                  @All() root() {}
+                }
+            """,
+        }
+    ) == {
+        "POST /api/v1/account/users",
+        "POST /api/v1/account/users/new",
+        "POST /api/v2/account/users",
+        "POST /api/v2/account/users/new",
+        "GET /api/v3/account/users/search",
+        "GET /api/v1/account/users/{id}",
+        "GET /api/v2/account/users/{id}",
+        "GET /health",
+        "GET /metrics",
+        "* /api",
+    }
+
+
+def test_guards_and_decorators_of_the_application() -> None:
+    found = routes(
+        {
+            "main.ts": "import { NestFactory } from '@nestjs/core'; import { M } from './m'; NestFactory.create(M);",
+            "m.ts": """
+                import { Module, Controller, Get, UseGuards, applyDecorators } from '@nestjs/common';
+                import { Endpoint, Public } from './decorators';
+                import { JwtAuthGuard } from './guards';
+                @UseGuards(JwtAuthGuard)
+                @Controller('books')
+                class Books {
+                  @Get() list() {}
+                  @Public() @Get('covers') covers() {}
+                  @Endpoint('one/:id') one() {}
+                }
+                @Module({ controllers: [Books] })
+                export class M {}
+            """,
+            "decorators.ts": """
+                import { applyDecorators, Put, SetMetadata } from '@nestjs/common';
+                export const Public = () => SetMetadata('public', true);
+                export function Endpoint(path: string) { return applyDecorators(Put(path)); }
+            """,
+        }
+    )
+    assert {(route.key, route.handler, route.requires_auth) for route in found} == {
+        ("GET /books", "Books.list", True),
+        ("GET /books/covers", "Books.covers", False),
+        ("PUT /books/one/{id}", "Books.one", True),
+    }
+
+
+def test_a_controller_of_no_module_is_marked() -> None:
+    (route,) = routes(
+        {"c.ts": "import { Controller, Get } from '@nestjs/common';\n@Controller('x') class C { @Get() g() {} }"}
+    )
+    assert route.key == "GET /x"
+    assert route.unresolved
+
+
+def test_decorators_of_the_same_name_from_elsewhere_are_not_ours() -> None:
+    assert not routes(
+        {"c.ts": "import { Controller, Get } from 'other';\n@Controller('x') class C { @Get('/y') g() {} }"}
+    )
