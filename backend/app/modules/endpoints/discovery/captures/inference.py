@@ -1,0 +1,268 @@
+"""JSON Schemas inferred from values, in memory that does not grow with their number.
+
+What a `Shape` says does not depend on the order of the values, nor on which shapes they were added to before those were
+merged.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from backend.app.engine.spec.model import Json, Schema
+from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
+from backend.app.modules.endpoints.discovery.captures.masking import is_secret
+
+Harmless = Callable[[str], bool]
+
+_MOST_MEMBERS: Final = 200
+"""Names of an object from which on it is a map from keys to values."""
+_DEEPEST: Final = 12
+_MOST_CHOICES: Final = 8
+_MANY: Final = 20
+"""Values from which on few distinct ones are all that there are."""
+_LONGEST_CHOICE: Final = 40
+_MOST_EXAMPLES: Final = 3
+_CHOICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]*")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?P<fraction>\.[0-9]+)?")
+_KEY_KINDS: Final = frozenset({Kind.INTEGER, Kind.UUID, Kind.HASH, Kind.DATE, Kind.EMAIL, Kind.ADDRESS, Kind.TEXT})
+_FORMATS: Final = (
+    ("uuid", re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")),
+    ("date-time", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(?:\.[0-9]+)?(?:[Zz]|[-+][0-9]{2}:[0-9]{2})")),
+    ("date", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")),
+    ("uri", re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"{}|\\^`]+")),
+    ("email", re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")),
+    ("ipv4", re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}")),
+)  # fmt: skip
+_SHORTEST_FORMATTED: Final = 6
+_LONGEST_FORMATTED: Final = 300
+
+
+class Shape:
+    """What values at one place have in common."""
+
+    __slots__ = (
+        "_choices",
+        "_examples",
+        "_format",
+        "_is_map",
+        "_items",
+        "_members",
+        "_objects",
+        "_others",
+        "_types",
+        "count",
+    )
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._types: Counter[str] = Counter()
+        self._format: str | None = None
+        """Of all texts; empty when they differ, None before the first."""
+        self._choices: Counter[str] | None = Counter()
+        self._examples: tuple[str, ...] = ()
+        """The first of all texts, as they are sorted: which ones does not depend on their order."""
+        self._objects = 0
+        self._members: dict[str, Shape] | None = None
+        self._is_map = False
+        self._others: Shape | None = None
+        """Of members under names that are data; all of them, when there are too many names."""
+        self._items: Shape | None = None
+
+    def add(self, value: Json, depth: int = 0) -> None:
+        """Any value of JSON. What is nested too deep is not looked at."""
+        self.count += 1
+        if isinstance(value, str):
+            self._types["string"] += 1
+            self._text(value)
+        elif value is None:
+            self._types["null"] += 1
+        elif isinstance(value, bool):
+            self._types["boolean"] += 1
+        elif isinstance(value, int):
+            self._types["integer"] += 1
+        elif isinstance(value, float):
+            self._types["number"] += 1
+        elif isinstance(value, dict):
+            self._types["object"] += 1
+            if depth < _DEEPEST:
+                self._object(value, depth + 1)
+        elif isinstance(value, list):
+            self._types["array"] += 1
+            if depth < _DEEPEST:
+                if self._items is None:
+                    self._items = Shape()
+                for item in value:
+                    self._items.add(item, depth + 1)
+
+    def add_text(self, text: str) -> None:
+        """A value that was written without its type: in a query, a path or a form."""
+        self.count += 1
+        match = _NUMBER.fullmatch(text)
+        if match is not None:
+            self._types["number" if match["fraction"] else "integer"] += 1
+        else:
+            self._types["boolean" if text in ("true", "false") else "string"] += 1
+        self._text(text)
+
+    def merge(self, other: "Shape") -> None:
+        self.count += other.count
+        self._types.update(other._types)
+        if other._format is not None:
+            self._format = other._format if self._format in (None, other._format) else ""
+        self._examples = tuple(sorted({*self._examples, *other._examples}))[:_MOST_EXAMPLES]
+        if self._choices is not None:
+            self._choices = None if other._choices is None else self._choices + other._choices
+            self._limit_choices()
+        self._objects += other._objects
+        if other._items is not None:
+            self._items = self._items or Shape()
+            self._items.merge(other._items)
+        if other._is_map:
+            self._make_map()
+        if other._others is not None:
+            self._others = self._others or Shape()
+            self._others.merge(other._others)
+        for name, member in (other._members or {}).items():
+            self._member(name).merge(member)
+
+    def add_fields(self, fields: Mapping[str, Iterable[str]]) -> None:
+        """The values of a form by their names."""
+        self.count += 1
+        self._types["object"] += 1
+        self._objects += 1
+        for name, values in fields.items():
+            member = self._member(name)
+            # One that is repeated is still there once.
+            for index, value in enumerate(values):
+                member.add_text(value)
+                member.count -= index > 0
+
+    def names(self) -> Iterable[str]:
+        """Of members, and of members of members, as paths. Of an array, those of its items."""
+        for prefix, shape in (("", self), ("[]", self._items)):
+            for name, member in ((shape._members if shape is not None else None) or {}).items():
+                yield f"{prefix}{name}"
+                inner = member._items or member
+                yield from (f"{prefix}{name}.{each}" for each in inner._members or ())
+
+    def schema(self, harmless: Harmless, *, name: str = "", texts: bool = False) -> Schema:
+        """JSON Schema 2020-12. `texts`: they were written without types: what is no number at times is text."""
+        types = self._known_types(texts)
+        if not types:
+            return True
+        out: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
+        if "string" in types:
+            if self._format:
+                out["format"] = self._format
+            elif choices := self._enum(harmless, name):
+                out["enum"] = [*choices, None] if "null" in types else choices
+        if "object" in types:
+            self._object_schema(out, harmless, texts)
+        if "array" in types and self._items is not None and self._items.count:
+            out["items"] = self._items.schema(harmless)
+        if "enum" in out and len(types) > (2 if "null" in types else 1):
+            del out["enum"]
+        return out
+
+    def examples(self, harmless: Harmless, name: str) -> tuple[Json, ...]:
+        """Texts that may be shown, as the values that they stand for."""
+        if is_secret(name):
+            return ()
+        types = self._known_types(texts=True)
+        reading: Callable[[str], Json] = int if types == ["integer"] else float if types == ["number"] else str
+        return tuple(reading(each) for each in self._examples if each and harmless(each))
+
+    def _known_types(self, texts: bool) -> list[str]:
+        types = set(self._types)
+        if "number" in types:
+            types.discard("integer")
+        if texts and len(types) > 1 and "object" not in types:
+            types = {"string"}
+        return sorted(types, key=lambda each: (each == "null", each))
+
+    def _text(self, text: str) -> None:
+        if self._format != "":
+            found = _format_of(text)
+            self._format = found if self._format in (None, found) else ""
+        if len(text) <= _LONGEST_CHOICE:
+            if len(self._examples) < _MOST_EXAMPLES or text < self._examples[-1]:
+                self._examples = tuple(sorted({*self._examples, text}))[:_MOST_EXAMPLES]
+            if self._choices is not None:
+                self._choices[text] += 1
+                self._limit_choices()
+        else:
+            self._choices = None
+
+    def _limit_choices(self) -> None:
+        if self._choices is not None and len(self._choices) > _MOST_CHOICES:
+            self._choices = None
+
+    def _object(self, value: Mapping[str, Json], depth: int) -> None:
+        self._objects += 1
+        for name, member in value.items():
+            self._member(name).add(member, depth)
+
+    def _member(self, name: str) -> "Shape":
+        if self._members is None:
+            self._members = {}
+        if (member := self._members.get(name)) is not None:
+            return member
+        if len(self._members) >= _MOST_MEMBERS:
+            self._make_map()
+        if self._is_map or kind_of(name) in _KEY_KINDS:
+            return self._data()
+        self._members[name] = member = Shape()
+        return member
+
+    def _make_map(self) -> None:
+        self._is_map = True
+        for each in (self._members or {}).values():
+            self._data().merge(each)
+        self._members = None
+
+    def _data(self) -> "Shape":
+        if self._others is None:
+            self._others = Shape()
+        return self._others
+
+    def _object_schema(self, out: dict[str, Any], harmless: Harmless, texts: bool) -> None:
+        members = self._members or {}
+        if self._others is not None:
+            out["additionalProperties"] = self._others.schema(harmless, texts=texts)
+        shown = {name: members[name] for name in sorted(members) if harmless(name)}
+        if shown:
+            out["properties"] = {
+                name: member.schema(harmless, name=name, texts=texts) for name, member in shown.items()
+            }
+            required = [name for name, member in shown.items() if member.count >= self._objects]
+            if required:
+                out["required"] = required
+
+    def _enum(self, harmless: Harmless, name: str) -> list[str]:
+        if self._choices is None or is_secret(name):
+            return []
+        total = sum(self._choices.values())
+        choices = sorted(self._choices)
+        few = total >= _MANY and 2 <= len(choices) <= total // 5 and min(self._choices.values()) > 1
+        return choices if few and all(_CHOICE.fullmatch(each) and harmless(each) for each in choices) else []
+
+
+def _format_of(text: str) -> str:
+    if not _SHORTEST_FORMATTED <= len(text) <= _LONGEST_FORMATTED:
+        return ""
+    for name, pattern in _FORMATS:
+        if pattern.fullmatch(text) is not None:
+            return name if name not in ("date", "date-time") or _is_date(text) else ""
+    return ""
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text[:10])
+        if len(text) > len("2024-01-01"):
+            datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return True

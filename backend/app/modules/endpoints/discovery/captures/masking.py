@@ -1,0 +1,66 @@
+"""Keeps the secrets of a capture inside the reader: values that stand under secret names are looked for everywhere
+else, and nothing random-looking or named secret is kept as an example."""
+
+import base64
+import re
+from urllib.parse import unquote_plus
+
+from backend.app.core.redaction import MASK, Values, is_secret_name, redact_text
+from backend.app.engine.http import Headers
+from backend.app.modules.endpoints.discovery.captures.forms import is_opaque
+
+_MOST = 4_096
+"""Secrets of one capture that are remembered. One that is forgotten is still known by its form."""
+_PLACEHOLDER = re.compile(r"\{\w+\}")
+_LONGEST_SECRET = 10_000
+_LONGEST = 60
+_MORE_NAMES = frozenset(
+    {"auth", "jwt", "sid", "session", "sessionid", "session_id", "jsessionid", "phpsessid", "sig", "signature", "code",
+     "state", "nonce", "key", "csrf", "xsrf", "otp", "pin", "passwd", "assertion", "samlresponse", "samlrequest"}
+)  # fmt: skip
+
+
+def is_secret(name: str) -> bool:
+    """Of a header, a query parameter or a member of a body."""
+    return is_secret_name(name) or name.lower().replace("-", "_").removeprefix("x_") in _MORE_NAMES
+
+
+class Masker:
+    """One for each capture."""
+
+    def __init__(self) -> None:
+        self._values = Values(most=_MOST)
+
+    def learn(self, value: str) -> None:
+        """Something that stood under a secret name, such as `Bearer abc`."""
+        if len(value) <= _LONGEST_SECRET:
+            parts = {value, unquote_plus(value), *value.split()}
+            self._values.add(part for part in parts if _PLACEHOLDER.fullmatch(part) is None)
+
+    def learn_basic(self, value: str) -> None:
+        """The password in `Basic dXNlcjpwYXNz` (RFC 7617)."""
+        try:
+            self._values.add([base64.b64decode(value.split()[-1], validate=True).decode().partition(":")[2]])
+        except (ValueError, IndexError):
+            return
+
+    def learn_headers(self, headers: Headers) -> None:
+        for name, value in headers:
+            if not is_secret(name):
+                continue
+            self.learn(value)
+            if value[:6].lower() == "basic ":
+                self.learn_basic(value)
+            elif "cookie" in name.lower():
+                for each in value.split(";"):
+                    self.learn(each.partition("=")[2].strip())
+
+    def is_harmless(self, text: str) -> bool:
+        """Whether the text may be kept as a name or an example."""
+        return len(text) <= _LONGEST and text.isprintable() and not is_opaque(text) and self.is_clean(text)
+
+    def is_clean(self, text: str) -> bool:
+        return MASK not in text and self.mask(text) == text
+
+    def mask(self, text: str) -> str:
+        return redact_text(self._values.mask(text))

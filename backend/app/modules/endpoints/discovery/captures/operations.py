@@ -1,0 +1,510 @@
+"""Entries of a capture to operations of the model: grouped by path template, with schemas and evidence.
+
+Memory is bounded: what is known of a path is kept once for all its entries, and when there are too many paths, those
+that were learnt to be one are merged on the way.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPMethod
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import orjson
+
+from backend.app.engine.spec.model import (
+    Json,
+    MediaType,
+    Operation,
+    Parameter,
+    ParameterLocation,
+    RequestBody,
+    ResponseSpec,
+    SecurityKind,
+    SecurityScheme,
+)
+from backend.app.modules.endpoints.discovery.captures import templates
+from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
+from backend.app.modules.endpoints.discovery.captures.inference import Shape
+from backend.app.modules.endpoints.discovery.captures.masking import Masker, is_secret
+from backend.app.modules.endpoints.discovery.captures.model import Captured, CaptureLimits, Entry
+from backend.app.modules.endpoints.discovery.captures.templates import VALUE, Path, Seen
+
+METHODS: Final = frozenset(HTTPMethod) - {HTTPMethod.CONNECT}
+_MOST_SEGMENTS: Final = 40
+_MOST_PARAMETERS: Final = 100
+"""Different names in the queries, or the headers, of one path."""
+_MOST_PLACES: Final = 5
+_LONGEST_PATH: Final = 2_000
+_NOWHERE: Final = frozenset({404, 405, 501})
+"""Answers that show that there is nothing, unless the same operation answered otherwise as well."""
+_COMMON_HEADERS: Final = re.compile(
+    r"accept(?:-.*)?|access-control-.*|age|alt-used|authorization|baggage|cache-control|cdn-loop|cf-.*|connection"
+    r"|content-.*|cookie|date|dnt|downlink|dpr|expect|forwarded|from|host|http2-settings|keep-alive|newrelic|origin|pragma"
+    r"|postman-token|priority|proxy-.*|purpose|range|referer|rtt|save-data|sec-.*|sentry-trace|te|traceparent|tracestate"
+    r"|trailer|transfer-encoding|upgrade(?:-.*)?|user-agent|via|viewport-width|x-amzn-.*|x-b3-.*|x-forwarded-.*|x-real-ip"
+    r"|x-request-id|x-requested-with|x-client-data|x-datadog-.*|:.*"
+)
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
+_ASSET_TYPES: Final = re.compile(
+    r"(?:image|font|audio|video)/.*|text/css|(?:text|application)/(?:x-)?javascript|application/wasm"
+)
+_ASSET_NAMES: Final = re.compile(
+    r".*\.(?:css|js|mjs|map|woff2?|ttf|otf|eot|ico|png|jpe?g|gif|svg|webp|wasm)", re.I | re.S
+)
+_WORD: Final = re.compile(r"[A-Za-z]+")
+_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known of a method on a path of a server."""
+
+    count: int = 0
+    successes: int = 0
+    places: dict[int, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    statuses: Counter[int] = field(default_factory=Counter)
+    values: dict[int, Shape] = field(default_factory=dict)
+    """By position of the segment."""
+    kinds: dict[int, set[Kind | None]] = field(default_factory=dict)
+    given: dict[int, str] = field(default_factory=dict)
+    query: dict[str, Shape] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    """Entries with the name in the query, of those that count as valid."""
+    repeated: set[str] = field(default_factory=set)
+    headers: dict[str, int] = field(default_factory=dict)
+    bodies: dict[str, Shape] = field(default_factory=dict)
+    with_body: int = 0
+    answers: dict[tuple[int, str], Shape] = field(default_factory=dict)
+    security: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Which schemes were used together, of valid entries."""
+
+    def merge(self, other: "_Facts") -> None:
+        self.count += other.count
+        self.successes += other.successes
+        self.with_body += other.with_body
+        self.places = dict(sorted({**self.places, **other.places}.items())[:_MOST_PLACES])
+        self.names |= other.names
+        self.folders |= other.folders
+        self.statuses.update(other.statuses)
+        self.asked.update(other.asked)
+        self.repeated |= other.repeated
+        self.security.update(other.security)
+        for position, name in other.given.items():
+            self.given[position] = min(name, self.given.get(position, name))
+        for position, kinds in other.kinds.items():
+            self.kinds.setdefault(position, set()).update(kinds)
+        for name, count in other.headers.items():
+            self.headers[name] = self.headers.get(name, 0) + count
+        _merge(self.values, other.values)
+        _merge(self.query, other.query)
+        _merge(self.bodies, other.bodies)
+        _merge(self.answers, other.answers)
+
+
+class Collector:
+    """Takes entries, and gives operations in the end."""
+
+    def __init__(self, limits: CaptureLimits, base_url: str | None = None) -> None:
+        """`base_url`: only what stands below it is taken, and paths begin behind it."""
+        self.security_schemes: dict[str, SecurityScheme] = {}
+        self.masker = Masker()
+        self._limits = limits
+        self._base = _split_base(base_url) if base_url else None
+        self._facts: dict[tuple[str, str, Path], _Facts] = {}
+        self._full = False
+        self._entries = 0
+        self._nowhere = _Nowhere()
+
+    def add(self, entry: Entry) -> str:
+        """Why the entry was not taken; empty when it was."""
+        self._entries += 1
+        for secret in entry.secrets:
+            self.masker.learn(secret)
+        self.masker.learn_headers(entry.headers)
+        self.masker.learn_headers(entry.answer_headers)
+        method = entry.method.upper()
+        if method not in METHODS:
+            return "no method of HTTP"
+        try:
+            url = urlsplit(_clean(entry.url))
+            server = _server(url.scheme, url.hostname, url.port)
+        except ValueError:
+            return "a URL that cannot be read"
+        if url.scheme not in ("http", "https", ""):
+            return "not HTTP"
+        if url.password:
+            self.masker.learn(url.password)
+        path = re.sub(r"/{2,}", "/", re.sub(r";[^/]*", "", url.path)) or "/"
+        if reason := self._unwanted(entry, method, path):
+            return reason
+        if self._base is not None:
+            base_server, base_path = self._base
+            if (server and server != base_server) or not f"{path}/".startswith(f"{base_path}/"):
+                return "outside of the base URL"
+            server, path = base_server + base_path, path[len(base_path) :] or "/"
+        if not path.startswith("/"):
+            return "a path that does not begin with a slash"
+        segments = path.split("/")[1:]
+        if len(segments) > _MOST_SEGMENTS or len(path) > _LONGEST_PATH:
+            return "a path that is too long"
+        facts = self._facts_of(server, method, templates.segments_of(path), segments)
+        if facts is None:
+            return f"more than {self._limits.paths} different paths"
+        self._note(facts, entry, url.query)
+        return ""
+
+    def finish(self) -> tuple[tuple[Captured, ...], tuple[tuple[str, int, str], ...]]:
+        """The operations, and what was left out of the entries that were taken: reason, count and first place."""
+        self._template()
+        others = {(server, path) for server, method, path in self._facts if method not in ("HEAD", "OPTIONS", "TRACE")}
+        echoes = _Nowhere()
+        captured = []
+        for (server, method, path), facts in self._facts.items():
+            if method in ("HEAD", "OPTIONS", "TRACE") and (server, path) in others:
+                echoes.add(facts)
+            else:
+                captured.append(self._captured(server, method, path, facts))
+        captured.sort(key=lambda each: (each.server, each.operation.path, each.operation.method))
+        left_out = (
+            ("nothing was there: only 404, 405 or 501 came back", self._nowhere.count, self._nowhere.place),
+            ("HEAD, OPTIONS or TRACE of a path that has other methods", echoes.count, echoes.place),
+        )
+        return tuple(captured), tuple(
+            (reason, count, self.masker.mask(place)) for reason, count, place in left_out if count
+        )
+
+    @staticmethod
+    def _unwanted(entry: Entry, method: str, path: str) -> str:
+        if method == "OPTIONS" and any(name.lower() == "access-control-request-method" for name, _ in entry.headers):
+            return "a CORS preflight"
+        if entry.status is not None and not 100 <= entry.status <= 599:
+            return "no answer came"
+        if entry.status == 101:
+            return "a change of protocol, such as to a WebSocket"
+        if method in ("GET", "HEAD") and _ASSET_NAMES.fullmatch(path):
+            is_asset = not entry.answer_type or _ASSET_TYPES.match(entry.answer_type) is not None
+            return "a static file" if is_asset else ""
+        return ""
+
+    def _facts_of(self, server: str, method: str, path: Path, segments: list[str]) -> _Facts | None:
+        key = (server, method, tuple(map(_anonymous, path)))
+        facts = self._facts.get(key)
+        if facts is None:
+            if len(self._facts) >= self._limits.paths:
+                if not self._full:
+                    self._template()
+                    self._full = len(self._facts) > 0.9 * self._limits.paths
+                if self._full:
+                    return None
+            facts = self._facts[key] = _Facts()
+        for position, marked in enumerate(path):
+            if marked.startswith("{"):
+                name = marked[1 : marked.index("}")]
+                if name:
+                    facts.given[position] = min(name, facts.given.get(position, name))
+                else:
+                    value = unquote(segments[position])
+                    _value_at(facts, position, value[: -len(marked) + len(VALUE)] if marked != VALUE else value)
+        return facts
+
+    def _note(self, facts: _Facts, entry: Entry, query: str) -> None:
+        facts.count += 1
+        if len(facts.places) < _MOST_PLACES:
+            facts.places[self._entries] = entry.where
+        if entry.name and len(facts.names) < 2:
+            facts.names.add(entry.name)
+        if entry.folder and len(facts.folders) < 2:
+            facts.folders.add(entry.folder)
+        if entry.status is not None:
+            facts.statuses[entry.status] += 1
+        valid = entry.status is None or 200 <= entry.status < 400
+        schemes = self._schemes_of_headers(facts, entry)
+        schemes |= self._note_query(facts, query, valid)
+        if valid:
+            facts.successes += 1
+            facts.security[tuple(sorted(schemes))] += 1
+        if entry.body:
+            facts.with_body += 1
+            kind = _media_type(entry.body_type, entry.body)
+            if kind in facts.bodies or len(facts.bodies) < _MOST_PARAMETERS:
+                self._note_body(facts.bodies.setdefault(kind, Shape()), kind, entry.body)
+        if entry.status is not None and (entry.answer_body or entry.answer_type):
+            kind = _media_type(entry.answer_type, entry.answer_body)
+            if (entry.status, kind) in facts.answers or len(facts.answers) < _MOST_PARAMETERS:
+                self._note_body(facts.answers.setdefault((entry.status, kind), Shape()), kind, entry.answer_body)
+
+    def _schemes_of_headers(self, facts: _Facts, entry: Entry) -> set[str]:
+        schemes: set[str] = set()
+        for name, value in entry.headers:
+            lower = name.lower()
+            if lower == "authorization":
+                scheme = value.partition(" ")[0].lower()
+                kind = {"bearer": SecurityKind.BEARER, "basic": SecurityKind.BASIC}.get(scheme, SecurityKind.OTHER)
+                schemes.add(
+                    self._scheme(SecurityScheme({"bearer": "bearer", "basic": "basic"}.get(scheme, "other"), kind))
+                )
+            elif _COMMON_HEADERS.fullmatch(lower) or _HEADER_NAME.fullmatch(name) is None:
+                continue
+            elif is_secret(name):
+                schemes.add(
+                    self._scheme(SecurityScheme(lower, SecurityKind.API_KEY, ParameterLocation.HEADER, parameter=name))
+                )
+            elif lower in facts.headers or len(facts.headers) < _MOST_PARAMETERS:
+                facts.headers[lower] = facts.headers.get(lower, 0) + 1
+        return schemes
+
+    def _scheme(self, scheme: SecurityScheme) -> str:
+        if len(self.security_schemes) < _MOST_PARAMETERS and self.masker.is_harmless(scheme.name):
+            self.security_schemes.setdefault(scheme.name, scheme)
+        return scheme.name
+
+    def _note_query(self, facts: _Facts, query: str, valid: bool) -> set[str]:
+        schemes: set[str] = set()
+        try:
+            fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000)
+        except ValueError:
+            return schemes
+        seen: set[str] = set()
+        for name, value in fields:
+            name, value = _clean(name), _clean(value)
+            if is_secret(name):
+                self.masker.learn(value)
+                if re.fullmatch(r"(?i)(?:api|subscription)[_-]?key|(?:access|auth)[_-]?token|appid|key|token", name):
+                    scheme = SecurityScheme(name, SecurityKind.API_KEY, ParameterLocation.QUERY, parameter=name)
+                    schemes.add(self._scheme(scheme))
+                    continue
+            if name not in facts.query and len(facts.query) >= _MOST_PARAMETERS:
+                continue
+            facts.query.setdefault(name, Shape()).add_text(value)
+            if name in seen:
+                facts.repeated.add(name)
+            elif valid:
+                facts.asked[name] += 1
+            seen.add(name)
+        return schemes
+
+    def _note_body(self, shape: Shape, kind: str, body: str) -> None:
+        if not body or len(body) > self._limits.body_bytes:
+            return
+        if kind == "application/json" or kind.endswith("+json"):
+            try:
+                value = orjson.loads(body.encode(errors="replace"))
+            except ValueError:
+                return
+            self._learn_json(value)
+            shape.add(value)
+        elif kind == "application/x-www-form-urlencoded":
+            fields: dict[str, list[str]] = {}
+            try:
+                pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=1_000)
+            except ValueError:
+                return
+            for name, value in pairs:
+                fields.setdefault(_clean(name), []).append(_clean(value))
+                if is_secret(name):
+                    self.masker.learn(value)
+            shape.add_fields(fields)
+        elif kind == "multipart/form-data":
+            names = re.findall(r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"', body)
+            shape.add_fields({_clean(name): ("",) for name in names})
+
+    def _learn_json(self, value: object) -> None:
+        pending = [value]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, dict):
+                for name, member in node.items():
+                    if isinstance(member, str):
+                        if is_secret(name):
+                            self.masker.learn(member)
+                    elif isinstance(member, dict | list):
+                        pending.append(member)
+            elif isinstance(node, list):
+                pending += [item for item in node if isinstance(item, dict | list)]
+
+    def _template(self) -> None:
+        """Merges the facts of paths that are one by what can be learnt from all of them."""
+        known: list[tuple[str, str, Path, _Facts]] = []
+        missing: list[tuple[str, str, Path, _Facts]] = []
+        by_server: dict[str, dict[Path, Seen]] = {}
+        for (server, method, path), facts in self._facts.items():
+            path = self._without_secrets(path)
+            if facts.statuses and facts.statuses.keys() <= _NOWHERE:
+                missing.append((server, method, path, facts))
+                continue
+            known.append((server, method, path, facts))
+            seen = by_server.setdefault(server, {}).setdefault(path, Seen())
+            seen.methods.add(method)
+            for (status, _), shape in facts.answers.items():
+                if 200 <= status < 300:
+                    seen.answers.setdefault(method, set()).update(shape.names())
+        learnt = {server: templates.learn(paths.items()) for server, paths in by_server.items()}
+        self._facts = {}
+        for server, method, path, facts in known:
+            template = learnt[server].of(path)
+            _note_values(facts, path, template)
+            if (same := self._facts.setdefault((server, method, template), facts)) is not facts:
+                same.merge(facts)
+        for server, method, path, facts in missing:
+            template = learnt[server].of(path) if server in learnt else path
+            if (server, method, template) in self._facts:
+                _note_values(facts, path, template)
+                self._facts[server, method, template].merge(facts)
+            else:
+                self._nowhere.add(facts)
+
+    def _without_secrets(self, path: Path) -> Path:
+        return tuple(
+            VALUE if not each.startswith("{") and not self.masker.is_clean(unquote(each)) else each for each in path
+        )
+
+    def _captured(self, server: str, method: str, path: Path, facts: _Facts) -> Captured:
+        masker = self.masker
+        harmless = masker.is_harmless
+        kinds = {position: next(iter(each)) for position, each in facts.kinds.items() if len(each) == 1}
+        named = templates.named(path, kinds, {at: name for at, name in facts.given.items() if harmless(name)})
+        parameters = [
+            Parameter(
+                name=segment[1 : segment.index("}")],
+                location=ParameterLocation.PATH,
+                required=True,
+                schema=facts.values[position].schema(harmless, texts=True)
+                if position in facts.values
+                else {"type": "string"},
+                style="simple",
+                examples=self._path_examples(facts, named, position),
+            )
+            for position, segment in enumerate(named)
+            if segment.startswith("{")
+        ]
+        parameters += [self._query_parameter(facts, name) for name in sorted(facts.query) if harmless(name)]
+        parameters += [
+            Parameter(
+                name=name,
+                location=ParameterLocation.HEADER,
+                required=facts.headers[name] >= facts.count and facts.count > 1,
+                schema={"type": "string"},
+                style="simple",
+            )
+            for name in sorted(facts.headers)
+            if harmless(name)
+        ]
+        content = tuple(self._media(kind, shape) for kind, shape in sorted(facts.bodies.items()) if harmless(kind))
+        statuses = dict(sorted(facts.statuses.items()))
+        places = tuple(masker.mask(place) for _, place in sorted(facts.places.items()))
+        operation = Operation(
+            method=method,
+            path=masker.mask("/" + "/".join(named)),
+            summary=masker.mask(next(iter(facts.names))) if len(facts.names) == 1 else "",
+            tags=tuple(sorted(map(masker.mask, facts.folders))),
+            parameters=tuple(parameters),
+            body=RequestBody(required=facts.with_body >= facts.count, content=content) if content else None,
+            responses=tuple(
+                ResponseSpec(
+                    str(status),
+                    tuple(
+                        self._media(kind, shape)
+                        for (code, kind), shape in sorted(facts.answers.items())
+                        if code == status and harmless(kind)
+                    ),
+                )
+                for status in statuses
+            ),
+            security=tuple(sorted(each for each in facts.security if set(each) <= self.security_schemes.keys()))
+            if any(facts.security)
+            else (),
+            pointer=places[0] if places else "",
+        )
+        return Captured(operation, masker.mask(server), facts.count, places, statuses)
+
+    def _path_examples(self, facts: _Facts, named: Path, position: int) -> tuple[Json, ...]:
+        shape = facts.values.get(position)
+        words = {word for segment in named[: position + 1] for word in _WORD.findall(segment)}
+        return () if shape is None or any(map(is_secret, words)) else shape.examples(self.masker.is_harmless, "")
+
+    def _query_parameter(self, facts: _Facts, name: str) -> Parameter:
+        shape, harmless = facts.query[name], self.masker.is_harmless
+        schema = shape.schema(harmless, name=name, texts=True)
+        return Parameter(
+            name=name,
+            location=ParameterLocation.QUERY,
+            required=0 < facts.successes <= facts.asked[name],
+            schema={"type": "array", "items": schema} if name in facts.repeated else schema,
+            style="form",
+            explode=True,
+            examples=() if name in facts.repeated else shape.examples(harmless, name),
+        )
+
+    def _media(self, kind: str, shape: Shape) -> MediaType:
+        return MediaType(kind, shape.schema(self.masker.is_harmless, texts=kind in _FORMS))
+
+
+class _Nowhere:
+    """What was left out: how many entries, and the place of the first."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.place = ""
+        self._first: int | None = None
+
+    def add(self, facts: _Facts) -> None:
+        self.count += facts.count
+        first = min(facts.places)
+        if self._first is None or first < self._first:
+            self._first, self.place = first, facts.places[first]
+
+
+def _note_values(facts: _Facts, path: Path, template: Path) -> None:
+    """The literals that turned out to be values."""
+    for position, (before, after) in enumerate(zip(path, template, strict=True)):
+        if after == VALUE and before != VALUE:
+            _value_at(facts, position, unquote(before))
+
+
+def _merge(into: dict[Any, Shape], other: dict[Any, Shape]) -> None:
+    for key, shape in other.items():
+        if key in into:
+            into[key].merge(shape)
+        else:
+            into[key] = shape
+
+
+def _value_at(facts: _Facts, position: int, value: str) -> None:
+    facts.values.setdefault(position, Shape()).add_text(_clean(value))
+    facts.kinds.setdefault(position, set()).add(kind_of(value))
+
+
+def _anonymous(marked: str) -> str:
+    return VALUE + marked[marked.index("}") + 1 :] if marked.startswith("{") else marked
+
+
+def _clean(text: str) -> str:
+    """Without halves of surrogate pairs, which no JSON can hold."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _split_base(base_url: str) -> tuple[str, str]:
+    url = urlsplit(base_url)
+    return _server(url.scheme, url.hostname, url.port), url.path.rstrip("/")
+
+
+def _server(scheme: str, host: str | None, port: int | None) -> str:
+    """Raises `ValueError`."""
+    if not host:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    suffix = f":{port}" if port is not None and f":{port}" != _DEFAULT_PORTS.get(scheme) else ""
+    return f"{scheme or 'http'}://{host}{suffix}"
+
+
+def _media_type(content_type: str, body: str) -> str:
+    kind = content_type.partition(";")[0].strip().lower()
+    if _MEDIA_TYPE.fullmatch(kind) is not None:
+        return kind
+    return "application/json" if body.lstrip()[:1] in ("{", "[") else "text/plain"

@@ -1,0 +1,1 @@
+"""Formats of captures. One file, one format."""

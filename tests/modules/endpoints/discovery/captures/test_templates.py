@@ -1,0 +1,134 @@
+"""What is learnt from paths alone, and from what came back."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.app.modules.endpoints.discovery.captures.templates import Seen, learn, named, segments_of
+
+USER = {"id", "name", "email"}
+
+
+def templates_of(paths: Iterable[str], answers: dict[str, set[str]] | None = None) -> set[str]:
+    """Of GET requests; `answers` has the names of the members of what came back, by path."""
+    known = [
+        (segments_of(path), Seen({"GET"}, {"GET": (answers or {}).get(path, set())} if answers else {}))
+        for path in paths
+    ]
+    templates = learn(known)
+    return {"/" + "/".join(named(templates.of(path), {}, {})) for path, _ in known}
+
+
+def test_values_by_form_are_named_after_the_segment_before() -> None:
+    assert templates_of(
+        [
+            "/users/8f3a9c1e2b",
+            "/users/01ARZ3NDEKTSV4RRFFQ69G5FAV/orders/17",
+            "/categories/4/boxes/5",
+            "/v1/7",
+            "/addresses/1/statuses/2",
+            "/userProfiles/12",
+        ]
+    ) == {
+        "/users/{user_id}",
+        "/users/{user_id}/orders/{order_id}",
+        "/categories/{category_id}/boxes/{box_id}",
+        "/v1/{id}",
+        "/addresses/{address_id}/statuses/{status_id}",
+        "/userProfiles/{user_profile_id}",
+    }
+
+
+def test_two_parameters_of_a_path_have_two_names() -> None:
+    assert templates_of(["/links/10/0"]) == {"/links/{link_id}/{id}"}
+    assert templates_of(["/10/20"]) == {"/{id}/{id_2}"}
+
+
+def test_few_names_stay_literal() -> None:
+    paths = {
+        "/v1/users",
+        "/v1/users/me",
+        "/v1/users/search",
+        "/v1/orders",
+        "/v2/users",
+        "/rest/api/2/issue",
+        "/1.1/search",
+    }
+    assert templates_of(paths) == paths
+
+
+def test_values_that_are_words_are_learnt_from_what_they_answer() -> None:
+    paths = ["/users/ann", "/users/bob", "/users/carol", "/users/stats", "/users/me"]
+    answers = {path: {"total", "active"} if path.endswith("stats") else USER for path in paths}
+    assert templates_of(paths, answers) == {"/users/{user_id}", "/users/stats", "/users/me"}
+
+
+def test_names_that_answer_differently_stay_literal() -> None:
+    answers = {
+        "/api/weather": {"temperature", "wind", "rain"},
+        "/api/traffic": {"jams", "roads", "speed"},
+        "/api/parking": {"free", "places", "level"},
+        "/api/bikes": {"stations", "available", "docked"},
+    }
+    assert templates_of(answers, answers) == set(answers)
+
+
+def test_collections_with_items_below_stay_literal_though_they_answer_alike() -> None:
+    names = ["users", "orders", "products", "invoices"]
+    paths = [f"/api/{name}" for name in names] + [f"/api/{name}/{number}" for name in names for number in (1, 2)]
+    assert templates_of(paths, {path: {"items", "total", "page"} for path in paths}) == {
+        *(f"/api/{name}" for name in names),
+        *(f"/api/{name}/{{{name[:-1]}_id}}" for name in names),
+    }
+
+
+def test_a_value_beside_values_by_form_is_known_by_one_answer() -> None:
+    paths = ["/users/17", "/users/ann", "/users/export"]
+    answers = {"/users/17": USER, "/users/ann": USER, "/users/export": {"url", "expires", "rows"}}
+    assert templates_of(paths, answers) == {"/users/{user_id}", "/users/export"}
+
+
+def test_slugs_are_learnt_without_answers() -> None:
+    slugs = ["how-to-train-a-dog", "why-cats-purr-at-night", "ten-birds-to-know-in-2024", "all-about-fish-and-chips"]
+    assert templates_of(f"/articles/{slug}" for slug in slugs) == {"/articles/{article_id}"}
+
+
+def test_words_with_the_same_below_them_are_values() -> None:
+    paths = [f"/repos/{owner}/issues" for owner in ("ada", "grace", "edsger")]
+    assert templates_of(paths) == {"/repos/{repo_id}/issues"}
+
+
+def test_what_was_not_learnt_from_is_matched() -> None:
+    templates = learn([(segments_of(path), Seen({"GET"})) for path in ("/users/1", "/users/search")])
+    assert templates.of(segments_of("/users/nobody")) == ("users", "{}")
+    assert templates.of(segments_of("/users/search")) == ("users", "search")
+    assert templates.of(segments_of("/else/where")) == ("else", "where")
+
+
+@pytest.mark.parametrize("path", ["/jobs/17:cancel", "/jobs/{job}:cancel"])
+def test_an_action_behind_a_value_is_kept(path: str) -> None:
+    assert next(iter(templates_of([path]))).endswith(":cancel")
+
+
+SEGMENTS = st.one_of(
+    st.sampled_from(["users", "orders", "me", "v1", "search", "ann", "bob", "carol", "dave", "a-b-c", "x-y-z", "{id}"]),
+    st.integers(0, 10**6).map(str),
+    st.uuids().map(str),
+    st.text(max_size=6),
+)
+PATHS = st.lists(st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts)), max_size=30)
+
+
+@given(PATHS, st.randoms(use_true_random=False))
+def test_the_order_of_paths_makes_no_difference(paths: list[str], random: object) -> None:
+    shuffled = list(paths)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert templates_of(paths) == templates_of(shuffled)
+
+
+@given(PATHS)
+def test_the_templates_of_templates_are_themselves(paths: list[str]) -> None:
+    once = templates_of(paths)
+    assert templates_of(once) == once
