@@ -20,6 +20,7 @@ frameworks.register("fastapi")(
         gate=(
             r"\bFastAPI\(|\bAPIRouter\b|\binclude_router\(|\.add_api_route\("
             r"|^\s*@[\w.]+\.(get|post|put|patch|delete|head|options|trace|api_route)\("
+            r"|^\s*_?(app|application|api|server|\w+_app)\s*(:[^=\n]*)?=\s*(await\s+)?[\w.]+\("
         ),
         link=_link,
     )

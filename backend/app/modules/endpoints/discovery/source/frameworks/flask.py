@@ -257,6 +257,7 @@ frameworks.register("flask")(
         gate=(
             r"\bFlask\(|\bBlueprint\(|\bregister_blueprint\(|\.add_url_rule\(|\.add_resource\(|\.add_namespace\("
             r"|\bNamespace\(|^\s*@[\w.]+\.(route|get|post|put|patch|delete)\("
+            r"|^\s*_?(app|application|api|server|\w+_app)\s*(:[^=\n]*)?=\s*(await\s+)?[\w.]+\("
         ),
         link=_link,
     )

@@ -30,6 +30,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
     Class,
     External,
     Function,
+    Text,
     Value,
     name_of,
 )
@@ -197,6 +198,8 @@ class _Walk:
         if not call.has(0, "path"):
             return
         text, unknown = text_of(call.argument(0, "path"))
+        if unknown and place.unknown and not isinstance(call.argument(0, "path"), str | Text):
+            return  # a helper that takes a router and a path from somewhere: nothing is known of it
         path = template(place.prefix + text)
         function = endpoint if isinstance(endpoint, Function) else None
         dependencies = (*place.dependencies, *items(call.argument(-1, "dependencies")))

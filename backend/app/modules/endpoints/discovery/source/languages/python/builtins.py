@@ -193,10 +193,32 @@ def declared_default(value: Any) -> Any:
     """Of a class's attribute: `Field("/api")` of a settings class stands for what it has as default."""
     if isinstance(value, Call) and isinstance(value.function, External):
         name = value.function.name.rpartition(".")[2]
-        if name in ("Field", "field", "ib", "attrib"):
+        if name.endswith("Field") or name in ("field", "ib", "attrib"):
             default = value.argument(0 if name == "Field" else -1, "default", MISSING)  # type: ignore[arg-type]
             return default if isinstance(default, str | int | list | dict) else value
     return value
+
+
+def configured(code: "Code", config: Value, key: str) -> Any:
+    """`app.config[key]`, as `from_object` and its like filled it; `MISSING` when they did not."""
+    if not (isinstance(config, Attribute) and config.name == "config" and isinstance(config.value, Call)):
+        return MISSING
+    found: Any = config.value.attributes.get(f"config[{key}]", MISSING)
+    for made in config.value.calls:
+        function = made.function
+        if not (isinstance(function, Attribute) and isinstance(function.value, Attribute)):
+            continue
+        if function.value.name != "config" or found is not MISSING:
+            continue
+        given = made.arguments[0] if made.arguments else None
+        if function.name == "from_object" and given is not None:
+            source = _import(code, [given], made.module) if isinstance(given, str) else given
+            value = code.attribute(source, key, made.module, 0)
+            found = MISSING if isinstance(value, Unknown | Attribute | External) else value
+        elif function.name in ("from_mapping", "update"):
+            given = given if isinstance(given, dict) else {}
+            found = made.keywords.get(key, given.get(key, MISSING))
+    return found
 
 
 def default_of(function: Value, arguments: list[Value], keywords: dict[str, Value]) -> Value:
@@ -242,6 +264,10 @@ def call(
             return _list_method(held, function.name, arguments)
         if isinstance(held, dict):
             return _dict_method(held, function.name, arguments)
+        if function.name in ("get", "setdefault") and arguments and isinstance(arguments[0], str):
+            value = configured(code, held, arguments[0])
+            if value is not MISSING:
+                return value
         if isinstance(held, Attribute | Call) and not (isinstance(held, Call) and function.name == "get"):
             default = default_of(function, arguments, keywords)
             return default if default is not None else MISSING

@@ -59,6 +59,7 @@ class Code:
         self._allowed = 0
         self._depth = 0
         self._active: list[Function] = []
+        self._sites: list[tuple[Value, Module, int]] = []
         self._run()
 
     def _run(self) -> None:
@@ -81,6 +82,7 @@ class Code:
         self._allowed = min(self._steps + MOST_STEPS_A_ROOT, MOST_STEPS)
         self._depth = 0
         self._active.clear()
+        self._sites.clear()
         try:
             action()
         except (_TooMuch, RecursionError):
@@ -269,6 +271,8 @@ class Code:
                     holder[key] = value
                 elif isinstance(holder, Call) and isinstance(key, str):
                     holder.attributes[f"[{key}]"] = value
+                elif isinstance(holder, Attribute) and isinstance(holder.value, Call) and isinstance(key, str):
+                    holder.value.attributes[f"{holder.name}[{key}]"] = value
             case "l" | "t":
                 values = list(value) if isinstance(value, list | tuple) else []
                 for number, part in enumerate(target[1]):
@@ -466,6 +470,8 @@ class Code:
             return value.attributes[f"[{key}]"]
         if isinstance(value, Class):  # `Repository[User]`
             return value
+        if isinstance(key, str) and (found := builtins.configured(self, value, key)) is not MISSING:
+            return found  # type: ignore[no-any-return]
         if isinstance(value, External) and not isinstance(key, str):
             return _annotated(value, key)
         return Unknown(f"{name_of(value)}[{key!r}]" if isinstance(key, str | int) else f"{name_of(value)}[...]")
@@ -585,7 +591,11 @@ class Code:
             case Function():
                 return self._run_function(function, arguments, keywords)
             case Bound():
-                return self._run_function(function.function, [function.receiver, *arguments], keywords)
+                self._sites.append((function.receiver, module, line))
+                try:
+                    return self._run_function(function.function, [function.receiver, *arguments], keywords)
+                finally:
+                    self._sites.pop()
             case Class():
                 return self._make(function, arguments, keywords, module, line)
             case Attribute(value=Class() as owner) if arguments and function.name == "__init__":
@@ -603,11 +613,16 @@ class Code:
     def _record(
         self, function: Value, arguments: list[Value], keywords: dict[str, Value], module: Module, line: int
     ) -> Call:
-        made = Call(function, arguments, keywords, module, line)
-        self.calls.append(made)
         holder = function
         while isinstance(holder, Attribute):
             holder = holder.value
+        for receiver, caller, called_at in reversed(self._sites):
+            if receiver is not holder:
+                break
+            # A method of a subclass that calls what it overrides: the line of interest is that of its own call.
+            module, line = caller, called_at
+        made = Call(function, arguments, keywords, module, line)
+        self.calls.append(made)
         if isinstance(holder, Call):
             holder.calls.append(made)
         return made

@@ -160,11 +160,12 @@ class _Reader:
         returns = node.child_by_field_name("return_type")
         start, end = (body.start_byte, body.end_byte) if body is not None else (0, 0)
         builds = _BUILDS_ROUTES.search(self.source, start, end) is not None
+        kept = builds or end - start <= _SHORT_BODY or self.text(name) == "__init__"
         yield [
             "def",
             self.text(name),
             self.parameters(node.child_by_field_name("parameters"), depth),
-            self.block(body, depth) if builds or end - start <= _SHORT_BODY else None,
+            self.block(body, depth) if kept else None,
             decorators or [],
             node.start_point.row + 1,
             self.expression(returns, depth) if returns is not None else None,

@@ -56,7 +56,7 @@ class Splat:
     value: Value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Scope:
     variables: dict[str, Any]
     parent: Optional["Scope"]
@@ -67,7 +67,7 @@ class Scope:
     """The class whose method runs here, for `super()`."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Module:
     path: str
     """Of the file, or of the folder of a package without `__init__.py`."""
@@ -81,7 +81,7 @@ class Module:
         self.scope = Scope({}, None, self)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Function:
     name: str
     parameters: list[list[Any]]
@@ -103,13 +103,13 @@ class Function:
         return self.scope.module
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Bound:
     function: Function
     receiver: Value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Class:
     name: str
     bases: list[Value]
@@ -145,7 +145,7 @@ class Class:
         return MISSING
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Attribute:
     """An attribute of something whose class lies outside: `router.urls`, `View.as_view`."""
 
@@ -153,7 +153,7 @@ class Attribute:
     name: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Call:
     """What a call gave that cannot be looked into: an object of a class, or the result of something outside. It keeps
     what was done with it."""
@@ -178,13 +178,13 @@ class Call:
         return name in self.keywords or 0 <= position < len(self.arguments)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Super:
     receiver: Value
     owner: Class
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Lazy:
     """A name that an import binds; the module is looked into when the name is used."""
 
