@@ -36,6 +36,12 @@ class ScanType(StrEnum):
     FULL = "full"
 
 
+class Inventory(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    OPENAPI = "openapi"
+
+
 class Level(StrEnum):
     INFO = "info"
     LOW = "low"
@@ -125,6 +131,29 @@ def check(
         verify_tls=not insecure,
     )
     raise typer.Exit(run_check(options))
+
+
+@app.command()
+def discover(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...", help="A directory of source code, a spec (file or URL), or the URL of an API."
+        ),
+    ],
+    output: Annotated[Inventory, typer.Option("-o", "--output", help="What stands on stdout.")] = Inventory.TABLE,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep what was read of source files here: the next run is faster.")
+    ] = None,
+) -> None:
+    """List the endpoints that source code and specs declare; several sources are merged by method and path.
+
+    Source code is read and never run: Express, Fastify, Koa, NestJS; FastAPI, Starlette, Flask, Django; Spring.
+    Exit codes: 0 good, 2 usage or spec error, 3 unreachable, 5 internal, 130 interrupted.
+    """
+    from backend.app.commands.discover import run_discover
+
+    raise typer.Exit(run_discover(sources, output.value, cache))
 
 
 @app.command()

@@ -1,0 +1,119 @@
+"""`touchstone discover` as a person runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.app.commands.discover import run_discover
+from backend.app.engine.spec.normalise import describe
+from backend.app.engine.spec.parse import parse_document
+from tests.support.commands import touchstone
+
+CODE = """
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+app = FastAPI()
+router = APIRouter(prefix="/users")
+@router.get("/{user_id}", dependencies=[Depends(HTTPBearer())])
+def read(user_id: int): ...
+app.include_router(router, prefix="/api")
+lost = APIRouter()
+@lost.get("/lost", deprecated=True)
+def nowhere(): ...
+"""
+SPEC = {
+    "openapi": "3.1.0",
+    "info": {"title": "t", "version": "1"},
+    "servers": [{"url": "https://example.com/api/"}],
+    "paths": {
+        "/users/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
+            "get": {"responses": {}},
+            "delete": {"responses": {}, "security": []},
+        }
+    },
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    code = tmp_path / "code"
+    (code / "tests").mkdir(parents=True)
+    (code / "main.py").write_text(CODE)
+    (code / "broken.py").write_text("from fastapi import FastAPI\napp = FastAPI()\ndef f(:\n")
+    (code / "tests" / "test_main.py").write_text(CODE)
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    return tmp_path
+
+
+def test_a_table_for_people(tree: Path) -> None:
+    done = touchstone("discover", "code", folder=tree)
+    assert done.returncode == 0, done.stderr
+    heading, *rows = done.stdout.splitlines()
+    assert heading.split() == ["METHOD", "PATH", "SOURCES", "AUTH", "MARKS"]
+    assert [row.split()[:4] for row in rows[:1]] == [["GET", "/api/users/{user_id}", "code/main.py:6", "yes"]]
+    assert "deprecated; not known: where its router is mounted" in rows[1]
+    assert "2 endpoints, 1 of them marked" in done.stderr
+    assert "code/broken.py:3" in done.stderr
+    assert "1 tests" in done.stderr
+
+
+def test_code_and_spec_are_merged(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = str(tree / "code")
+    assert run_discover([code, str(tree / "spec.json")], "json", workers=0) == 0
+    found = json.loads(capsys.readouterr().out)
+    users, deleted = (endpoint for endpoint in found["endpoints"] if "users" in endpoint["path"])
+    users, deleted = (users, deleted) if users["method"] == "GET" else (deleted, users)
+    assert [source["where"] for source in users["sources"]] == [
+        f"{code}/main.py:6",
+        f"{tree}/spec.json#/paths/~1users~1{{id}}/get",
+    ]
+    assert [source["kind"] for source in users["sources"]] == ["fastapi", "openapi-3.1"]
+    assert users["requires_auth"] is True
+    assert deleted["path"] == "/api/users/{id}"
+    assert found["left_out"] == {"tests": 1}
+    assert [fault["where"] for fault in found["faults"]] == [f"{code}/broken.py:3"]
+
+
+def test_the_openapi_document_can_be_read_again(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "code" / "urls.py").write_text(
+        "from django.urls import path, re_path\n"
+        'urlpatterns = [path("any/<int:pk>", print), re_path(r"^(a|b)/(c|d)$", print)]\n'
+        'ROOT_URLCONF = "urls"\n'
+    )
+    assert run_discover([str(tree / "code"), str(tree / "spec.json")], "openapi", workers=0) == 0
+    document = capsys.readouterr().out
+    description = describe(parse_document(document.encode()))
+    assert description.faults == ()
+    assert {operation.key for operation in description.operations} == {
+        "GET /api/users/{id}",
+        "DELETE /api/users/{id}",
+        "GET /lost",
+        "GET /any/{pk}",
+        "GET /{var}/{var_2}",
+    }
+    assert json.loads(document)["paths"]["/any/{pk}"]["get"]["x-touchstone-any-method"] is True
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "message"),
+    [
+        ("nowhere", 2, "nowhere"),
+        ("ftp://example.com/spec", 2, "http://"),
+        ("code/main.py", 2, ""),
+        ("http://127.0.0.1:1/openapi.json", 3, ""),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tree: Path, source: str, code: int, message: str) -> None:
+    done = touchstone("discover", source, folder=tree)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert message in done.stderr
+
+
+def test_the_cache_changes_nothing(tree: Path) -> None:
+    first = touchstone("discover", "code", "--cache", "facts", folder=tree)
+    assert (tree / "facts").stat().st_size > 0
+    again = touchstone("discover", "code", "--cache", "facts", folder=tree)
+    assert (again.stdout, again.stderr) == (first.stdout, first.stderr)
