@@ -25,6 +25,8 @@ _LEFT_OUT = {
     }.items()
     for name in names.split()
 }
+_PACKAGES = re.compile(r"(?:^|/)src/(?:\w+/(?:java|kotlin)|com|org|net|io|cn)/")
+"""Below it folders are packages: `com.example.demo` is an application as any other."""
 _LONGEST_LINES = 400
 """Characters a line on average; people write 30 to 40."""
 
@@ -75,7 +77,7 @@ class Directory:
                     and not _never_entered(entry.name)
                     and prefix.count("/") < DEEPEST
                 ):
-                    pending.append((f"{prefix}{entry.name}/", reason or _LEFT_OUT.get(entry.name.lower(), "")))
+                    pending.append((f"{prefix}{entry.name}/", reason or _left_out(prefix, entry.name)))
 
     def read(self, path: str) -> bytes:
         # A link or a pipe may have been put in place of the file since it was listed.
@@ -96,7 +98,8 @@ class InMemory:
         for path in sorted(self.files):
             folders = path.split("/")[:-1]
             if not any(map(_never_entered, folders)):
-                reasons = (_LEFT_OUT.get(folder.lower(), "") for folder in folders)
+                above = ("/".join([*folders[:depth], ""]) for depth in range(len(folders)))
+                reasons = map(_left_out, above, folders)
                 yield Entry(path, len(self.files[path]), next(filter(None, reasons), ""))
 
     def read(self, path: str) -> bytes:
@@ -110,6 +113,10 @@ def is_minified(text: bytes) -> bool:
 def is_bundled(text: bytes) -> bool:
     """By the marks of bundlers; not by `DO NOT EDIT`, which stands in servers generated from a spec too."""
     return _BUNDLED.search(text, 0, 2000) is not None
+
+
+def _left_out(above: str, name: str) -> str:
+    return "" if _PACKAGES.search(above) else _LEFT_OUT.get(name.lower(), "")
 
 
 def _never_entered(name: str) -> bool:

@@ -1,0 +1,29 @@
+"""Java and Kotlin: what runs on the Java virtual machine and is written in `.java` and `.kt`."""
+
+from backend.app.modules.endpoints.discovery.source import Language
+from backend.app.modules.endpoints.discovery.source.languages import languages
+from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Code
+from backend.app.modules.endpoints.discovery.source.languages.jvm.extract import extract
+
+_PROFILES = ("", "-default", "-dev", "-local", "-prod")
+
+languages.register("jvm")(
+    Language(
+        suffixes=(".java", ".kt"),
+        version=1,
+        extract=extract,
+        code=Code,
+        left_out=r"(Tests?|TestCase|IT|ITCase|Spec)\.(java|kt)$|^(package|module)-info\.java$",
+        beside=(
+            *(
+                f"{name}{profile}.{suffix}"
+                for name in ("application", "bootstrap")
+                for profile in _PROFILES
+                for suffix in ("properties", "yml", "yaml")
+            ),
+            "pom.xml",
+            "build.gradle",
+            "build.gradle.kts",
+        ),
+    )
+)
