@@ -138,7 +138,8 @@ def discover(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SRC...", help="A directory of source code, a spec (file or URL), or the URL of an API."
+            metavar="SRC...",
+            help="A directory of source code, a capture of traffic, a spec (file or URL), or the URL of an API.",
         ),
     ],
     output: Annotated[Inventory, typer.Option("-o", "--output", help="What stands on stdout.")] = Inventory.TABLE,
@@ -146,9 +147,10 @@ def discover(
         Path | None, typer.Option(help="Keep what was read of source files here: the next run is faster.")
     ] = None,
 ) -> None:
-    """List the endpoints that source code and specs declare; several sources are merged by method and path.
+    """List the endpoints of source code, specs and captures of traffic; several sources are merged by method and path.
 
     Source code is read and never run: Express, Fastify, Koa, NestJS; FastAPI, Starlette, Flask, Django; Spring.
+    Captures are told by their content: HAR, Postman, curl lines, Insomnia, Bruno, access logs.
     Exit codes: 0 good, 2 usage or spec error, 3 unreachable, 5 internal, 130 interrupted.
     """
     from backend.app.commands.discover import run_discover

@@ -1,4 +1,4 @@
-"""`touchstone discover`: what source code, specs and servers say that an API offers, as one list."""
+"""`touchstone discover`: what source code, specs, servers and traffic say that an API offers, as one list."""
 
 import asyncio
 import re
@@ -130,18 +130,16 @@ def run_discover(sources: Sequence[str], output: str, cache: Path | None = None,
     inventory = Inventory()
     try:
         for source in sources:
+            path = Path(source)
             if "://" in source:
                 require_url("SRC", source)
-                capture = None
-            else:
-                capture = format_of(Path(source))
-            if capture is not None:
-                inventory.add_capture(read_capture(Path(source)), source)
-            elif Path(source).is_dir():
+                inventory.add_description(asyncio.run(_described(source, b"")))
+            elif format_of(path) is not None:
+                inventory.add_capture(read_capture(path), source)
+            elif path.is_dir():
                 inventory.add_code(scan_tree(source, cache=cache, workers=workers), source)
             else:
-                document = b"" if "://" in source else Path(source).read_bytes()
-                inventory.add_description(asyncio.run(_described(source, document)))
+                inventory.add_description(asyncio.run(_described(source, path.read_bytes())))
     except (SpecError, CaptureError) as error:
         fail(redact_phrases(str(error)), USAGE)
     except NothingDiscovered as error:

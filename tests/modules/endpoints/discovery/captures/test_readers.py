@@ -187,6 +187,13 @@ def test_bruno_collections_as_a_folder_and_as_an_archive(kind: str, tmp_path: Pa
     assert reasons(report) == {"no request with a method and a URL": (1, "users/empty.bru")}
 
 
+def test_a_folder_with_a_collection_below_is_no_capture(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "add.bru").write_text(BRUNO["users/add.bru"])
+    (tmp_path / "main.py").write_text("print()")
+    assert format_of(tmp_path) is None
+
+
 def test_a_bruno_file_alone() -> None:
     assert keys(read_capture(BRUNO["users/add.bru"].encode())) == ["POST /users/{group}"]
 

@@ -71,7 +71,11 @@ def read_capture(
 
 
 def format_of(data: Path | bytes) -> str | None:
-    """The format by its registered name; None when it is none that is known, or cannot be read."""
+    """The format by its registered name; None when it is none that is known, or cannot be read.
+
+    A pipe is not looked into: what is read from it is gone."""
+    if isinstance(data, Path) and not (data.is_file() or data.is_dir()):
+        return None
     try:
         return _format_of(Source(data, DEFAULT_LIMITS, lambda done, total: None))[0]
     except CaptureError:

@@ -44,6 +44,17 @@ class Source:
         return b"" if start.startswith(_ZIP) else start.removeprefix(codecs.BOM_UTF8)
 
     @cached_property
+    def top(self) -> frozenset[str]:
+        """The names of what stands right in the folder; none for a file and an archive."""
+        if not self.is_folder:
+            return frozenset()
+        assert isinstance(self._data, Path)  # noqa: S101
+        try:
+            return frozenset(each.name for each in self._data.iterdir())
+        except OSError as error:
+            raise _unreadable(error) from None
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The files of a folder or an archive, in order; none for a file."""
         if self.is_folder:

@@ -44,6 +44,9 @@ class _File:
 
 
 def recognise(source: Source) -> bool:
+    if source.is_folder:
+        # A folder with a collection somewhere below is one of source code.
+        return bool({"bruno.json", "collection.bru"} & source.top)
     return any(name.endswith(_SUFFIX) for name in source.names) or _FIRST.match(source.head.lstrip()) is not None
 
 
