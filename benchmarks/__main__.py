@@ -10,7 +10,7 @@ import time
 
 from benchmarks.support.table import Row, print_table
 
-BENCHMARKS = ("client_rate", "client_timing", "engine_rate", "jobs", "outbox", "sign_in", "web", "startup")
+BENCHMARKS = ("client_rate", "client_timing", "engine_rate", "jobs", "outbox", "sign_in", "source", "web", "startup")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Facts of files by their content, kept between scans in one file."""
+"""Facts of files by their content, and the report of a whole tree, kept between scans in one file."""
 
 import hashlib
 import os
@@ -9,8 +9,8 @@ _HEADER = b"touchstone source facts 1\n"
 
 
 class FactsCache:
-    """Lines of `<digest> <JSON>`. A file that is missing, damaged or of another version is an empty cache. What a scan
-    does not ask for is dropped when it is saved."""
+    """Lines of `<key> <JSON object>`; a key has no spaces. A file that is missing, damaged or of another version is an
+    empty cache. What a scan does not ask for is dropped when it is saved."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -19,15 +19,15 @@ class FactsCache:
         if path is not None:
             self._stored = _load(path)
 
-    def key(self, kind: str, text: bytes) -> bytes:
-        """`kind` says which extraction it is, and its version."""
-        return hashlib.blake2b(text, digest_size=20, key=kind.encode()[:64]).hexdigest().encode()
-
     def get(self, key: bytes) -> bytes | None:
         facts = self._stored.get(key)
         if facts is not None:
             self._used[key] = facts
         return facts
+
+    def keep_all(self) -> None:
+        """Everything is still of use."""
+        self._used = {**self._stored, **self._used}
 
     def put(self, key: bytes, facts: bytes) -> None:
         if self.path is not None:
@@ -46,6 +46,10 @@ class FactsCache:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=20).hexdigest()
 
 
 def _load(path: Path) -> dict[bytes, bytes]:

@@ -60,7 +60,7 @@ class Directory:
         while pending:
             prefix, reason = pending.pop()
             try:
-                with os.scandir(self.root / prefix) as listing:
+                with os.scandir(f"{self.root}/{prefix}") as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
             except OSError:
                 if not prefix:
@@ -82,7 +82,7 @@ class Directory:
     def read(self, path: str) -> bytes:
         # A link or a pipe may have been put in place of the file since it was listed.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(self.root / path, flags), "rb") as file:
+        with os.fdopen(os.open(f"{self.root}/{path}", flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError("it is no regular file")
             return file.read(LARGEST_FILE + 1)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from backend.app.engine.spec.model import Parameter, RequestBody
+from backend.app.engine.spec.model import MediaType, Parameter, ParameterLocation, RequestBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +58,32 @@ class SourceReport:
     """Those that have routes here."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Files that were not looked at, by reason: `{"tests": 31, "too large": 1}`."""
+
+
+def report_from_json(data: Mapping[str, Any]) -> SourceReport:
+    """What `orjson` makes of a report, back again."""
+    return SourceReport(
+        tuple(map(_route_from_json, data["routes"])),
+        tuple(SourceFault(**fault) for fault in data["faults"]),
+        data["files"],
+        tuple(data["frameworks"]),
+        data["left_out"],
+    )
+
+
+def _route_from_json(data: dict[str, Any]) -> Route:
+    data["tags"] = tuple(data["tags"])
+    data["parameters"] = tuple(map(_parameter_from_json, data["parameters"]))
+    if data["body"] is not None:
+        content = (
+            MediaType(media["content_type"], media["schema"], tuple(media["examples"]))
+            for media in data["body"]["content"]
+        )
+        data["body"] = RequestBody(data["body"]["required"], tuple(content))
+    return Route(**data)
+
+
+def _parameter_from_json(data: dict[str, Any]) -> Parameter:
+    data["location"] = ParameterLocation(data["location"])
+    data["examples"] = tuple(data["examples"])
+    return Parameter(**data)

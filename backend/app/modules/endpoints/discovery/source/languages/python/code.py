@@ -33,7 +33,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
 )
 from backend.app.modules.endpoints.discovery.source.model import SourceFault
 
-MOST_STEPS = 20_000_000
+MOST_STEPS = 5_000_000
 """Expressions and statements of a tree."""
 MOST_STEPS_A_ROOT = 500_000
 DEEPEST_CALL = 40
