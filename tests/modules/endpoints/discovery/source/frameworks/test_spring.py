@@ -403,3 +403,63 @@ def test_what_cannot_be_read_is_reported() -> None:
     assert [(route.key, bool(route.unresolved)) for route in found.routes if "x" in route.path] == [
         ("GET /{PATH}/x", True)
     ]
+
+
+def test_interfaces_that_are_generated_from_a_description_in_the_tree() -> None:
+    found = routes(
+        {
+            "src/main/resources/openapi.yml": """
+                openapi: 3.0.3
+                info: {title: Shop, version: "1"}
+                servers: [{url: http://localhost/elsewhere}]
+                paths:
+                  /owners/{id}:
+                    put:
+                      tags: [owner-v2]
+                      operationId: save-owner
+                      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+                      requestBody:
+                        content: {application/json: {schema: {$ref: "#/components/schemas/Owner"}}}
+                      responses: {"200": {description: ok}}
+                  /pets:
+                    get: {tags: [pets], operationId: pets, responses: {"200": {description: ok}}}
+                components:
+                  schemas:
+                    Owner: {type: object, properties: {next: {$ref: "#/components/schemas/Owner"}}}
+            """,
+            "pom.xml": "<configOptions><useTags>true</useTags></configOptions>",
+            "src/main/java/shop/Owners.java": f"""
+                package shop;
+                {WEB}
+                import shop.api.OwnerV2Api;
+                @RestController @RequestMapping("/api") class Owners implements OwnerV2Api {{
+                    @PreAuthorize("isAuthenticated()")
+                    @Override public ResponseEntity<Owner> saveOwner(Integer id, Owner owner) {{ return null; }}
+                }}
+            """,
+        }
+    )
+    assert [(route.key, route.handler, route.requires_auth) for route in found] == [
+        ("PUT /api/owners/{id}", "Owners.saveOwner", True)
+    ]
+    assert found[0].body is not None
+    assert found[0].body.content[0].schema == {"type": "object", "properties": {"next": True}}
+
+
+def test_elements_of_composed_annotations_that_are_aliases_of_each_other() -> None:
+    assert paths(
+        {
+            "src/main/java/shop/Get.java": """
+                package shop;
+                @RequestMapping(method = RequestMethod.GET)
+                public @interface Get {
+                    @AliasFor(attribute = "path") String[] value() default "";
+                    @AliasFor(attribute = "value") String[] path() default "";
+                }
+            """,
+            "src/main/java/shop/Users.java": """
+                package shop;
+                @RestController class Users { @Get("/users") String users() { return ""; } }
+            """,
+        }
+    ) == {"GET /users"}

@@ -23,7 +23,7 @@ def link(code: Code) -> Iterator[Route | SourceFault]:
     annotations = Annotations(code)
     configurations = Configurations(code.sources)
     prefixes = Prefixes(code, annotations, configurations)
-    security = Security(code, annotations, configurations)
+    security = Security(code)
     yield from Controllers(code, annotations, configurations, prefixes, security).routes()
     yield from RouterFunctions(code, annotations, configurations).routes()
 

@@ -96,9 +96,9 @@ class Annotations:
                 if value is None:
                     continue
                 target, attribute = _alias(marks)
-                if target == name.rpartition(".")[2] or (target is None and element == attribute != "value"):
+                if target == name.rpartition(".")[2]:
                     inner.values[attribute or element] = value
-                elif target is None and attribute is None and element != "value" and not marks:
+                elif target is None and element != "value":
                     inner.values[element] = value
             yield from self._expand(inner, declared, depth + 1)
 

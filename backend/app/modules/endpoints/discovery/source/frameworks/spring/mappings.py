@@ -7,9 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backend.app.engine.spec.model import Operation
 from backend.app.modules.endpoints.discovery.source import Facts
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.annotations import Annotation, Annotations
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.configuration import Application, Configurations
+from backend.app.modules.endpoints.discovery.source.frameworks.spring.generated import (
+    GeneratedInterfaces,
+    method_name,
+)
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.parameters import Argument, Parameters
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.paths import combine, join, to_template
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.prefixes import Prefixes
@@ -73,6 +78,7 @@ class Controllers:
         self.prefixes = prefixes
         self.security = security
         self.parameters = Parameters(code, annotations)
+        self.generated = GeneratedInterfaces(code)
 
     def routes(self) -> Iterator[Route | SourceFault]:
         for file in self.code.roots:
@@ -104,20 +110,49 @@ class Controllers:
         application = self.configurations.of(controller.file.path)
         common = next((found for each in ancestry if (found := self._mapping(each.facts, each))), None)
         prefix, reason = self._prefix(controller, names, application)
-        is_empty = True
+        mapped_names: set[str] = set()
         for methods in self._methods(controller):
             mapped = next((found for each in methods if (found := self._mapping(each.facts, each.owner))), None)
             if mapped is not None:
-                is_empty = False
+                mapped_names.add(methods[0].facts["name"])
                 yield from self._routes(controller, ancestry, common, mapped, methods, prefix, reason, application)
-        if is_empty:
-            for each in ancestry:
-                for missing in self.code.supertypes(each)[2]:
-                    if _KNOWN_PARENTS.match(missing) is None:
-                        message = (
-                            f"{controller.name}: the mappings of {missing}, which is not in the tree, are not known"
+        missing = [name for each in ancestry for name in self.code.supertypes(each)[2]]
+        for name in missing:
+            operations = list(self.generated.operations(name))
+            bases = common.paths if common else [Text("")]
+            for operation in operations:
+                if method_name(operation) not in mapped_names:
+                    for base in bases:
+                        yield self._of_operation(
+                            controller, ancestry, operation, application.fill(base), prefix, reason
                         )
-                        yield SourceFault(controller.file.path, controller.facts["line"], message)
+            if not operations and not mapped_names and _KNOWN_PARENTS.match(name) is None:
+                message = f"{controller.name}: the mappings of {name}, which is not in the tree, are not known"
+                yield SourceFault(controller.file.path, controller.facts["line"], message)
+
+    def _of_operation(
+        self, controller: Type, ancestry: list[Type], operation: Operation, base: Text, prefix: Text, reason: str
+    ) -> Route:
+        name = method_name(operation)
+        method = next((each for each in controller.facts["methods"] if each["name"] == name), None)
+        marks = self.annotations.of(method["annotations"], controller) if method else []
+        class_marks = [mark for each in ancestry for mark in self.annotations.of(each.facts["annotations"], each)]
+        path = to_template(join(prefix.value, combine(base.value, operation.path)))
+        unknown = dict.fromkeys(prefix.unknown + base.unknown)
+        return Route(
+            method=operation.method,
+            path=path,
+            file=controller.file.path,
+            line=(method or controller.facts)["line"],
+            framework="spring",
+            handler=f"{controller.name}.{name}",
+            parameters=operation.parameters,
+            body=operation.body,
+            requires_auth=self.security.of(marks, class_marks),
+            unresolved=reason or (f"{', '.join(unknown)} is not known" if unknown else ""),
+            tags=self._tags(class_marks) or operation.tags,
+            deprecated=operation.deprecated or _is_deprecated(marks),
+        )
 
     def _prefix(self, controller: Type, names: set[str], application: Application) -> tuple[Text, str]:
         added = self.prefixes.of(controller, application)
@@ -164,7 +199,7 @@ class Controllers:
                         handler=f"{controller.name}.{methods[0].facts['name']}",
                         parameters=parameters,
                         body=body if verb not in {"GET", "HEAD"} or body is None or body.required else None,
-                        requires_auth=self.security.of(controller, marks, class_marks, verb, path, prefix.value),
+                        requires_auth=self.security.of(marks, class_marks),
                         unresolved=unresolved,
                         tags=self._tags(class_marks),
                         deprecated=_is_deprecated(marks) or _is_deprecated(class_marks),

@@ -1,33 +1,23 @@
-"""Whether a route needs authentication: method security, and the rules of a filter chain where they are plain.
+"""Whether a route needs authentication: by the annotations of method security. The rules of a filter
+chain are not read.
 
 https://docs.spring.io/spring-security/reference/servlet/authorization/method-security.html
 """
 
 import re
 
-from backend.app.modules.endpoints.discovery.source.frameworks.spring.annotations import Annotation, Annotations
-from backend.app.modules.endpoints.discovery.source.frameworks.spring.configuration import Configurations
-from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Code, Type
+from backend.app.modules.endpoints.discovery.source.frameworks.spring.annotations import Annotation
+from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Code
 
 _GUARDS = frozenset({"PreAuthorize", "Secured", "RolesAllowed", "DenyAll", "PermitAll"})
 _OPEN = re.compile(r"^\s*(?:permitAll(?:\(\))?|isAnonymous\(\)|true|@\w+\.permitAll\(\))\s*$")
 
 
 class Security:
-    def __init__(self, code: Code, annotations: Annotations, configurations: Configurations) -> None:
+    def __init__(self, code: Code) -> None:
         self.code = code
-        self.annotations = annotations
-        self.configurations = configurations
 
-    def of(
-        self,
-        controller: Type,
-        marks: list[Annotation],
-        class_marks: list[Annotation],
-        method: str,
-        path: str,
-        prefix: str,
-    ) -> bool | None:
+    def of(self, marks: list[Annotation], class_marks: list[Annotation]) -> bool | None:
         for listed in (marks, class_marks):
             guard = next((mark for mark in listed if mark.name in _GUARDS), None)
             if guard is not None:

@@ -21,6 +21,11 @@ languages.register("jvm")(
                 for profile in _PROFILES
                 for suffix in ("properties", "yml", "yaml")
             ),
+            *(
+                f"{name}.{suffix}"
+                for name in ("openapi", "swagger", "api", "api-docs")
+                for suffix in ("yml", "yaml", "json")
+            ),
             "pom.xml",
             "build.gradle",
             "build.gradle.kts",
