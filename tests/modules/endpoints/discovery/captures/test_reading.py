@@ -179,6 +179,23 @@ def test_paths_over_the_limit_are_left_out_and_counted() -> None:
     assert reasons(report)["more than 10 different paths"][0] == 20
 
 
+def test_bodies_with_ever_other_names_are_described_in_bounded_memory() -> None:
+    words = [one + two for one in "abcdefghijklm" for two in "nopqrstuvwxyz"]
+    entries = [
+        exchange(url=f"http://{word}.test/list", answer={other: {word: 1} for other in words[:50]})
+        for word in words[:100]
+    ]
+    report = read_har(*entries, limits=CaptureLimits(shapes=500))
+    assert len(report.captured) == 100
+    assert len(description_to_bytes(report.description())) < 100_000
+    first = report.captured[0].operation.responses[0].content[0].schema
+    assert not isinstance(first, bool)
+    assert "properties" in first
+    last = report.captured[-1].operation.responses[0].content[0].schema
+    assert not isinstance(last, bool)
+    assert "additionalProperties" in last
+
+
 def test_progress_is_told_and_what_it_raises_ends_the_reading(tmp_path: Path) -> None:
     class Cancelled(Exception):
         pass

@@ -7,6 +7,7 @@ merged.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -39,23 +40,25 @@ _SHORTEST_FORMATTED: Final = 6
 _LONGEST_FORMATTED: Final = 300
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many shapes there may be besides those that are asked for. When none is left, further members of objects are
+    described together."""
+
+    left: int = 1_000_000
+
+
 class Shape:
     """What values at one place have in common."""
 
     __slots__ = (
-        "_choices",
-        "_examples",
-        "_format",
-        "_is_map",
-        "_items",
-        "_members",
-        "_objects",
-        "_others",
-        "_types",
+        "_budget", "_choices", "_examples", "_format", "_is_map", "_items", "_members", "_objects", "_others", "_types",
         "count",
-    )
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget()
+        self._budget.left -= 1
         self.count = 0
         self._types: Counter[str] = Counter()
         self._format: str | None = None
@@ -92,7 +95,7 @@ class Shape:
             self._types["array"] += 1
             if depth < _DEEPEST:
                 if self._items is None:
-                    self._items = Shape()
+                    self._items = Shape(self._budget)
                 for item in value:
                     self._items.add(item, depth + 1)
 
@@ -107,6 +110,8 @@ class Shape:
         self._text(text)
 
     def merge(self, other: "Shape") -> None:
+        # The other one is gone after this.
+        self._budget.left += 1
         self.count += other.count
         self._types.update(other._types)
         if other._format is not None:
@@ -117,12 +122,12 @@ class Shape:
             self._limit_choices()
         self._objects += other._objects
         if other._items is not None:
-            self._items = self._items or Shape()
+            self._items = self._items or Shape(self._budget)
             self._items.merge(other._items)
         if other._is_map:
             self._make_map()
         if other._others is not None:
-            self._others = self._others or Shape()
+            self._others = self._others or Shape(self._budget)
             self._others.merge(other._others)
         for name, member in (other._members or {}).items():
             self._member(name).merge(member)
@@ -211,9 +216,9 @@ class Shape:
             return member
         if len(self._members) >= _MOST_MEMBERS:
             self._make_map()
-        if self._is_map or kind_of(name) in _KEY_KINDS:
+        if self._is_map or self._budget.left <= 0 or kind_of(name) in _KEY_KINDS:
             return self._data()
-        self._members[name] = member = Shape()
+        self._members[name] = member = Shape(self._budget)
         return member
 
     def _make_map(self) -> None:
@@ -224,7 +229,7 @@ class Shape:
 
     def _data(self) -> "Shape":
         if self._others is None:
-            self._others = Shape()
+            self._others = Shape(self._budget)
         return self._others
 
     def _object_schema(self, out: dict[str, Any], harmless: Harmless, texts: bool) -> None:

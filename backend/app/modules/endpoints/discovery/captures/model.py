@@ -23,6 +23,8 @@ class CaptureLimits:
     entries: int = 5_000_000
     files: int = 20_000
     """In a folder or an archive."""
+    shapes: int = 200_000
+    """Members of all bodies of which the schema is inferred, at some 1,000 bytes each."""
     paths: int = 10_000
     """Different paths with a method that are held at a time. When there are more, they are templated on the way."""
 

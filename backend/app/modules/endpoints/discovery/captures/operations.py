@@ -26,7 +26,7 @@ from backend.app.engine.spec.model import (
 )
 from backend.app.modules.endpoints.discovery.captures import templates
 from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
-from backend.app.modules.endpoints.discovery.captures.inference import Shape
+from backend.app.modules.endpoints.discovery.captures.inference import Budget, Shape
 from backend.app.modules.endpoints.discovery.captures.masking import Masker, is_secret
 from backend.app.modules.endpoints.discovery.captures.model import Captured, CaptureLimits, Entry
 from backend.app.modules.endpoints.discovery.captures.templates import VALUE, Path, Seen
@@ -115,6 +115,7 @@ class Collector:
         self.security_schemes: dict[str, SecurityScheme] = {}
         self.masker = Masker()
         self._limits = limits
+        self._budget = Budget(limits.shapes)
         self._base = _split_base(base_url) if base_url else None
         self._facts: dict[tuple[str, str, Path], _Facts] = {}
         self._full = False
@@ -210,7 +211,9 @@ class Collector:
                     facts.given[position] = min(name, facts.given.get(position, name))
                 else:
                     value = unquote(segments[position])
-                    _value_at(facts, position, value[: -len(marked) + len(VALUE)] if marked != VALUE else value)
+                    _value_at(
+                        self._budget, facts, position, value[: -len(marked) + len(VALUE)] if marked != VALUE else value
+                    )
         return facts
 
     def _note(self, facts: _Facts, entry: Entry, query: str) -> None:
@@ -233,11 +236,11 @@ class Collector:
             facts.with_body += 1
             kind = _media_type(entry.body_type, entry.body)
             if kind in facts.bodies or len(facts.bodies) < _MOST_PARAMETERS:
-                self._note_body(facts.bodies.setdefault(kind, Shape()), kind, entry.body)
+                self._note_body(_shape(facts.bodies, kind, self._budget), kind, entry.body)
         if entry.status is not None and (entry.answer_body or entry.answer_type):
             kind = _media_type(entry.answer_type, entry.answer_body)
             if (entry.status, kind) in facts.answers or len(facts.answers) < _MOST_PARAMETERS:
-                self._note_body(facts.answers.setdefault((entry.status, kind), Shape()), kind, entry.answer_body)
+                self._note_body(_shape(facts.answers, (entry.status, kind), self._budget), kind, entry.answer_body)
 
     def _schemes_of_headers(self, facts: _Facts, entry: Entry) -> set[str]:
         schemes: set[str] = set()
@@ -281,7 +284,7 @@ class Collector:
                     continue
             if name not in facts.query and len(facts.query) >= _MOST_PARAMETERS:
                 continue
-            facts.query.setdefault(name, Shape()).add_text(value)
+            _shape(facts.query, name, self._budget).add_text(value)
             if name in seen:
                 facts.repeated.add(name)
             elif valid:
@@ -348,13 +351,13 @@ class Collector:
         self._facts = {}
         for server, method, path, facts in known:
             template = learnt[server].of(path)
-            _note_values(facts, path, template)
+            _note_values(self._budget, facts, path, template)
             if (same := self._facts.setdefault((server, method, template), facts)) is not facts:
                 same.merge(facts)
         for server, method, path, facts in missing:
             template = learnt[server].of(path) if server in learnt else path
             if (server, method, template) in self._facts:
-                _note_values(facts, path, template)
+                _note_values(self._budget, facts, path, template)
                 self._facts[server, method, template].merge(facts)
             else:
                 self._nowhere.add(facts)
@@ -460,11 +463,11 @@ class _Nowhere:
             self._first, self.place = first, facts.places[first]
 
 
-def _note_values(facts: _Facts, path: Path, template: Path) -> None:
+def _note_values(budget: Budget, facts: _Facts, path: Path, template: Path) -> None:
     """The literals that turned out to be values."""
     for position, (before, after) in enumerate(zip(path, template, strict=True)):
         if after == VALUE and before != VALUE:
-            _value_at(facts, position, unquote(before))
+            _value_at(budget, facts, position, unquote(before))
 
 
 def _merge(into: dict[Any, Shape], other: dict[Any, Shape]) -> None:
@@ -475,8 +478,14 @@ def _merge(into: dict[Any, Shape], other: dict[Any, Shape]) -> None:
             into[key] = shape
 
 
-def _value_at(facts: _Facts, position: int, value: str) -> None:
-    facts.values.setdefault(position, Shape()).add_text(_clean(value))
+def _shape(shapes: dict[Any, Shape], key: Any, budget: Budget) -> Shape:
+    if key not in shapes:
+        shapes[key] = Shape(budget)
+    return shapes[key]
+
+
+def _value_at(budget: Budget, facts: _Facts, position: int, value: str) -> None:
+    _shape(facts.values, position, budget).add_text(_clean(value))
     facts.kinds.setdefault(position, set()).add(kind_of(value))
 
 
