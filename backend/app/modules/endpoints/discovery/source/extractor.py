@@ -4,7 +4,6 @@ A file that takes a worker too long or kills it is found out and left out; the o
 """
 
 import multiprocessing
-import os
 import resource
 import signal
 from collections.abc import Callable
@@ -164,8 +163,7 @@ def _extract_all(jobs: list[_Job]) -> list[bytes]:
 
 
 def _prepare() -> None:
-    """In a worker: nothing of ours to steal, nothing to write, nothing to wait for."""
-    os.environ.clear()
+    """In a worker: nothing to write, nothing to wait for, no more memory than a file may need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
