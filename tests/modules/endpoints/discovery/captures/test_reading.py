@@ -277,7 +277,7 @@ def test_no_bytes_crash_a_reader(noise: bytes, kind: str) -> None:
         "insomnia": b'{"__export_format": 4, "resources": [{"_type": "request", ',
         "bruno": b"meta {\n}\nget {\n  url: /a\n",
         "curl": b"curl http://a/b -d ",
-        "access-log": b'1.1.1.1 - - [x] "GET /a HTTP/1.1" 200 1\n',
+        "access-log": b'1.1.1.1 - - [x] "GET /a HTTP/1.1" 200 1\n' * 20,
     }
     content = starts.get(kind, b"") + noise
     assert format_of(content) == kind or not kind or b"\0" in noise
