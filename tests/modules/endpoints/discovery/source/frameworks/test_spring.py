@@ -463,3 +463,33 @@ def test_elements_of_composed_annotations_that_are_aliases_of_each_other() -> No
             """,
         }
     ) == {"GET /users"}
+
+
+def test_prefixes_that_a_handler_mapping_is_made_with() -> None:
+    assert paths(
+        {
+            "src/main/java/shop/WebConfiguration.java": """
+                package shop;
+                @Configuration class WebConfiguration {
+                    @Bean public WebMvcRegistrations registrations(Properties properties) {
+                        return new WebMvcRegistrations() {
+                            @Override public RequestMappingHandlerMapping getRequestMappingHandlerMapping() {
+                                RequestMappingHandlerMapping mapping = new RequestMappingHandlerMapping();
+                                mapping.setPathPrefixes(prefixes());
+                                return mapping;
+                            }
+                            private Map<String, Predicate<Class<?>>> prefixes() {
+                                Map<String, Predicate<Class<?>>> pathPrefixes = new HashMap<>();
+                                pathPrefixes.put("/api", c -> c.isAnnotationPresent(RestController.class));
+                                return pathPrefixes;
+                            }
+                        };
+                    }
+                }
+            """,
+            "src/main/java/shop/Items.java": """
+                package shop;
+                @RestController class Items { @GetMapping("/items") String items() { return ""; } }
+            """,
+        }
+    ) == {"GET /api/items"}

@@ -32,8 +32,8 @@ frameworks.register("spring")(
     Framework(
         description="Spring MVC and Spring WebFlux: annotated controllers and router functions.",
         language="jvm",
-        gate=r"@(?:[\w.]*\.)?\w*(?:Controller|Mapping|Exchange)\b|\bRouterFunction|\b(?:coR|r)outer *\{|addPathPrefix"
-        r"|@RepositoryRestResource",
+        gate=r"@(?:[\w.]*\.)?\w*(?:Controller|Mapping|Exchange)\b|\bRouterFunction|\b(?:coR|r)outer *\{"
+        r"|(?:add|set)PathPrefix|@RepositoryRestResource",
         link=link,
     )
 )

@@ -92,6 +92,10 @@ class Configurations:
             self._of[module] = self._find(module)
         return self._of[module]
 
+    def is_application(self, path: str) -> bool:
+        """Whether a file's module is configured itself; otherwise it may be a part of any."""
+        return _module(path) in self._applications
+
     def _find(self, module: str) -> Application:
         folder = module
         while True:

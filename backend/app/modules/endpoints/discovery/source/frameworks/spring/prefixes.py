@@ -1,4 +1,4 @@
-"""Prefixes that `configurePathMatch` adds to the controllers of which a condition holds.
+"""Prefixes that `configurePathMatch` or `setPathPrefixes` adds to the controllers of which a condition holds.
 
 The conditions that are understood: `HandlerTypePredicate`, and lambdas that ask a class for its annotations, its
 package or its supertypes. Of any other condition it is not known which controllers it means.
@@ -47,7 +47,8 @@ class Prefixes:
     def of(self, controller: Type, application: Application) -> Text:
         """The first prefix whose condition holds for a controller."""
         for prefix in self._declared:
-            if self.configurations.of(prefix.file.path) is not application and not self._is_shared(prefix.file):
+            path = prefix.file.path
+            if self.configurations.is_application(path) and self.configurations.of(path) is not application:
                 continue
             holds = True if prefix.condition is None else self._holds(prefix.condition, controller, 0)
             if holds is None:
@@ -56,17 +57,13 @@ class Prefixes:
                 return application.fill(self._text(prefix.path, application))
         return Text("")
 
-    def _is_shared(self, file: File) -> bool:
-        """Of a module that is no application of its own."""
-        return bool(self.configurations.of(file.path).unresolved)
-
     @cached_property
     def _declared(self) -> list[_Prefix]:
         found: list[_Prefix] = []
         for file in self.code.roots:
             for type_ in file.walk():
                 for method in type_.facts["methods"]:
-                    if method["name"] == _MEANT and method["body"]:
+                    if method["body"] and (method["name"] == _MEANT or _sets_prefixes(method["body"])):
                         found += self._of_body(method["body"], type_, {}, 0)
         return found
 
@@ -80,7 +77,8 @@ class Prefixes:
             expression = statement[-1]
             for call in _calls(expression):
                 _, _, name, arguments, _ = call
-                if name == "addPathPrefix" and arguments:
+                is_entry = name == "put" and len(arguments) == 2 and arguments[1][0] in {"fn", "c"}
+                if arguments and (name == "addPathPrefix" or is_entry):
                     condition = Value(arguments[1], owner, names) if len(arguments) > 1 else None
                     yield _Prefix(Value(arguments[0], owner, names), condition, owner.file)
                 elif call[1] in (None, ["n", "this"]) and (method := owner.method(name, len(arguments))):
@@ -245,6 +243,11 @@ class Prefixes:
         if name == "equals" and owner is not None and owner[0] == "t":
             return self.code.resolve(owner[1], scope) is controller
         return None
+
+
+def _sets_prefixes(body: list[Any]) -> bool:
+    """Of a `RequestMappingHandlerMapping`."""
+    return any(call[2] == "setPathPrefixes" for statement in body for call in _calls(statement[-1]))
 
 
 def _operands(expression: Expression) -> list[Expression]:

@@ -43,7 +43,7 @@ _HAS_ROUTES = re.compile(
     rb"|SecurityFilterChain|SecurityWebFilterChain|HttpSecurity|PathPrefix"
 )
 _KEPT_BODY = re.compile(
-    rb"RouterFunction|\broute\(|\b(?:co)?[rR]outer\b|\bnest\b|PathPrefix|PathMatchConfigurer|"
+    rb"RouterFunction|\broute\(|\b(?:co)?[rR]outer\b|\bnest\b|[pP]athPrefix|PathMatchConfigurer|"
     rb"authorize(?:Http)?Requests|authorizeExchange|\.(?:GET|POST|PUT|DELETE|PATCH)\("
 )
 
@@ -68,6 +68,9 @@ class Reader:
 
     def name(self, node: Node) -> str:
         return self.text(node.child_by_field_name("name"))
+
+    def holds(self, node: Node, word: bytes) -> bool:
+        return self.source.find(word, node.start_byte, node.end_byte) >= 0
 
     def keeps(self, body: Node) -> bool:
         return _KEPT_BODY.search(self.source, body.start_byte, body.end_byte) is not None

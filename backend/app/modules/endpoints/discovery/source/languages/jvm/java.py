@@ -91,12 +91,22 @@ class JavaReader(Reader):
             elif member.type == "enum_constant":
                 fields.append([self.name(member), ["String", []], [], "constant", None])
         if self.with_methods or kind == "annotation":
-            facts["methods"] = [
-                self._method(member)
-                for member in members
-                if member.type in {"method_declaration", "annotation_type_element_declaration"}
-            ]
+            facts["methods"] = [self._method(method) for member in members for method in self._with_anonymous(member)]
         return facts
+
+    def _with_anonymous(self, member: Node) -> list[Node]:
+        """A method, and those of the anonymous class in it that configures prefixes: they see the same names."""
+        if member.type not in {"method_declaration", "annotation_type_element_declaration"}:
+            return []
+        found = [member]
+        pending = [member] if self.holds(member, b"setPathPrefixes") else []
+        while pending:
+            for child in pending.pop().named_children:
+                if child.type == "method_declaration":
+                    found.append(child)
+                elif self.holds(child, b"setPathPrefixes"):
+                    pending.append(child)
+        return found
 
     def _members(self, body: Node | None) -> list[Node]:
         found: list[Node] = []
