@@ -19,7 +19,7 @@ from pathlib import Path
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
 from benchmarks.support.table import Row, print_table
 
-FILES = 6_000
+FILES = 10_000
 ROUTES_A_FILE = 8
 CPU_S = 1.0
 AGAIN_S = 0.1

@@ -56,7 +56,7 @@ class Language:
     """What the linkers of the language's frameworks get: the facts of all files with names resolved between them. Made
     once per tree. It may yield faults to the report as `faults`, an iterable of `SourceFault`, read after linking."""
     left_out: str = ""
-    """RE2 pattern, searched in base names: tests, declarations and generated files (`_test\\.py$`), never roots."""
+    """Pattern of Python's `re`, searched in base names: tests, declarations and generated files, which are no roots."""
     beside: tuple[str, ...] = ()
     """Base names of other files that linking reads (`tsconfig.json`)."""
 

@@ -82,10 +82,14 @@ class Directory:
     def read(self, path: str) -> bytes:
         # A link or a pipe may have been put in place of the file since it was listed.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(f"{self.root}/{path}", flags), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file = os.open(f"{self.root}/{path}", flags)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError("it is no regular file")
-            return file.read(LARGEST_FILE + 1)
+            return os.read(file, min(status.st_size, LARGEST_FILE))
+        finally:
+            os.close(file)
 
 
 class InMemory:

@@ -1,6 +1,7 @@
 """A tree of source code to its routes: gate, extract in worker processes, link."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -219,10 +220,10 @@ class LanguageSources:
     def __post_init__(self) -> None:
         gates = [framework.gate for _, framework in frameworks.items() if framework.language == self.name]
         self.gate = _pattern("|".join(f"(?:{gate})" for gate in gates))
-        self._left_out = _pattern(self.language.left_out) if self.language.left_out else None
+        self._left_out = re.compile(self.language.left_out or "(?!)")
 
     def is_left_out(self, base_name: str) -> bool:
-        return self._left_out is not None and self._left_out.search(base_name.encode()) is not None
+        return self._left_out.search(base_name) is not None
 
     def facts(self, path: str) -> Facts | None:
         self.scan.check()

@@ -104,3 +104,77 @@ def test_flask_restful_and_restx() -> None:
         "DELETE /t/",
         "DELETE /t/all",
     }
+
+
+def test_prefixes_out_of_the_configuration() -> None:
+    assert paths(
+        {
+            "app.py": """
+                from flask import Flask
+                from views import load
+                app = Flask(__name__)
+                app.config.from_object("config.Default")
+                app.config["LATE"] = "/late"
+                @app.route(app.config["LATE"])
+                def late(): ...
+                for load_views in unknown_plugins():
+                    load_views(app)
+            """,
+            "views.py": """
+                from flask import Blueprint
+                bp = Blueprint("bp", __name__)
+                @bp.get("/x")
+                def x(): ...
+                def load(app):
+                    app.register_blueprint(bp, url_prefix=app.config["PREFIX"])
+            """,
+            "config.py": "class Base:\n    PREFIX = '/p'\nclass Default(Base): ...\n",
+        }
+    ) == {"GET /late", "GET /p/x"}
+
+
+def test_blueprints_that_are_registered_out_of_a_list_that_is_not_known() -> None:
+    """Those that nothing else registers are in it."""
+    assert paths(
+        {
+            "app.py": """
+                from flask import Flask
+                from found import all_blueprints
+                app = Flask(__name__)
+                for blueprint in all_blueprints():
+                    app.register_blueprint(blueprint, url_prefix="/api")
+            """,
+            "found.py": "def all_blueprints():\n    return magic.find()\n",
+            "things.py": """
+                from flask import Blueprint
+                things = Blueprint("things", __name__)
+                @things.route("/things")
+                def all_things(): ...
+            """,
+        }
+    ) == {"GET /api/things"}
+
+
+def test_a_route_stands_where_it_is_declared_and_not_where_a_subclass_adds_it() -> None:
+    found = routes(
+        {
+            "app.py": """
+                from flask import Flask
+                from base import Prefixed
+                app = Flask(__name__)
+                bp = Prefixed("bp", __name__)
+                bp.add_url_rule("/x", view_func=print)
+                app.register_blueprint(bp)
+            """,
+            "base.py": """
+                from flask import Blueprint
+                class Prefixed(Blueprint):
+                    def __init__(self, *args, **kwargs):
+                        self.__prefix = "/pre"
+                        super().__init__(*args, **kwargs)
+                    def add_url_rule(self, rule, endpoint=None, view_func=None, **options):
+                        super().add_url_rule(self.__prefix + rule, endpoint, view_func, **options)
+            """,
+        }
+    )
+    assert [(route.key, route.file, route.line) for route in found] == [("GET /pre/x", "app.py", 6)]

@@ -50,6 +50,7 @@ _INCLUDE = frozenset(
     {"django.urls.include", "django.urls.conf.include", "django.conf.urls.include", "django.conf.urls.defaults.include"}
 )
 _I18N = frozenset({"django.conf.urls.i18n.i18n_patterns"})
+_RESOLVER = frozenset({"django.urls.URLResolver", "django.urls.resolvers.URLResolver"})
 _TRANSLATED = frozenset({"gettext_lazy", "ugettext_lazy", "gettext", "_", "pgettext_lazy"})
 _MOST_NESTED = 30
 _MOST_ROUTES = 100_000
@@ -206,6 +207,8 @@ class _Walk:
         if names & _I18N:
             prefixed = call.keywords.get("prefix_default_language") is not False
             self._patterns(list(call.arguments), place.below(f"{self.language}/" if prefixed else ""), depth + 1)
+        elif names & _RESOLVER:
+            self._resolver(call, place, depth)
         elif names & _PATH or names & _REGEX:
             self._one(call, place, bool(names & _REGEX), depth)
         elif any(
@@ -214,6 +217,20 @@ class _Walk:
             views = call.arguments[0] if call.arguments and isinstance(call.arguments[0], str) else ""
             for argument in call.arguments:
                 self._patterns(argument, replace(place, views=views if isinstance(views, str) else ""), depth + 1)
+
+    def _resolver(self, call: Call, place: _Place, depth: int) -> None:
+        pattern, text = call.argument(0, "pattern"), ""
+        bases = {name.rpartition(".")[2] for name in self.code.external_bases(pattern)}
+        if "LocalePrefixPattern" in bases:
+            text = f"{self.language}/"
+        elif isinstance(pattern, Call):
+            written = text_of(pattern.argument(0, "route"))[0]
+            text = _from_route(written) if "RoutePattern" in bases else _from_regex(written)
+        target = self._urlconf(call.argument(1, "urlconf_name"), call.module)
+        if isinstance(target, Module):
+            self._module(target, place.below(text))
+        else:
+            self._patterns(target, place.below(text), depth + 1)
 
     def _one(self, call: Call, place: _Place, is_regex: bool, depth: int) -> None:
         route = call.argument(0, "regex" if is_regex and "regex" in call.keywords else "route")

@@ -29,6 +29,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
     Call,
     Class,
     Function,
+    Unknown,
     Value,
     name_of,
 )
@@ -82,6 +83,8 @@ class _Walk:
         self.code = code
         self.seen: set[int] = set()
         self.found: list[Route] = []
+        self.open: list[_Place] = []
+        """Where blueprints out of a list that is not known are registered: those that nothing else registers."""
 
     def run(self) -> list[Route]:
         for app in [*self.code.objects(_APPS), *self._parameters()]:
@@ -94,7 +97,7 @@ class _Walk:
                 self._object(restful, place if self._is(target, _BLUEPRINTS) else _Place(), 0)
         for loose in self.code.objects(_BLUEPRINTS | _NAMESPACES):
             if id(loose) not in self.seen:
-                place = _Place(unknown=("where its blueprint is registered",))
+                place = next(iter(self.open), _Place(unknown=("where its blueprint is registered",)))
                 self._object(loose, self._own(loose, place, None), 0)
         return self.found
 
@@ -153,6 +156,8 @@ class _Walk:
         match name:
             case "register_blueprint" | "register_api":
                 blueprint = call.argument(0, "blueprint")
+                if isinstance(attribute_path(blueprint)[0], Unknown):
+                    self.open.append(place.below(call.argument(-1, "url_prefix")))
                 self._object(blueprint, self._own(blueprint, place, call.argument(-1, "url_prefix")), depth + 1)
             case "add_namespace":
                 namespace = call.argument(0, "ns")

@@ -31,6 +31,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
     External,
     Function,
     Text,
+    Unknown,
     Value,
     name_of,
 )
@@ -85,6 +86,8 @@ class _Walk:
         self.code = code
         self.seen: set[int] = set()
         self.routes: list[Route] = []
+        self.open: list[_Place] = []
+        """Where routers out of a list that is not known are included: those that nothing else includes."""
 
     def run(self) -> list[Route]:
         mounted = {id(target) for call in self.code.calls for target in self._targets(call)}
@@ -96,7 +99,7 @@ class _Walk:
         loose = [router for router in self.code.objects(_ROUTERS) if id(router) not in self.seen]
         for router in [*(router for router in loose if id(router) not in mounted), *loose]:
             if id(router) not in self.seen:
-                place = _Place(unknown=("where its router is mounted",))
+                place = next(iter(self.open), _Place(unknown=("where its router is mounted",)))
                 self._object(router, place, 0)
         return self.routes
 
@@ -153,7 +156,11 @@ class _Walk:
             name = name.removeprefix(part)
         match name:
             case "include_router":
-                self._object(call.argument(0, "router"), place.below(call.argument(-1, "prefix"), call), depth + 1)
+                below = place.below(call.argument(-1, "prefix"), call)
+                router = call.argument(0, "router")
+                if isinstance(attribute_path(router)[0], Unknown) and not place.unknown:
+                    self.open.append(below)
+                self._object(router, below, depth + 1)
             case "mount":
                 path = call.argument(0, "path")
                 path = path.rstrip("/") if isinstance(path, str) else path

@@ -204,11 +204,11 @@ def configured(code: "Code", config: Value, key: str) -> Any:
     if not (isinstance(config, Attribute) and config.name == "config" and isinstance(config.value, Call)):
         return MISSING
     found: Any = config.value.attributes.get(f"config[{key}]", MISSING)
-    for made in config.value.calls:
+    # A function that takes an application takes one of those there are.
+    filled = [made for made in config.value.calls if made in code.configurations] or code.configurations
+    for made in filled:
         function = made.function
-        if not (isinstance(function, Attribute) and isinstance(function.value, Attribute)):
-            continue
-        if function.value.name != "config" or found is not MISSING:
+        if not isinstance(function, Attribute) or found is not MISSING:
             continue
         given = made.arguments[0] if made.arguments else None
         if function.name == "from_object" and given is not None:

@@ -52,6 +52,8 @@ class Code:
         self.names = Modules(sources.paths)
         self.modules: dict[str, Module] = {}
         self.calls: list[Call] = []
+        self.configurations: list[Call] = []
+        """Calls of `app.config.from_object` and its like."""
         self.faults: list[SourceFault] = []
         self._functions: list[Function] = []
         self._classes: list[Class] = []
@@ -623,6 +625,10 @@ class Code:
             module, line = caller, called_at
         made = Call(function, arguments, keywords, module, line)
         self.calls.append(made)
+        if isinstance(function, Attribute) and function.name in ("from_object", "from_mapping", "update"):
+            inner = function.value
+            if isinstance(inner, Attribute) and inner.name == "config":
+                self.configurations.append(made)
         if isinstance(holder, Call):
             holder.calls.append(made)
         return made
