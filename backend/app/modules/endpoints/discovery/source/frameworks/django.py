@@ -325,7 +325,7 @@ class _Walk:
     def _methods_of_view(self, view: Value, allowed: Value = None) -> list[str]:
         found = [method for method in methods_of_class(view) if method not in ("HEAD", "OPTIONS")]
         for base in self._base_names(view):
-            found += _VIEW_METHODS.get(base, ())
+            found += _VIEW_METHODS.get(base) or ("GET",) * base.endswith(("ListView", "DetailView", "FilterView"))
         return self._allowed(view, list(dict.fromkeys(found)), allowed) or ["*"]
 
     def _allowed(self, view: Value, methods: list[str], allowed: Value = None) -> list[str]:
