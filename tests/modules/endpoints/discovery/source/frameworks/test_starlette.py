@@ -38,3 +38,22 @@ def test_routes_mounts_and_endpoints() -> None:
         "PUT /late",
         "GET /old",
     }
+
+
+def test_routes_that_are_assigned_later() -> None:
+    assert paths(
+        {
+            "app.py": """
+                from starlette.applications import Starlette
+                from starlette.routing import Route
+                class Admin:
+                    def __init__(self, app):
+                        self.admin = Starlette()
+                        self.admin.router.routes = [Route("/{identity}/list", self.list)]
+                        app.mount("/admin", app=self.admin)
+                    async def list(self, request): ...
+                main = Starlette()
+                Admin(main)
+            """
+        }
+    ) == {"GET /admin/{identity}/list"}

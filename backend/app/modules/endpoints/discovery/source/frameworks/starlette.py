@@ -146,7 +146,8 @@ class _Walk:
             routes = built.argument(0, "routes")
         if routes is None and bases & _STARLETTE_APPS:
             routes = built.argument(1, "routes")
-        self._list(routes, inside, framework, depth)
+        for listed in (routes, made.attributes.get("routes"), made.attributes.get("router.routes")):
+            self._list(listed, inside, framework, depth)
         for call in made.calls:
             self._called(call, inside, framework, depth)
 

@@ -267,6 +267,8 @@ class Code:
                 elif isinstance(holder, Module):
                     self.execute(holder)
                     holder.scope.variables[target[2]] = value
+                elif isinstance(holder, Attribute) and isinstance(holder.value, Call):
+                    holder.value.attributes[f"{holder.name}.{target[2]}"] = value
             case "i":
                 holder, key = self.evaluate(target[1], scope), self.evaluate(target[2], scope)
                 if isinstance(holder, dict) and isinstance(key, str | int):
