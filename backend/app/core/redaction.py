@@ -55,6 +55,10 @@ _FORMS: Final = (
     (r"(?i)([?&](?:code|state|key|sig|signature)=)[^&\s\"'<>#\\]+", rf"\1{MASK}"),
 )
 
+_ANY: Final = "|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED])
+_LINE: Final = 4096
+"""Bytes of what is searched as a line."""
+
 _LITERAL = re.compile(r"null|true|false|NaN|-?(?:Infinity|[0-9][0-9.eE+-]*)")
 
 _ID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
@@ -101,7 +105,7 @@ def redact_phrases(text: str) -> str:
     """As `redact_text`, without what only a name gives away: for sentences, in which `token: missing` says no more than
     that."""
     text = redact_values(text)
-    if _finder().search(text.encode()) is not None:
+    if _has_form(text.encode()):
         for form, mask in _compiled_forms():
             text = form.sub(mask, text)
     return text
@@ -152,7 +156,7 @@ def remember_settings(settings: BaseModel) -> None:
 
 
 def _is_clean(raw: bytes) -> bool:
-    return _finder().search(raw) is None and not _values.found_in(raw)
+    return not _has_form(raw) and not _values.found_in(raw)
 
 
 def _redact_texts(value: Any, name: str = "") -> Any:
@@ -233,6 +237,8 @@ class Values:
 
     def found_in(self, raw: bytes) -> list[str]:
         """The values that the text may hold, the longest first; mostly none."""
+        if not self._held:
+            return []
         found = self._in_windows(raw)
         if b"%" in raw or b"\\" in raw:
             found = found.union(*map(self._in_windows, _readings(raw)))
@@ -336,16 +342,36 @@ def _is_json_literal(value: str, between: str) -> bool:
 
 
 def _compiled(pattern: str | bytes) -> Any:
+    return re2.compile(pattern, _options())
+
+
+def _options() -> Any:
     options = re2.Options()
     options.max_mem = 64 << 20
     options.log_errors = False
-    return re2.compile(pattern, options)
+    return options
+
+
+def _has_form(raw: bytes) -> bool:
+    """Whether the text may hold a secret by its form or its name: one search tells that a line holds none."""
+    if len(raw) <= _LINE:
+        return _line_finder().Match(raw) is not None
+    return _finder().search(raw) is not None
+
+
+@lru_cache(maxsize=1)
+def _line_finder() -> Any:
+    """A set of one: asked whether, and not where, it costs half. It fails where RE2's memory does not suffice, so long
+    texts are not for it."""
+    finder = re2.Set.SearchSet(_options())
+    finder.Add(_ANY)
+    finder.Compile()
+    return finder
 
 
 @lru_cache(maxsize=1)
 def _finder() -> Any:
-    """What matches bytes that may hold a secret by its form or its name: one search tells that a line holds none."""
-    return _compiled("|".join([f"(?:{form})" for form, _ in _FORMS] + [_NAMED]).encode())
+    return _compiled(_ANY.encode())
 
 
 @lru_cache(maxsize=1)
