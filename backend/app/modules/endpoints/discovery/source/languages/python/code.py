@@ -91,7 +91,7 @@ class Code:
             self.faults.append(SourceFault(path, line, "it takes too many steps to follow; routes may be missing"))
 
     def _exercise(self, made: Class, methods: list[Function]) -> None:
-        receiver = self.call(made, [], {}, made.module, made.line)
+        receiver = self._make(made, [], {}, made.module, made.line, alone=True)
         for method in methods:
             if not method.called:
                 self._run_function(method, [receiver], {}, alone=True)
@@ -636,14 +636,20 @@ class Code:
         return made
 
     def _make(
-        self, made_of: Class, arguments: list[Value], keywords: dict[str, Value], module: Module, line: int
+        self,
+        made_of: Class,
+        arguments: list[Value],
+        keywords: dict[str, Value],
+        module: Module,
+        line: int,
+        alone: bool = False,
     ) -> Call:
         made_of.made = True
         made = Call(made_of, arguments, keywords, module, line)
         self.calls.append(made)
         initialiser = self._find(made_of, "__init__")
         if isinstance(initialiser, Function):
-            self._run_function(initialiser, [made, *arguments], keywords)
+            self._run_function(initialiser, [made, *arguments], keywords, alone)
         else:
             made.attributes.update(keywords)  # dataclasses, models, settings
         return made
