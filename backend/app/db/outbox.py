@@ -175,6 +175,9 @@ async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequ
     than that of the transaction: whoever signs in leaves a trace in their own.
     """
     workspace_id = event[7]
+    is_covered = tenancy.covers(session, workspace_id)
+    if is_covered and driver.open_on_postgresql(session):
+        return int(await driver.fetch_value(session, *_on_postgresql(event, jobs)))
 
     def on_sqlite(connection: SqliteConnection) -> int:
         occurred_at = event[-1].astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -185,7 +188,7 @@ async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequ
         return cast("int", position)
 
     def on_postgresql(cursor: DBAPICursor) -> int:
-        if tenancy.covers(session, workspace_id):
+        if is_covered:
             return insert(cursor)
         tenancy.move(cursor, workspace_id)
         position = insert(cursor)
@@ -193,12 +196,15 @@ async def insert_event(session: AsyncSession, event: tuple[Any, ...], jobs: Sequ
         return position
 
     def insert(cursor: DBAPICursor) -> int:
-        if jobs:
-            columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
-            cursor.execute(_POSTGRESQL_EVENT_AND_JOBS, (*event, *columns))
-        else:
-            cursor.execute(_POSTGRESQL_EVENT, event)
+        cursor.execute(*_on_postgresql(event, jobs))
         row: Any = cursor.fetchone()
         return int(row[0])
 
     return await driver.run(session, on_sqlite, on_postgresql)
+
+
+def _on_postgresql(event: tuple[Any, ...], jobs: Sequence[JobRow]) -> tuple[str, tuple[Any, ...]]:
+    if not jobs:
+        return _POSTGRESQL_EVENT, event
+    columns = zip(*((job.id, job.handler, job.queue, job.max_attempts) for job in jobs), strict=True)
+    return _POSTGRESQL_EVENT_AND_JOBS, (*event, *columns)
