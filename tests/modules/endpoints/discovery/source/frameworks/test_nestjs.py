@@ -118,3 +118,35 @@ def test_decorators_of_the_same_name_from_elsewhere_are_not_ours() -> None:
     assert not routes(
         {"c.ts": "import { Controller, Get } from 'other';\n@Controller('x') class C { @Get('/y') g() {} }"}
     )
+
+
+def test_the_prefix_comes_from_the_settings() -> None:
+    assert paths(
+        {
+            "src/main.ts": """
+                import { NestFactory } from '@nestjs/core';
+                import { ConfigService } from '@nestjs/config';
+                import { AppModule } from './app.module';
+                async function bootstrap() {
+                  const app = await NestFactory.create(AppModule);
+                  const config = app.get(ConfigService);
+                  app.setGlobalPrefix(config.getOrThrow('app.prefix', { infer: true }));
+                }
+                void bootstrap();
+            """,
+            "src/app.module.ts": """
+                import { Controller, Get, Module } from '@nestjs/common';
+                import { ConfigModule } from '@nestjs/config';
+                import app from './app.config';
+                @Controller('things')
+                class Things { @Get() list() {} }
+                @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, load: [app] })], controllers: [Things] })
+                export class AppModule {}
+            """,
+            "src/app.config.ts": """
+                import { registerAs } from '@nestjs/config';
+                export default registerAs('app', () => ({ prefix: process.env.API_PREFIX }));
+            """,
+            ".env.example": "PORT=3000\nAPI_PREFIX='rest'\n",
+        }
+    ) == {"GET /rest/things"}

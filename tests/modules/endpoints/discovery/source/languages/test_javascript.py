@@ -99,3 +99,11 @@ def test_paths_are_computed(expression: str, path: str) -> None:
     assert paths({"app.js": f"const app = require('express')(); const path = ({expression}); app.get(path, h);"}) == {
         f"GET {path}"
     }
+
+
+def test_an_endless_computation_ends_and_costs_no_routes() -> None:
+    endless = "for (;;) { work(); } function work() { for (const a of [1, 2, 3]) for (const b of [1, 2, 3]) work(); }"
+    found = report(
+        {"app.js": f"const app = require('express')(); app.get('/x', h); start(); function start() {{ {endless} }}"}
+    )
+    assert [route.key for route in found.routes] == ["GET /x"]

@@ -17,11 +17,14 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
     route_of,
     template,
 )
+from backend.app.modules.endpoints.discovery.source.languages.javascript.settings import SETTING
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
     ClassV,
+    Func,
     Function,
+    Method,
     Native,
     Obj,
     Options,
@@ -80,13 +83,18 @@ class Application(Native):
     """None: versions are no part of paths."""
     default_versions: list[str] = field(default_factory=list)
 
+    def settle(self, evaluator: Evaluator) -> None:
+        settle = evaluator.settings.settle
+        self.prefix = settle(self.prefix, self.file)
+        if self.version_prefix is not None:
+            self.version_prefix = settle(self.version_prefix, self.file)
+        self.default_versions = [settle(version, self.file) for version in self.default_versions]
+
     def call(self, name: str, call: Call) -> Value:
         if name == "setGlobalPrefix":
-            self.prefix = (
-                text_of(call.value(0))
-                if call.label(0) == "" or isinstance(call.value(0), str)
-                else text_of(Unknown(call.label(0) or value_label(call.value(0))))
-            )
+            value = call.value(0)
+            known = isinstance(value, str) or value_label(value)
+            self.prefix = text_of(value if known else Unknown(call.label(0)))
             excluded = call.options(1).get("exclude")
             self.excluded = (
                 [pair for value in excluded for pair in _excluded(value, call.evaluator)]
@@ -98,9 +106,12 @@ class Application(Native):
             kind = options.get("type")
             if kind == "URI" or not len(call) or kind is UNDEFINED:
                 prefix = options.get("prefix")
-                self.version_prefix = prefix if isinstance(prefix, str) else "" if prefix is False else "v"
+                given = text_of(prefix) if isinstance(prefix, (str, Unknown)) else "v"
+                self.version_prefix = "" if prefix is False else given
                 self.default_versions = _versions(options.get("defaultVersion"))
-        elif name in ("get", "resolve", "select"):
+        elif name == "get":
+            return SettingsService()
+        elif name in ("resolve", "select"):
             return Unknown(call.label(0))
         elif name in ("getHttpAdapter", "getHttpServer", "connectMicroservice"):
             call.values()
@@ -108,6 +119,44 @@ class Application(Native):
         else:
             call.run_callbacks()
         return self
+
+
+class SettingsService(Native):
+    """`ConfigService` of `@nestjs/config`, as the values of settings are known only when the modules were followed."""
+
+    def get(self, name: str, evaluator: Evaluator) -> Value:
+        return Method(self, name) if name in ("get", "getOrThrow") else Unknown(name)
+
+    def call(self, name: str, call: Call) -> Value:
+        key = call.value(0)
+        if name in ("get", "getOrThrow") and isinstance(key, str):
+            default = call.value(1)
+            if isinstance(default, (str, int)):
+                call.evaluator.settings.defaults[key] = default
+            return Unknown(f"{SETTING}{key}")
+        return self if name in ("get", "select", "resolve") else Unknown(name)
+
+
+@package("@nestjs/config")
+def _config(evaluator: Evaluator) -> Value:
+    settings = evaluator.settings
+
+    def register_as(call: Call) -> Value:
+        name, make = call.value(0), call.value(1)
+        if isinstance(name, str):
+            settings.namespaces[name] = make
+        return Obj({"%settings": make, "KEY": Unknown("KEY")})
+
+    def for_root(call: Call) -> Value:
+        loaded = call.options(0).get("load")
+        for make in loaded if isinstance(loaded, list) else []:
+            found = call.evaluator.force(make)
+            if isinstance(found, Func):
+                settings.shared.append(found)
+        return Obj({"module": Unknown("ConfigModule")})
+
+    names = {name: Function(for_root, name=name) for name in ("forRoot", "forRootAsync", "forFeature")}
+    return Obj({"registerAs": Function(register_as, name="registerAs"), "ConfigModule": Obj({**names})})
 
 
 def _excluded(value: Value, evaluator: Evaluator) -> list[tuple[str, str]]:
@@ -218,6 +267,8 @@ class _Linker:
         found: dict[int, list[_Found]] = {}
         for application in applications:
             self._walk(application, found)
+        for application in applications:
+            application.settle(self.evaluator)
         listed = self._listed()
         by_id = {id(klass): klass for klass in controllers}
         for klass in by_id.values():
@@ -327,6 +378,7 @@ class _Linker:
         modules = self.module_paths.get(id(application), {})
         prefixes = modules.get(id(place.module), [""]) if place.module is not None else [""]
         names: set[str] = set()
+        settle = self.evaluator.settings.settle
         at: Value = klass
         for _ in range(20):
             if not isinstance(at, ClassV):
@@ -378,7 +430,7 @@ class _Linker:
                     )
                     needs = _auth(decorators, auth)
                     for path in self._whole(application, prefixes, own_versions, ctrl_paths, path_values, method):
-                        yield route_of(entry, template(path), "nestjs", needs, unresolved)
+                        yield route_of(entry, template(settle(path, at.file)), "nestjs", needs, unresolved)
             at = self.evaluator.force(at.base)
 
     def _paths(self, value: Value) -> list[str]:

@@ -13,6 +13,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluat
     Starter,
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.extract import extract
+from backend.app.modules.endpoints.discovery.source.languages.javascript.settings import ENVIRONMENT_FILES
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import Native
 from backend.app.modules.endpoints.discovery.source.model import SourceFault
 
@@ -71,6 +72,14 @@ languages.register("javascript")(
         code=Code,
         left_out=r"[._-](test|spec|e2e|stories|mock|cy)\.[cm]?[jt]sx?$|\.d\.[cm]?ts$|\.min\.[cm]?js$"
         r"|^(jest|vite|vitest|webpack|rollup|karma|gulpfile|babel|eslint|prettier|playwright|cypress)[\w.]*\.[cm]?[jt]s$",
-        beside=("package.json", "tsconfig.json", "jsconfig.json", "tsconfig.base.json", "tsconfig.app.json"),
+        beside=(
+            *ENVIRONMENT_FILES,
+            "package.json",
+            "tsconfig.json",
+            "jsconfig.json",
+            "tsconfig.base.json",
+            "tsconfig.app.json",
+            "default.json",
+        ),
     )
 )

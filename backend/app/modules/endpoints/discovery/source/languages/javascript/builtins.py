@@ -4,16 +4,19 @@ listings of folders."""
 import fnmatch
 import posixpath
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import re2
 
+from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import SUFFIXES
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
     ClassV,
     Func,
     Function,
+    Lazy,
     Method,
     Native,
     Obj,
@@ -49,9 +52,14 @@ class MapValue(Native):
             return self
         if name == "get":
             key = call.value(0)
-            return next((each for known, each in self.pairs if _same_key(known, key)), Unknown("Map.get"))
+            missing = UNDEFINED if self._knows(key) else Unknown("Map.get")
+            return next((each for known, each in self.pairs if _same_key(known, key)), missing)
         if name == "has":
-            return Unknown()
+            return (
+                any(_same_key(known, call.value(0)) for known, _ in self.pairs)
+                if self._knows(call.value(0))
+                else Unknown()
+            )
         if name == "forEach":
             for key, each in self.pairs:
                 call.evaluator.call_values(call.value(0), each, key)
@@ -59,6 +67,11 @@ class MapValue(Native):
         if name in ("values", "keys", "entries"):
             return [{"values": each, "keys": key}.get(name, [key, each]) for key, each in self.pairs]
         return super().call(name, call)
+
+    def _knows(self, key: Value) -> bool:
+        """Whether it can be told that a key is not there."""
+        keys = [key, *(known for known, _ in self.pairs)]
+        return all(isinstance(each, (str, int)) and "\ue000" not in str(each) for each in keys)
 
 
 def _same_key(left: Value, right: Value) -> bool:
@@ -550,7 +563,7 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
         ),
         "Symbol": Function(lambda call: Unknown("Symbol"), {"for": Function(lambda call: Unknown("Symbol"))}, "Symbol"),
     }
-    result["globalThis"] = result["global"] = Obj(parent=Obj(result))
+    result["globalThis"] = result["global"] = Obj(result)
     return result
 
 
@@ -889,6 +902,35 @@ def _desm_module(evaluator: "Evaluator") -> Value:
     return Obj(_functions({"join": join, "dirname": join}))
 
 
+def _folder_module(evaluator: "Evaluator") -> Value:
+    """`require-dir` and its kind: the modules of a folder by their names."""
+
+    def load(call: Call) -> Value:
+        given = call.value(0)
+        options = call.options(0)
+        name = next((each for key in ("dirname", "dir") if isinstance(each := options.get(key), str)), given)
+        if isinstance(given, Obj) and "exports" in given.props:  # `require-directory` is given the module
+            name = call.value(1) if isinstance(call.value(1), str) else "."
+        if not isinstance(name, str) or "\ue000" in name:
+            return Unknown("folder")
+        base = posixpath.dirname(call.file)
+        folder = inside(posixpath.normpath(posixpath.join(f"{ROOT}/{base}", name)))
+        return Unknown("folder") if folder is None else modules(folder, call.file, 0)
+
+    def modules(folder: str, importer: str, depth: int) -> Value:
+        result = Obj()
+        for name, is_folder in evaluator.resolver.listing(folder).items():
+            path = posixpath.join(folder, name)
+            stem, suffix = posixpath.splitext(name)
+            if is_folder and depth < 6:
+                result.props[name] = modules(path, importer, depth + 1)
+            elif suffix in SUFFIXES and path != importer and not name.endswith(".d.ts"):
+                result.props[stem] = Lazy(partial(evaluator.imported, importer, f"{ROOT}/{path}"), stem)
+        return result
+
+    return Function(load, name="load")
+
+
 def _module_module(evaluator: "Evaluator") -> Value:
     def create_require(call: Call) -> Value:
         file = call.file
@@ -905,6 +947,11 @@ PACKAGES: dict[str, Callable[["Evaluator"], Value]] = {
     "url": _url_module,
     "module": _module_module,
     "desm": _desm_module,
+    "auto-load": _folder_module,
+    "require-all": _folder_module,
+    "require-dir": _folder_module,
+    "require-directory": _folder_module,
+    "requireindex": _folder_module,
     "glob": _glob_module,
     "fast-glob": _glob_module,
     "globby": _glob_module,

@@ -18,6 +18,7 @@ from typing import Any
 from backend.app.modules.endpoints.discovery.source import Sources
 from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
 from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import Resolver
+from backend.app.modules.endpoints.discovery.source.languages.javascript.settings import Settings
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Argument,
@@ -44,14 +45,22 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
 _DEEPEST_CALLS = 48
 _SAME_FUNCTION = 6
 """Calls of a function within itself: loaders descend into folders."""
-_STEPS_A_FILE = 60_000
-_STEPS = 400_000
-"""Statements and calls that are followed in a tree, besides `_STEPS_A_FILE` for each root."""
+_STEPS = 200_000
+_STEPS_A_ROOT = 2_000
+_STEPS_A_FILE = 50
+"""Statements and calls that are followed in a tree: so many, and as many more for each root and for each file."""
+_STEPS_AT_ONCE = 100_000
+_STEPS_OF_ORPHAN = 2_000
+_STEPS_ELSEWHERE = 3_000
+"""Of these, at most: for a file; for a function that nobody was seen to call; for a call of a function in a file that
+neither declares routes nor starts a program."""
 _ROUNDS = 300
 """Of a loop that is no loop over a list."""
 _STACK = 12_000
 
 _ENTRY = re.compile(r"^(index|server|app|main|start|www|bootstrap|cluster|run|bin)\.([cm]?js|[cm]?ts)$")
+_WRAPPER = re.compile(r"promisify|callbackify|wrap|once|memo|async|plugin", re.IGNORECASE)
+"""Names of functions that give back, in other clothes, the function they are given."""
 _PLACES = ("", "src", "lib", "bin", "app", "server", "api", "backend", "src/server", "src/bin")
 
 Adopt = Callable[[str, str], Native | None]
@@ -98,6 +107,7 @@ class Evaluator:
     ) -> None:
         self.sources = sources
         self.resolver = Resolver(sources)
+        self.settings = Settings(self)
         self.modules: dict[str, Module] = {}
         self.classes: list[ClassV] = []
         self.packages = packages
@@ -112,7 +122,12 @@ class Evaluator:
         self._nodes: list[Any] = []
         self._active: list[int] = []
         self._maybe: list[list[Value]] = []
-        self._steps = _STEPS
+        self._steps = 0
+        self._places: set[str] = set()
+        """Files that declare routes or start a program."""
+        self._floor = 0
+        """When so few steps are left, the innermost call that has an allowance of its own is given up."""
+        self._left = _STEPS
         self._here: tuple[str, int] = ("", 0)
         self.globals = builtins.globals_of(self)
         self.handles: list[Native] = []
@@ -124,10 +139,11 @@ class Evaluator:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, _STACK))
         try:
-            for path in [*self.sources.roots, *self._entries()]:
-                self._steps += _STEPS_A_FILE
+            self._left += _STEPS_A_ROOT * len(self.sources.roots) + _STEPS_A_FILE * len(self.sources.paths)
+            starts = [*self.sources.roots, *self._entries()]
+            self._places.update(starts)
+            for path in starts:
                 self._guarded(path, partial(self.module, path))
-            self._steps = max(self._steps, _STEPS)
             for starter in self.starters:
                 self._guarded("", partial(starter, self))
             roots = set(self.sources.roots)
@@ -136,7 +152,8 @@ class Evaluator:
                 for orphan in list(orphans):
                     path = orphan.scope.module.path
                     if path in roots:
-                        self._guarded(path, partial(call, orphan))
+                        is_last = call == self._call_orphan
+                        self._guarded(path, partial(call, orphan), _STEPS_OF_ORPHAN if is_last else _STEPS_AT_ONCE)
             called = {id(native) for native, key in self._adoptions if self._calls[key] > 1}
             self.handles = [native for native in self.handles if id(native) not in called]
         finally:
@@ -154,19 +171,23 @@ class Evaluator:
                     result.append(posixpath.join(place, name))
         return result
 
-    def _guarded(self, path: str, run: Callable[[], Any]) -> None:
+    def _guarded(self, path: str, run: Callable[[], Any], steps: int = _STEPS_AT_ONCE) -> None:
         self._active.clear()
         self._maybe.clear()
+        self._floor = 0
+        given = self._steps = min(steps, self._left)
         try:
             run()
         except _Exhausted:
-            self.unread.append((path, "it takes too many steps to follow"))
+            if steps > _STEPS_OF_ORPHAN:
+                self.unread.append((path, "it takes too many steps to follow"))
         except RecursionError:
             self.unread.append((path, "it is nested too deeply to follow"))
+        self._left -= given - max(self._steps, 0)
 
     def refill(self) -> None:
         """For what a framework evaluates besides."""
-        self._steps = max(self._steps, _STEPS_A_FILE)
+        self._steps = max(self._steps, _STEPS_OF_ORPHAN)
 
     # what nobody was seen to call
 
@@ -230,10 +251,12 @@ class Evaluator:
             }
         )
         active, maybe, self._active, self._maybe = self._active, self._maybe, [], []
+        floor, self._floor = self._floor, 0
         try:
             self.block(body, module.scope)
         finally:
             self._active, self._maybe = active, maybe
+            self._floor = floor
         return module
 
     def imported(self, importer: str, name: str) -> Value:
@@ -295,7 +318,7 @@ class Evaluator:
 
     def statement(self, statement: list[Any], scope: Scope) -> Any:
         self._steps -= 1
-        if self._steps < 0:
+        if self._steps < self._floor:
             raise _Exhausted
         if self._steps % 2000 == 0:
             self.sources.check()
@@ -627,7 +650,7 @@ class Evaluator:
             if name.startswith("."):
                 return Lazy(lambda: self.imported(path, name), name)
         self._steps -= 1
-        if self._steps < 0:
+        if self._steps < self._floor:
             raise _Exhausted
         if callee_node == ["i", "super"]:
             self._super(arguments, scope)
@@ -676,8 +699,11 @@ class Evaluator:
             return callee.base.invoke(call)
         if isinstance(callee, Obj) and isinstance(default := self.member(callee, "default"), (Func, Native)):
             return self.call(default, call)  # a module that was imported as if it were its default export
+        label = value_label(callee)
+        if len(call) == 1 and _WRAPPER.search(label) and isinstance(wrapped := call.value(0), Func):
+            return wrapped
         call.run_callbacks()
-        return Unknown(value_label(callee), call.carried() if _may_wrap(callee) else ())
+        return Unknown(label, call.carried() if isinstance(callee, Unknown) else ())
 
     def _call_unknown(self, owner: Unknown, name: str, call: Call) -> Value:
         if name in ("then", "catch", "finally"):
@@ -687,6 +713,8 @@ class Evaluator:
             default = call.value(1)
             if isinstance(default, (str, int, float, bool)):
                 return default  # the settings of an application, and the default of one of them
+        if len(call) == 1 and _WRAPPER.search(name) and isinstance(wrapped := call.value(0), Func):
+            return wrapped
         call.run_callbacks()
         return Unknown(f"{owner.label}.{name}" if owner.label else name, call.carried() + owner.carried)
 
@@ -761,9 +789,17 @@ class Evaluator:
         here = self._here
         if call is not None:
             self._here = (call.file, call.line)
+        floor, before = self._floor, self._steps
+        in_place = function.scope.module.path in self._places
+        self._floor = 0 if in_place else max(floor, before - _STEPS_ELSEWHERE)
         try:
             left = self.block(body, scope)
+        except _Exhausted:
+            if in_place or self._floor == floor:
+                raise
+            left = _Return(Unknown(node[1]))
         finally:
+            self._floor = max(0, floor - (before - self._steps)) if in_place else floor
             self._active.pop()
             maybe = self._maybe.pop()
             self._here = here
@@ -780,7 +816,7 @@ class Evaluator:
 
     def _new(self, node: list[Any], scope: Scope) -> Value:
         self._steps -= 1
-        if self._steps < 0:
+        if self._steps < self._floor:
             raise _Exhausted
         callee = self.value(node[1], scope)
         arguments = self._arguments(node[2], scope)
@@ -1195,10 +1231,6 @@ def _compute(operator: str, left: Any, right: Any) -> Value:
             case ">=":
                 return left >= right
     return Unknown()
-
-
-def _may_wrap(callee: Value) -> bool:
-    return isinstance(callee, Unknown)
 
 
 def _names(pattern: Any) -> Iterator[str]:

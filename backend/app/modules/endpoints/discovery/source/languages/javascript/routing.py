@@ -1,7 +1,7 @@
 """Routers below routers: what Express, Koa and Fastify have in common."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +109,11 @@ class Router(Native):
 def routes_of(code: "Code", kind: type[Router]) -> Iterator[Route]:
     """Of all routers of a kind: those of the applications whole, those of routers that are mounted nowhere marked."""
     routers = code.made(kind)
+    settle = code.evaluated.settings.settle
     whole = set()
     for router in routers:
         if router.is_application and not router.is_mounted and not router.given:
-            for route in _below(router, "", None, "", ()):
+            for route in _below(router, "", None, "", (), settle):
                 whole.add((route.method, route.file, route.line))
                 yield route
     for router in routers:
@@ -122,13 +123,18 @@ def routes_of(code: "Code", kind: type[Router]) -> Iterator[Route]:
             unresolved = "where the router is mounted was not found"
         else:
             continue
-        for route in _below(router, "", None, unresolved, ()):
+        for route in _below(router, "", None, unresolved, (), settle):
             if (route.method, route.file, route.line) not in whole:
                 yield route
 
 
 def _below(
-    router: Router, prefix: str, auth: bool | None, unresolved: str, above: tuple[Router, ...]
+    router: Router,
+    prefix: str,
+    auth: bool | None,
+    unresolved: str,
+    above: tuple[Router, ...],
+    settle: Callable[[str, str], str],
 ) -> Iterator[Route]:
     if router in above or len(above) > _DEEPEST:
         return
@@ -137,9 +143,9 @@ def _below(
         if isinstance(entry, Mount):
             path = router.join(prefix, entry.path) if entry.path else prefix
             needs = auth if entry.auth is None else entry.auth
-            yield from _below(entry.child, path, needs, unresolved, (*above, router))
+            yield from _below(entry.child, path, needs, unresolved, (*above, router), settle)
         else:
-            path = router.template(router.join(prefix, entry.path))
+            path = router.template(settle(router.join(prefix, entry.path), entry.file))
             yield route_of(entry, path, router.framework, auth if entry.auth is None else entry.auth, unresolved)
 
 
