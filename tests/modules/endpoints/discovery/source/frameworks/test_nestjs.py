@@ -150,3 +150,36 @@ def test_the_prefix_comes_from_the_settings() -> None:
             ".env.example": "PORT=3000\nAPI_PREFIX='rest'\n",
         }
     ) == {"GET /rest/things"}
+
+
+def test_controllers_that_only_imports_lead_to() -> None:
+    found = routes(
+        {
+            "main.ts": "import { NestFactory } from '@nestjs/core'; import { M } from './m'; NestFactory.create(M);",
+            "m.ts": """
+                import { Module } from '@nestjs/common';
+                import { Sample } from './sample/sample.controller';
+                @Module({ controllers: [Sample] })
+                export class M {}
+            """,
+            "sample/sample.controller.ts": """
+                import { Get } from '@nestjs/common';
+                import { ApiController } from '../api-controller';
+                @ApiController('sample')
+                export class Sample { @Get() get() {} }
+            """,
+            "api-controller.ts": """
+                import { Controller } from '@nestjs/common';
+                export const ApiController = (path: string) => Controller(`/api/v3/${path}`);
+            """,
+            "unused.ts": """
+                import { Controller, Get, Module } from '@nestjs/common';
+                @Controller('unused') class Unused { @Get() get() {} }
+                @Module({ controllers: [Unused] }) export class UnusedModule {}
+            """,
+        }
+    )
+    assert [(route.key, bool(route.unresolved)) for route in found] == [
+        ("GET /api/v3/sample", False),
+        ("GET /unused", True),
+    ]

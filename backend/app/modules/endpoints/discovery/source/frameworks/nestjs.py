@@ -261,14 +261,12 @@ class _Linker:
 
     def routes(self) -> Iterator[Route]:
         applications = [each for each in self.evaluator.handles if isinstance(each, Application)]
-        controllers = [klass for klass in self.evaluator.classes if self._has(klass, "Controller")]
-        if not controllers:
-            return
         found: dict[int, list[_Found]] = {}
         for application in applications:
             self._walk(application, found)
         for application in applications:
             application.settle(self.evaluator)
+        controllers = [klass for klass in self.evaluator.classes if self._has(klass, "Controller")]
         listed = self._listed()
         by_id = {id(klass): klass for klass in controllers}
         for klass in by_id.values():
@@ -281,6 +279,8 @@ class _Linker:
                     unresolved = "no application was found that has the controller"
                 elif id(klass) not in listed:
                     unresolved = "no module was found that lists the controller"
+                else:
+                    unresolved = "no application was found that imports the controller's module"
                 places = [_Found(nearest, listed.get(id(klass)))]
             for place in places:
                 yield from self._of_controller(klass, place, unresolved)
