@@ -75,9 +75,9 @@ interface Api { @PostMapping("/api") fun api(): String }
 @Controller
 class Pages { @GetMapping(Root.PATH) fun page() = "page" }
 """,
-    "src/main/java/shop/Root.java": b'package shop; class Root { static final String PATH = "/root"; }',
+    "src/main/java/shop/Root.java": b'package shop; class Root { static final String PATH = "/top"; }',
 }
-KEYS = {"GET /root/own", "POST /root/api", "GET /root"}
+KEYS = {"GET /top/own", "POST /top/api", "GET /top"}
 
 
 @pytest.mark.parametrize("suffix", [".java", ".kt"])

@@ -24,6 +24,7 @@ Statements, flattened: `["let", name, value]`, `["do", expression]`, `["return",
 """
 
 import re
+from abc import ABC, abstractmethod
 from typing import Any, TypeAlias
 
 from tree_sitter import Node
@@ -48,7 +49,7 @@ _KEPT_BODY = re.compile(
 )
 
 
-class Reader:
+class Reader(ABC):
     """Collects the facts of one file. A subclass reads the tree of its grammar."""
 
     def __init__(self, source: bytes) -> None:
@@ -60,8 +61,8 @@ class Reader:
         self.fields: list[list[object]] = []
         self.methods: list[Facts] = []
 
-    def read(self, root: Node) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, root: Node) -> None: ...
 
     def text(self, node: Node | None) -> str:
         return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace") if node else ""
