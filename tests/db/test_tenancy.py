@@ -305,6 +305,12 @@ async def test_a_superuser_is_bound_by_the_role_that_it_takes_on(unbound_url: st
     await product.close()
 
 
+@pytest.fixture(autouse=True)
+def _own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that was used once keeps what it was set up with."""
+    monkeypatch.setattr(tenancy, "log", structlog.get_logger(module_id="db"))
+
+
 async def test_a_user_who_is_not_bound_is_told_what_to_set(unbound_url: str, postgres_url: str) -> None:
     for url, warnings in ((unbound_url, ["database.row_level_security_off"]), (postgres_url, [])):
         engine = create_engine(DatabaseSettings(url=url))

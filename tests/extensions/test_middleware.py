@@ -219,9 +219,8 @@ async def test_metrics_go_by_template(app: Any) -> None:
     client = client_of(app)
     for number in range(5):
         await client.get(f"/samples/{number}")
-    (line,) = counted("/api/v1/samples/{sample_id}")
-    assert 'method="GET"' in line
-    assert 'status="200"' in line
+    lines = counted("/api/v1/samples/{sample_id}")  # of the whole process, so other answers may stand there too
+    assert [line for line in lines if 'method="GET"' in line and 'status="200"' in line]
 
 
 async def test_unknown_paths_and_methods_make_no_series_of_their_own(app: Any) -> None:
