@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from typing import Annotated, Any, ClassVar
 
 import hypothesis.strategies as st
@@ -288,12 +288,22 @@ def unbound_url(role: str) -> Iterator[str]:
     server.drop(url)
 
 
-async def test_a_superuser_is_bound_by_the_role_that_it_takes_on(unbound_url: str, role: str) -> None:
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+    """What the wall says in the log, whatever the process set its logs up with."""
+    capture = structlog.testing.LogCapture()
+    logger = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.BoundLogger)
+    monkeypatch.setattr(tenancy, "log", logger)
+    return capture.entries
+
+
+async def test_a_superuser_is_bound_by_the_role_that_it_takes_on(
+    unbound_url: str, role: str, said: list[MutableMapping[str, Any]]
+) -> None:
     for _ in range(2):
         await asyncio.to_thread(migrate.upgrade, unbound_url, role=role)
     product = Database(create_engine(DatabaseSettings(url=unbound_url, role=role)))
-    with structlog.testing.capture_logs() as said:
-        await tenancy.warn(product.engine)
+    await tenancy.warn(product.engine)
     assert said == []
     await migrate.require_current(product.engine)
     async with product.transaction(ADA) as session:
@@ -305,20 +315,17 @@ async def test_a_superuser_is_bound_by_the_role_that_it_takes_on(unbound_url: st
     await product.close()
 
 
-@pytest.fixture(autouse=True)
-def _own_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that was used once keeps what it was set up with."""
-    monkeypatch.setattr(tenancy, "log", structlog.get_logger(module_id="db"))
-
-
-async def test_a_user_who_is_not_bound_is_told_what_to_set(unbound_url: str, postgres_url: str) -> None:
-    for url, warnings in ((unbound_url, ["database.row_level_security_off"]), (postgres_url, [])):
+async def test_a_user_who_is_not_bound_is_told_what_to_set(
+    unbound_url: str, postgres_url: str, said: list[MutableMapping[str, Any]]
+) -> None:
+    for url in (unbound_url, postgres_url):
         engine = create_engine(DatabaseSettings(url=url))
-        with structlog.testing.capture_logs() as said:
-            await tenancy.warn(engine)
-        assert [each["event"] for each in said] == warnings
-        assert all("database.role" in each["hint"] and "touchstone migrate" in each["hint"] for each in said)
+        await tenancy.warn(engine)
         await engine.dispose()
+    (warning,) = said
+    assert warning["event"] == "database.row_level_security_off"
+    assert "database.role" in warning["hint"]
+    assert "touchstone migrate" in warning["hint"]
 
 
 def test_the_wall_goes_and_comes_with_its_migration(postgres_url: str) -> None:

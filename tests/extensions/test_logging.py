@@ -25,13 +25,13 @@ def stream() -> io.TextIOWrapper:
 def configured(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     """Loggers made inside the test write into memory."""
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    before, level, set_up = root.handlers[:], root.level, structlog.get_config()
     monkeypatch.setattr(sys, "stderr", stream)
     configure_logging(LoggingSettings())
     structlog.contextvars.clear_contextvars()
     yield lambda: [json.loads(line) for line in stream.buffer.getvalue().splitlines()]  # type: ignore[attr-defined]
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    structlog.configure(**set_up)
     root.handlers[:] = before
     root.setLevel(level)
 
