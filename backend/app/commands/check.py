@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from backend.app.core.redaction import redact_phrases, redact_text, remember
 from backend.app.engine.checks import Severity
 from backend.app.engine.findings import SECRET_LIKE, Finding
 from backend.app.engine.generate.requests import Credentials
-from backend.app.engine.http import Exchange, Headers, Outcome, Request
+from backend.app.engine.http import Headers, Outcome
 from backend.app.engine.reports import Report, report_of, reports
 from backend.app.engine.reports.text import render
 from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, ScanType, Stopped, TestRun, run_scan
@@ -38,6 +38,7 @@ from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
+from backend.app.modules.endpoints.tools import discovery_tools
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -137,13 +138,14 @@ def _write(report: Report, wanted: list[tuple[str, Path]]) -> str:
 async def _discover(
     options: CheckOptions, client: HttpClient, headers: Headers, credentials: Credentials | None
 ) -> Discovered:
-    async def fetch(url: str) -> Exchange:
+    async def authorise(url: str) -> Credentials:
         # Credentials are for the API; the document gets them only from where the API is.
-        own = headers + (credentials.headers if credentials is not None else ())
-        return await client.send(Request("GET", url, own), follow_redirects=True)
+        return replace(credentials or Credentials(), headers=headers + (credentials.headers if credentials else ()))
 
     if "://" in options.spec:
-        return await strategies.get("openapi")(Subject(base_url=options.spec), fetch, read_description)
+        tools = discovery_tools(client, authorise)
+        (found,) = await strategies.get("openapi").look(Subject(base_url=options.spec), tools)
+        return found
     description = await read_description(_file(options.spec))
     return Discovered(description, description.dialect, options.spec)
 

@@ -22,7 +22,6 @@ from backend.app.commands.terminal import (
     warn,
 )
 from backend.app.core.redaction import redact_phrases
-from backend.app.engine.http import Exchange, Request
 from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
@@ -33,6 +32,7 @@ from backend.app.modules.endpoints.discovery.captures.reading import format_of, 
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceReport
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
+from backend.app.modules.endpoints.tools import discovery_tools
 
 _ANY = "*"
 _TEMPLATE = re.compile(r"\{[^{}]*\}")
@@ -165,11 +165,8 @@ async def _described(source: str, document: bytes) -> Discovered:
         description = await read_description(document)
         return Discovered(description, description.dialect, source)
     async with HttpClient(OutgoingPolicy(allow_private=True), limits=DESCRIPTION_LIMITS) as client:
-
-        async def fetch(url: str) -> Exchange:
-            return await client.send(Request("GET", url, ()), follow_redirects=True)
-
-        return await strategies.get("openapi")(Subject(base_url=source), fetch, read_description)
+        (found,) = await strategies.get("openapi").look(Subject(base_url=source), discovery_tools(client))
+        return found
 
 
 def _from_route(route: Route, root: str) -> Endpoint:

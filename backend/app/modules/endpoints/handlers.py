@@ -1,22 +1,18 @@
 """What discovery does when it hears of something."""
 
-from dataclasses import replace
-from urllib.parse import urlsplit
-
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import NotFound
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
 from backend.app.engine.credentials import LoginFailed, obtain_credentials
-from backend.app.engine.generate.requests import Credentials, escape
-from backend.app.engine.http import Exchange, Headers, Request
+from backend.app.engine.generate.requests import Credentials
 from backend.app.engine.spec.model import SpecError
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
-from backend.app.extensions.sandbox import read_description
-from backend.app.modules.endpoints.discovery import Fetch, NothingDiscovered, strategies
+from backend.app.modules.endpoints.discovery import NothingDiscovered, strategies
 from backend.app.modules.endpoints.events import DiscoveryRequested
 from backend.app.modules.endpoints.service import DiscoveryOrder, DiscoveryService
+from backend.app.modules.endpoints.tools import Authorise, discovery_tools
 from backend.app.modules.projects.events import ProjectDeleted
 
 
@@ -33,8 +29,8 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         return
     try:
         async with HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client:
-            look = strategies.get(order.strategy)
-            found = await look(order.subject, _fetch(client, order), read_description)
+            tools = discovery_tools(client, _authorise(order, client), job.progress)
+            (found,) = await strategies.get(order.strategy).look(order.subject, tools)
     except (SpecError, NothingDiscovered) as error:
         async with job.transaction() as context:
             await DiscoveryService(context).fail(event.discovery_id, error.code, error.message, error.where)
@@ -65,29 +61,18 @@ async def drop_endpoints(event: ProjectDeleted, context: ServiceContext) -> None
     await DiscoveryService(context).forget_project(event.project_id)
 
 
-def _fetch(client: HttpClient, order: DiscoveryOrder) -> Fetch:
+def _authorise(order: DiscoveryOrder, client: HttpClient) -> Authorise:
     """The project's credentials go to the origin of its target and nowhere else; a login step is performed when they
-    are first needed. The exchange shows the URL without a key in its query, because it is kept as the place of the
-    description."""
+    are first needed."""
     auth = order.auth
     obtained: Credentials | None = None
 
-    async def fetch(url: str) -> Exchange:
+    async def authorise(url: str) -> Credentials:
         nonlocal obtained
-        credentials = Credentials()
-        if auth.may_go_to(url):
-            if obtained is None:
-                obtained = await obtain_credentials(auth.kind, auth.values, order.base_url, client.send)
-            credentials = obtained
-        request = Request("GET", _with_query(url, credentials.query), credentials.headers)
-        # Servers repeat the query in the address that they redirect to, which may be elsewhere.
-        exchange = await client.send(request, follow_redirects=not credentials.query)
-        return replace(exchange, request=Request("GET", url))
+        if not auth.may_go_to(url):
+            return Credentials()
+        if obtained is None:
+            obtained = await obtain_credentials(auth.kind, auth.values, order.base_url, client.send)
+        return obtained
 
-    return fetch
-
-
-def _with_query(url: str, pairs: Headers) -> str:
-    parts = urlsplit(url)
-    query = "&".join(filter(None, [parts.query, *(f"{escape(name)}={escape(value)}" for name, value in pairs)]))
-    return parts._replace(query=query).geturl() if pairs else url
+    return authorise

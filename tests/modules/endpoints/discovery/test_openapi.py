@@ -2,38 +2,26 @@
 
 import pytest
 
-from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
+from backend.app.engine.http import Answer, Outcome
 from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 from backend.app.modules.endpoints.discovery.openapi import MAX_TIMEOUTS
+from tests.support.discovery import Web, tools_of
 
 BASE = "http://api.test/v1"
 GOOD = b'{"openapi": "3.1.0"}'
 PAGE = b"<html>openapi</html>"
 
 
-async def read(document: bytes) -> ApiDescription:
+async def read(document: bytes, where: str) -> ApiDescription:
     if b"broken" in document:
         raise SpecError("spec.syntax", "broken", "line 1")
     return ApiDescription("Title", document.decode(), "openapi-3.1")
 
 
-class Web:
-    def __init__(self, *pages: tuple[str, int, bytes], down: Outcome | None = None) -> None:
-        self.pages = {url: Answer(status, (), body) for url, status, body in pages}
-        self.down = down
-        self.fetched: list[str] = []
-
-    async def __call__(self, url: str) -> Exchange:
-        self.fetched.append(url)
-        request = Request("GET", url)
-        if self.down:
-            return Exchange(request, self.down, Timing(0), error="nobody is there")
-        return Exchange(request, Outcome.ANSWERED, Timing(0), self.pages.get(url, Answer(404, ())))
-
-
 async def look(subject: Subject, web: Web) -> Discovered:
-    return await strategies.get("openapi")(subject, web, read)
+    (found,) = await strategies.get("openapi").look(subject, tools_of(web, read))
+    return found
 
 
 async def test_a_document_that_was_handed_in_needs_no_network() -> None:

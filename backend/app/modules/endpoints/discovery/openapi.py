@@ -1,9 +1,9 @@
 """Operations from an OpenAPI 3.0, 3.1 or Swagger 2.0 document."""
 
-from backend.app.engine.http import Answer, Exchange, Outcome
+from backend.app.engine.http import Answer, Exchange, Outcome, Request
 from backend.app.engine.spec.guess import spec_candidates
 from backend.app.engine.spec.model import SpecError
-from backend.app.modules.endpoints.discovery import Discovered, Fetch, NothingDiscovered, Read, Subject, strategies
+from backend.app.modules.endpoints.discovery import Discovered, Kind, NothingDiscovered, Subject, Tools, strategy
 
 HANDED_IN = "request"
 
@@ -14,34 +14,42 @@ MAX_TIMEOUTS = 3
 _MARKS = (b"openapi", b"swagger")
 
 
-@strategies.register("openapi")
-async def openapi(subject: Subject, fetch: Fetch, read: Read) -> Discovered:
+def _applies(subject: Subject) -> bool:
+    return bool(subject.document or subject.spec_url or subject.base_url)
+
+
+@strategy("openapi", Kind.DOCUMENT, _applies)
+async def openapi(subject: Subject, tools: Tools) -> tuple[Discovered]:
     """The document that was handed in, or the one at `spec_url`, or the first in the usual places below `base_url`."""
+    return (await _find(subject, tools),)
+
+
+async def _find(subject: Subject, tools: Tools) -> Discovered:
     if subject.document is not None:
-        return await _read(subject.document, HANDED_IN, read)
+        return await _read(subject.document, HANDED_IN, tools)
     if subject.spec_url:
-        exchange = await fetch(subject.spec_url)
+        exchange = await tools.fetch(Request("GET", subject.spec_url))
         answer = _answer(exchange)
         if answer.status != 200:
             raise NothingDiscovered(
                 "discovery.bad_status", f"{subject.spec_url} answered {answer.status}", subject.spec_url
             )
-        return await _read(answer.body, _final_url(exchange), read)
+        return await _read(answer.body, _final_url(exchange), tools)
     if not subject.base_url:
         raise NothingDiscovered(
             "discovery.nowhere_to_look", "The project has neither base_url nor spec_url; send spec_url or document"
         )
-    return await _search(subject.base_url, fetch, read)
+    return await _search(subject.base_url, tools)
 
 
-async def _search(base_url: str, fetch: Fetch, read: Read) -> Discovered:
+async def _search(base_url: str, tools: Tools) -> Discovered:
     """A place counts by its content: many servers answer 200 with a page to everything."""
     refusal: SpecError | None = None
     seen: set[bytes] = set()
     timeouts = 0
     places = [base_url, *spec_candidates(base_url)]
     for url in places:
-        exchange = await fetch(url)
+        exchange = await tools.fetch(Request("GET", url))
         timeouts += exchange.outcome is Outcome.TIMEOUT
         if exchange.outcome in UNREACHABLE or timeouts == MAX_TIMEOUTS:
             _answer(exchange)
@@ -50,7 +58,7 @@ async def _search(base_url: str, fetch: Fetch, read: Read) -> Discovered:
             continue
         seen.add(answer.body)
         try:
-            return await _read(answer.body, _final_url(exchange), read)
+            return await _read(answer.body, _final_url(exchange), tools)
         except SpecError as error:
             if error.code != "spec.not_a_spec":
                 refusal = refusal or SpecError(error.code, f"{url}: {error.message}", error.where)
@@ -63,8 +71,8 @@ async def _search(base_url: str, fetch: Fetch, read: Read) -> Discovered:
     )
 
 
-async def _read(document: bytes, where: str, read: Read) -> Discovered:
-    description = await read(document)
+async def _read(document: bytes, where: str, tools: Tools) -> Discovered:
+    description = await tools.read_document(document, "" if where == HANDED_IN else where)
     return Discovered(description, description.dialect, where)
 
 
