@@ -28,10 +28,11 @@ from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureReport
-from backend.app.modules.endpoints.discovery.captures.reading import format_of, read_capture
+from backend.app.modules.endpoints.discovery.captures.reading import format_of
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceReport
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
+from backend.app.modules.endpoints.reading import read_capture_file
 from backend.app.modules.endpoints.tools import discovery_tools
 
 _ANY = "*"
@@ -135,7 +136,7 @@ def run_discover(sources: Sequence[str], output: str, cache: Path | None = None,
                 require_url("SRC", source)
                 inventory.add_description(asyncio.run(_described(source, b"")))
             elif format_of(path) is not None:
-                inventory.add_capture(read_capture(path), source)
+                inventory.add_capture(asyncio.run(read_capture_file(path)), source)
             elif path.is_dir():
                 inventory.add_code(scan_tree(source, cache=cache, workers=workers), source)
             else:

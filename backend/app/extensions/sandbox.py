@@ -9,10 +9,13 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -30,8 +33,22 @@ READERS = 4
 """Children of one process at a time: each may take a core and all of `MEMORY`."""
 LONGEST_ANSWER = 128 * 1024 * 1024
 
+Heard: TypeAlias = Callable[[int, int], Awaitable[None]]
+"""Called with what is done and what there is."""
+_FAR = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
+_LONGEST_LINES = 1 << 13
+
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _IMPORT_ROOT = str(Path(backend.__file__).resolve().parent.parent)
+
+
+class ReaderFailed(Exception):
+    """A document brought down the process that read it. `reason`: `too_slow`, `too_large`, `parser_died`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
 
 
 async def read_description(
@@ -44,41 +61,64 @@ async def read_description(
     `spec.parser_died`.
     """
     refuse_too_large(data, limits)
-    order = json.dumps({"limits": asdict(limits), "memory": memory, "cpu": math.ceil(seconds) + 1})
+    try:
+        result = await run_reader(READER, {"limits": asdict(limits)}, data=data, seconds=seconds, memory=memory)
+    except ReaderFailed as failure:
+        raise SpecError(f"spec.{failure.reason}", failure.message) from None
+    if "description" not in result:
+        raise SpecError(result["code"], result["message"], result["where"])
+    return description_from_json(result["description"])
+
+
+async def run_reader(
+    module: str,
+    order: Mapping[str, Any],
+    *,
+    data: bytes = b"",
+    seconds: float,
+    memory: int = MEMORY,
+    heard: Heard | None = None,
+) -> dict[str, Any]:
+    """Runs a module that confines itself (`engine.confined`) in a process group of its own, and gives what it answers.
+
+    `data` goes to its standard input. `heard` is called with how far it is; what that raises ends the reader, and so
+    does cancellation. Raises `ReaderFailed`.
+    """
+    text = json.dumps({**order, "memory": memory, "cpu": math.ceil(seconds) + 1})
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READERS)):
-        status, answer = await _run_reader(order, data, seconds)
+        status, answer = await _run_reader(module, text, data, seconds, heard)
     if status == -signal.SIGXCPU:
         raise _too_slow(seconds)
     try:
         result = orjson.loads(answer) if status == 0 else None
     except orjson.JSONDecodeError:
         result = None
-    if result is None:
+    if not isinstance(result, dict):
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise SpecError("spec.parser_died", f"the document ended the process that read it ({how})")
-    if "description" not in result:
-        raise SpecError(result["code"], result["message"], result["where"])
-    return description_from_json(result["description"])
+        raise ReaderFailed("parser_died", f"the document ended the process that read it ({how})")
+    return result
 
 
-async def _run_reader(order: str, data: bytes, seconds: float) -> tuple[int, bytes]:
-    """How the child ended, and what it wrote. Raises `SpecError`: `spec.too_slow`, `spec.too_large`."""
+async def _run_reader(module: str, order: str, data: bytes, seconds: float, heard: Heard | None) -> tuple[int, bytes]:
+    """How the child ended, and what it wrote. Raises `ReaderFailed`: `too_slow`, `too_large`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-s",
         "-m",
-        READER,
+        module,
         order,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL if heard is None else asyncio.subprocess.PIPE,
         env={"PYTHONPATH": _IMPORT_ROOT, "LANG": "C.UTF-8"},
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(seconds):
-            _, answer = await asyncio.gather(_feed(process.stdin, data), _collect(process.stdout))
+            _, answer, _ = await asyncio.gather(
+                _feed(process.stdin, data), _collect(process.stdout), _listen(process.stderr, heard)
+            )
             status = await process.wait()
     except TimeoutError:
         raise _too_slow(seconds) from None
@@ -91,8 +131,8 @@ async def _run_reader(order: str, data: bytes, seconds: float) -> tuple[int, byt
     return status, answer
 
 
-def _too_slow(seconds: float) -> SpecError:
-    return SpecError("spec.too_slow", f"reading took longer than {seconds:g} s")
+def _too_slow(seconds: float) -> ReaderFailed:
+    return ReaderFailed("too_slow", f"reading took longer than {seconds:g} s")
 
 
 async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
@@ -110,5 +150,13 @@ async def _collect(pipe: asyncio.StreamReader | None) -> bytes:
     while pipe is not None and (chunk := await pipe.read(1 << 20)):
         answer += chunk
         if len(answer) > LONGEST_ANSWER:
-            raise SpecError("spec.too_large", f"the description has more than {LONGEST_ANSWER} bytes")
+            raise ReaderFailed("too_large", f"what was read takes more than {LONGEST_ANSWER} bytes")
     return bytes(answer)
+
+
+async def _listen(pipe: asyncio.StreamReader | None, heard: Heard | None) -> None:
+    rest = b""
+    while pipe is not None and heard is not None and (chunk := await pipe.read(1 << 12)):
+        *lines, rest = (rest + chunk)[-_LONGEST_LINES:].split(b"\n")
+        if lines and (match := _FAR.fullmatch(lines[-1])) is not None:
+            await heard(int(match[1]), int(match[2]))

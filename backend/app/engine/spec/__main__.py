@@ -1,24 +1,15 @@
 """Reads a document from stdin and writes its description, or why it is refused, to stdout as JSON.
 
-Run by `extensions.sandbox`. The one argument is a JSON object: `limits` (the fields of `DocumentLimits`), `memory`
-(bytes of address space) and `cpu` (seconds).
+Run by `extensions.sandbox`; `engine.confined` says how. The order has `limits`, the fields of `DocumentLimits`.
 """
 
-import json
-import resource
 import sys
-from typing import Any
+
+from backend.app.engine.confined import answer, confine, refusal
 
 
 def main() -> None:
-    order: dict[str, Any] = json.loads(sys.argv[1])
-    for limit, value in (
-        (resource.RLIMIT_CPU, order["cpu"]),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_AS, order["memory"]),
-    ):
-        resource.setrlimit(limit, (value, value))
+    order = confine()
     # The modules that read anything are imported under the limits.
     import gc
 
@@ -31,21 +22,16 @@ def main() -> None:
     gc.disable()  # a tree of a million values has no cycles, and looking for them takes a third of the time
     limits = DocumentLimits(**order["limits"])
     try:
-        answer = (
+        content = (
             b'{"description":'
             + description_to_bytes(describe(parse_document(sys.stdin.buffer.read(), limits), limits))
             + b"}"
         )
     except SpecError as error:
-        answer = _refusal(error.code, error.message, error.where)
+        content = refusal(error.code, error.message, error.where)
     except MemoryError:
-        answer = _refusal("spec.too_much_memory", f"reading took more than {order['memory'] >> 20} MB", "")
-    sys.stdout.buffer.write(answer)
-    sys.stdout.buffer.flush()
-
-
-def _refusal(code: str, message: str, where: str) -> bytes:
-    return json.dumps({"code": code, "message": message, "where": where}).encode()
+        content = refusal("spec.too_much_memory", f"reading took more than {order['memory'] >> 20} MB")
+    answer(content)
 
 
 if __name__ == "__main__":

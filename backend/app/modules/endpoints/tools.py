@@ -14,9 +14,9 @@ from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Fetch, Progress, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
-from backend.app.modules.endpoints.discovery.captures.reading import read_capture
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
+from backend.app.modules.endpoints.reading import read_capture_file
 
 Authorise: TypeAlias = Callable[[str], Awaitable[Credentials]]
 """The credentials that may go to a URL."""
@@ -44,7 +44,7 @@ def discovery_tools(
         return await read_description(document)
 
     async def read_traffic(path: Path) -> CaptureReport:
-        return await asyncio.to_thread(read_capture, path)
+        return await read_capture_file(path, progress=progress)
 
     async def read_source(path: Path) -> SourceReport:
         return await asyncio.to_thread(scan_tree, path, cache=cache, workers=workers)

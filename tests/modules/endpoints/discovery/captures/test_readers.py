@@ -1,15 +1,17 @@
 """One short capture of each format, with what its clients write."""
 
+import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.app.engine.spec.model import Operation
-from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
+from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureReport
 from backend.app.modules.endpoints.discovery.captures.reading import format_of, read_capture
 from tests.modules.endpoints.discovery.captures.build import keys, reasons
 
@@ -307,3 +309,47 @@ def test_the_format_is_told_by_the_content_and_not_by_the_name(tmp_path: Path) -
     assert format_of(file) == "curl"
     assert format_of(b"openapi: 3.1.0\npaths: {}\n") is None
     assert format_of(tmp_path / "nothing") is None
+
+
+LOG = b'127.0.0.1 - - [10/Oct/2000:13:55:36 -0700] "GET /users/%d HTTP/1.0" 200 2326\n'
+
+
+def test_what_was_compressed_is_read_as_what_it_was() -> None:
+    log = b"".join(LOG % number for number in range(100))
+    plain = read_capture(log)
+    # Logs that were rotated are often put behind each other.
+    assert read_capture(gzip.compress(log[: len(LOG) * 3]) + gzip.compress(log[len(LOG) * 3 :])) == plain
+    assert read_capture(zipped({"deep/access.log": log})) == plain
+    assert keys(plain) == ["GET /users/{user_id}"]
+
+
+def test_a_zip_of_exported_postman_collections() -> None:
+    broken = {"collection/2.json": b"{", "environment/1.json": b"{}"}
+    report = read_capture(zipped({"archive.json": b"{}", "collection/1.json": json.dumps(POSTMAN).encode(), **broken}))
+    assert report.format == "postman"
+    assert "GET /v2/users/{userId}" in keys(report)
+    assert report.captured[0].places[0].startswith("collection/1.json#/item/")
+    assert any(where == "collection/2.json" for _, where in reasons(report).values())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda log: zipped({"access.log": log})])
+def test_what_unpacks_to_far_more_than_it_was_is_refused(pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(CaptureError) as refusal:
+        read_capture(pack((LOG % 1) * 200_000))
+    assert refusal.value.code == "capture.too_compressed"
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:40] + b"xxxx" + data[44:]])
+def test_damaged_compression_is_refused(damage: Callable[[bytes], bytes]) -> None:
+    log = b"".join(LOG % (number * 7919) for number in range(5_000))
+    with pytest.raises(CaptureError) as refusal:
+        read_capture(damage(gzip.compress(log)))
+    assert refusal.value.code in ("capture.bad_archive", "capture.unknown_format")
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

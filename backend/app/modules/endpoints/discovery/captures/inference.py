@@ -5,7 +5,6 @@ merged.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,24 +27,31 @@ _MOST_EXAMPLES: Final = 3
 _CHOICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]*")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?P<fraction>\.[0-9]+)?")
 _KEY_KINDS: Final = frozenset({Kind.INTEGER, Kind.UUID, Kind.HASH, Kind.DATE, Kind.EMAIL, Kind.ADDRESS, Kind.TEXT})
-_FORMATS: Final = (
-    ("uuid", re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")),
-    ("date-time", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(?:\.[0-9]+)?(?:[Zz]|[-+][0-9]{2}:[0-9]{2})")),
-    ("date", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")),
-    ("uri", re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"{}|\\^`]+")),
-    ("email", re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")),
-    ("ipv4", re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}")),
-)  # fmt: skip
+_FORMATS: Final = {
+    "uuid": re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"),
+    "date-time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(?:\.[0-9]+)?(?:[Zz]|[-+][0-9]{2}:[0-9]{2})"),
+    "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "uri": re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"{}|\\^`]+"),
+    "email": re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
+    "ipv4": re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}"),
+}  # fmt: skip
+_TYPES: Final = {
+    str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array",
+}  # fmt: skip
+_NESTED: Final = ("object", "array")
 _SHORTEST_FORMATTED: Final = 6
 _LONGEST_FORMATTED: Final = 300
 
 
 @dataclass(slots=True)
 class Budget:
-    """How many shapes there may be besides those that are asked for. When none is left, further members of objects are
-    described together."""
+    """What all shapes of a capture share."""
 
     left: int = 1_000_000
+    """How many more there may be besides those that are asked for. When none is left, further members of objects are
+    described together."""
+    notice: Callable[[Mapping[str, Json]], None] = lambda value: None
+    """Is shown every object of every value, however deep it is nested."""
 
 
 class Shape:
@@ -60,10 +66,10 @@ class Shape:
         self._budget = budget or Budget()
         self._budget.left -= 1
         self.count = 0
-        self._types: Counter[str] = Counter()
+        self._types: dict[str, int] = {}
         self._format: str | None = None
         """Of all texts; empty when they differ, None before the first."""
-        self._choices: Counter[str] | None = Counter()
+        self._choices: dict[str, int] | None = {}
         self._examples: tuple[str, ...] = ()
         """The first of all texts, as they are sorted: which ones does not depend on their order."""
         self._objects = 0
@@ -76,50 +82,46 @@ class Shape:
     def add(self, value: Json, depth: int = 0) -> None:
         """Any value of JSON. What is nested too deep is not looked at."""
         self.count += 1
-        if isinstance(value, str):
-            self._types["string"] += 1
+        # Millions of values pass here: their exact types, as parsers make them.
+        kind = _TYPES[type(value)]
+        self._types[kind] = self._types.get(kind, 0) + 1
+        if kind == "string":
             self._text(value)
-        elif value is None:
-            self._types["null"] += 1
-        elif isinstance(value, bool):
-            self._types["boolean"] += 1
-        elif isinstance(value, int):
-            self._types["integer"] += 1
-        elif isinstance(value, float):
-            self._types["number"] += 1
-        elif isinstance(value, dict):
-            self._types["object"] += 1
-            if depth < _DEEPEST:
-                self._object(value, depth + 1)
-        elif isinstance(value, list):
-            self._types["array"] += 1
-            if depth < _DEEPEST:
-                if self._items is None:
-                    self._items = Shape(self._budget)
-                for item in value:
-                    self._items.add(item, depth + 1)
+        elif depth >= _DEEPEST:
+            self._pass_over(value)
+        elif kind == "object":
+            self._object(value, depth + 1)
+        elif kind == "array":
+            if self._items is None:
+                self._items = Shape(self._budget)
+            for item in value:
+                self._items.add(item, depth + 1)
 
     def add_text(self, text: str) -> None:
         """A value that was written without its type: in a query, a path or a form."""
         self.count += 1
         match = _NUMBER.fullmatch(text)
         if match is not None:
-            self._types["number" if match["fraction"] else "integer"] += 1
+            kind = "number" if match["fraction"] else "integer"
         else:
-            self._types["boolean" if text in ("true", "false") else "string"] += 1
+            kind = "boolean" if text in ("true", "false") else "string"
+        self._types[kind] = self._types.get(kind, 0) + 1
         self._text(text)
 
     def merge(self, other: "Shape") -> None:
         # The other one is gone after this.
         self._budget.left += 1
         self.count += other.count
-        self._types.update(other._types)
+        _count(self._types, other._types)
         if other._format is not None:
             self._format = other._format if self._format in (None, other._format) else ""
         self._examples = tuple(sorted({*self._examples, *other._examples}))[:_MOST_EXAMPLES]
         if self._choices is not None:
-            self._choices = None if other._choices is None else self._choices + other._choices
-            self._limit_choices()
+            if other._choices is None:
+                self._choices = None
+            else:
+                _count(self._choices, other._choices)
+                self._limit_choices()
         self._objects += other._objects
         if other._items is not None:
             self._items = self._items or Shape(self._budget)
@@ -135,7 +137,7 @@ class Shape:
     def add_fields(self, fields: Mapping[str, Iterable[str]]) -> None:
         """The values of a form by their names."""
         self.count += 1
-        self._types["object"] += 1
+        self._types["object"] = self._types.get("object", 0) + 1
         self._objects += 1
         for name, values in fields.items():
             member = self._member(name)
@@ -188,17 +190,24 @@ class Shape:
         return sorted(types, key=lambda each: (each == "null", each))
 
     def _text(self, text: str) -> None:
+        choices = self._choices
+        if choices is not None and text in choices:
+            choices[text] += 1  # all else is known of it
+            return
         if self._format != "":
-            found = _format_of(text)
-            self._format = found if self._format in (None, found) else ""
-        if len(text) <= _LONGEST_CHOICE:
-            if len(self._examples) < _MOST_EXAMPLES or text < self._examples[-1]:
-                self._examples = tuple(sorted({*self._examples, text}))[:_MOST_EXAMPLES]
-            if self._choices is not None:
-                self._choices[text] += 1
-                self._limit_choices()
-        else:
+            if self._format is None:
+                self._format = _format_of(text)
+            elif not _has_format(text, self._format):
+                self._format = ""
+        if len(text) > _LONGEST_CHOICE:
             self._choices = None
+            return
+        examples = self._examples
+        if len(examples) < _MOST_EXAMPLES or text < examples[-1]:
+            self._examples = tuple(sorted({*examples, text}))[:_MOST_EXAMPLES]
+        if choices is not None:
+            choices[text] = 1
+            self._limit_choices()
 
     def _limit_choices(self) -> None:
         if self._choices is not None and len(self._choices) > _MOST_CHOICES:
@@ -206,8 +215,29 @@ class Shape:
 
     def _object(self, value: Mapping[str, Json], depth: int) -> None:
         self._objects += 1
+        self._budget.notice(value)
         for name, member in value.items():
-            self._member(name).add(member, depth)
+            # What `_member` and `add` do, where most members are: each call less is a tenth of the whole reading.
+            shape = (self._members.get(name) if self._members is not None else None) or self._member(name)
+            kind = _TYPES[type(member)]
+            if kind in _NESTED:
+                shape.add(member, depth)
+                continue
+            shape.count += 1
+            types = shape._types
+            types[kind] = types.get(kind, 0) + 1
+            if kind == "string":
+                shape._text(member)
+
+    def _pass_over(self, value: Json) -> None:
+        pending = [value]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, dict):
+                self._budget.notice(node)
+                pending += node.values()
+            elif isinstance(node, list):
+                pending += node
 
     def _member(self, name: str) -> "Shape":
         if self._members is None:
@@ -255,12 +285,21 @@ class Shape:
 
 
 def _format_of(text: str) -> str:
-    if not _SHORTEST_FORMATTED <= len(text) <= _LONGEST_FORMATTED:
-        return ""
-    for name, pattern in _FORMATS:
-        if pattern.fullmatch(text) is not None:
-            return name if name not in ("date", "date-time") or _is_date(text) else ""
-    return ""
+    return next((name for name in _FORMATS if _has_format(text, name)), "")
+
+
+def _has_format(text: str, name: str) -> bool:
+    """Of the formats a text has one at most."""
+    return (
+        _SHORTEST_FORMATTED <= len(text) <= _LONGEST_FORMATTED
+        and _FORMATS[name].fullmatch(text) is not None
+        and (name not in ("date", "date-time") or _is_date(text))
+    )
+
+
+def _count(into: dict[str, int], other: Mapping[str, int]) -> None:
+    for name, count in other.items():
+        into[name] = into.get(name, 0) + count
 
 
 def _is_date(text: str) -> bool:

@@ -3,14 +3,18 @@ else, and nothing random-looking or named secret is kept as an example."""
 
 import base64
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from backend.app.core.redaction import MASK, Values, is_secret_name, redact_text
 from backend.app.engine.http import Headers
+from backend.app.engine.spec.model import Json
 from backend.app.modules.endpoints.discovery.captures.forms import is_opaque
 
 _MOST = 4_096
 """Secrets of one capture that are remembered. One that is forgotten is still known by its form."""
+_MOST_NAMES = 65_536
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _LONGEST_SECRET = 10_000
 _LONGEST = 60
@@ -20,6 +24,7 @@ _MORE_NAMES = frozenset(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=65_536)
 def is_secret(name: str) -> bool:
     """Of a header, a query parameter or a member of a body."""
     return is_secret_name(name) or name.lower().replace("-", "_").removeprefix("x_") in _MORE_NAMES
@@ -30,9 +35,17 @@ class Masker:
 
     def __init__(self) -> None:
         self._values = Values(most=_MOST)
+        self._learnt: set[str] = set()
+        self._other_names: set[str] = set()
+        """Those that are no secret's, so that most objects are passed over in one step."""
 
     def learn(self, value: str) -> None:
         """Something that stood under a secret name, such as `Bearer abc`."""
+        if value in self._learnt:
+            return
+        if len(self._learnt) >= _MOST // 4:
+            self._learnt.clear()  # what still comes is refreshed before it is forgotten
+        self._learnt.add(value)
         if len(value) <= _LONGEST_SECRET:
             parts = {value, unquote_plus(value), *value.split()}
             self._values.add(part for part in parts if _PLACEHOLDER.fullmatch(part) is None)
@@ -43,6 +56,17 @@ class Masker:
             self._values.add([base64.b64decode(value.split()[-1], validate=True).decode().partition(":")[2]])
         except (ValueError, IndexError):
             return
+
+    def learn_members(self, node: Mapping[str, Json]) -> None:
+        """Of one object, without what is nested in it."""
+        if self._other_names.issuperset(node):
+            return
+        for name, value in node.items():
+            if is_secret(name):
+                if isinstance(value, str):
+                    self.learn(value)
+            elif len(self._other_names) < _MOST_NAMES:
+                self._other_names.add(name)
 
     def learn_headers(self, headers: Headers) -> None:
         for name, value in headers:

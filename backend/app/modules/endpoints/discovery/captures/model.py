@@ -21,6 +21,8 @@ class CaptureLimits:
     body_bytes: int = 1 << 20
     """Of a body of which the schema is inferred."""
     entries: int = 5_000_000
+    ratio: int = 200
+    """How many times its own size what is compressed may unpack to."""
     files: int = 20_000
     """In a folder or an archive."""
     shapes: int = 200_000

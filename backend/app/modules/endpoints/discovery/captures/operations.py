@@ -115,7 +115,7 @@ class Collector:
         self.security_schemes: dict[str, SecurityScheme] = {}
         self.masker = Masker()
         self._limits = limits
-        self._budget = Budget(limits.shapes)
+        self._budget = Budget(limits.shapes, self.masker.learn_members)
         self._base = _split_base(base_url) if base_url else None
         self._facts: dict[tuple[str, str, Path], _Facts] = {}
         self._full = False
@@ -300,7 +300,6 @@ class Collector:
                 value = orjson.loads(body.encode(errors="replace"))
             except ValueError:
                 return
-            self._learn_json(value)
             shape.add(value)
         elif kind == "application/x-www-form-urlencoded":
             fields: dict[str, list[str]] = {}
@@ -316,20 +315,6 @@ class Collector:
         elif kind == "multipart/form-data":
             names = re.findall(r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"', body)
             shape.add_fields({_clean(name): ("",) for name in names})
-
-    def _learn_json(self, value: object) -> None:
-        pending = [value]
-        while pending:
-            node = pending.pop()
-            if isinstance(node, dict):
-                for name, member in node.items():
-                    if isinstance(member, str):
-                        if is_secret(name):
-                            self.masker.learn(member)
-                    elif isinstance(member, dict | list):
-                        pending.append(member)
-            elif isinstance(node, list):
-                pending += [item for item in node if isinstance(item, dict | list)]
 
     def _template(self) -> None:
         """Merges the facts of paths that are one by what can be learnt from all of them."""

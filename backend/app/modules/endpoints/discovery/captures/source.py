@@ -4,6 +4,7 @@ import codecs
 import io
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,11 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
+_HARMLESS = 8 << 20
+"""Bytes that anything may unpack to."""
 _ZIP = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b\x08"
+_AS_GZIP = zlib.MAX_WBITS | 16
 
 
 class Source:
@@ -36,12 +41,17 @@ class Source:
 
     @cached_property
     def head(self) -> bytes:
-        """The beginning; empty for a folder and an archive."""
+        """The beginning; empty for a folder and an archive. Of a file in an archive by itself, and of one that was
+        compressed by gzip (RFC 1952), the beginning of what was packed."""
         if self.is_folder:
             return b""
         with self._open() as file:
             start = file.read(_HEAD)
-        return b"" if start.startswith(_ZIP) else start.removeprefix(codecs.BOM_UTF8)
+        if start.startswith(_ZIP):
+            start = next(self.chunks(), b"")[:_HEAD] if self._only_member else b""
+        elif start.startswith(_GZIP):
+            start = _beginning(start)
+        return start.removeprefix(codecs.BOM_UTF8)
 
     @cached_property
     def top(self) -> frozenset[str]:
@@ -62,24 +72,51 @@ class Source:
                 return tuple(sorted(self._walk()))
             except OSError as error:
                 raise _unreadable(error) from None
+        return () if self._only_member is not None else self._packed
+
+    @cached_property
+    def _packed(self) -> tuple[str, ...]:
+        """The files of an archive, in order."""
         with self._open() as file:
             if file.read(4) != _ZIP:
                 return ()
             with _archive(file) as archive:
                 return tuple(sorted(each.filename for each in self._members(archive)))
 
+    @cached_property
+    def _only_member(self) -> str | None:
+        """The file of an archive with one, unless its kind is one of many: then it is that file, compressed."""
+        return self._packed[0] if len(self._packed) == 1 and not self._packed[0].endswith(".bru") else None
+
     def chunks(self) -> Iterator[bytes]:
-        """The content in pieces. Raises `CaptureError` `capture.too_large`."""
+        """The content in pieces, unpacked. Raises `CaptureError`: `capture.too_large`, `capture.bad_archive`."""
         with self._open() as file:
             size = file.seek(0, io.SEEK_END)
             if size > self.limits.bytes:
                 raise CaptureError("capture.too_large", f"{size} bytes; the limit is {self.limits.bytes}")
             file.seek(0)
-            done = 0
-            while chunk := file.read(_CHUNK):
-                done += len(chunk)
-                self._progress(done, size)
-                yield chunk
+            start = file.read(4)
+            file.seek(0)
+            if start.startswith(_GZIP):
+                yield from self._limited(file, _gunzipped(file), size)
+            elif start == _ZIP and self._only_member is not None:
+                with _archive(file) as archive:
+                    yield from self._limited(file, _unzipped(archive, self._only_member), size)
+            else:
+                yield from self._limited(file, iter(lambda: file.read(_CHUNK), b""), size)
+
+    def _limited(self, file: BinaryIO, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+        done = 0
+        for piece in pieces:
+            done += len(piece)
+            if done > self.limits.bytes:
+                raise CaptureError("capture.too_large", f"more than {self.limits.bytes} bytes, once it is unpacked")
+            if done > max(self.limits.ratio * size, _HARMLESS):
+                raise CaptureError(
+                    "capture.too_compressed", f"it unpacks to more than {self.limits.ratio} times its size"
+                )
+            self._progress(file.tell(), size)
+            yield piece
 
     def text(self) -> Iterator[str]:
         """The content in pieces of text. Raises `CaptureError` `capture.not_utf8` with the place of the first byte."""
@@ -120,9 +157,13 @@ class Source:
 
     def document(self) -> dict[str, Json]:
         """The whole content as JSON or YAML. Raises `CaptureError`."""
+        return self.parsed(self.content())
+
+    def parsed(self, content: bytes) -> dict[str, Json]:
+        """A text as JSON or YAML. Raises `CaptureError`."""
         limits = DocumentLimits(bytes=self.limits.document_bytes, nodes=self.limits.nodes)
         try:
-            return parse_document(self.content(), limits)
+            return parse_document(content, limits)
         except SpecError as error:
             raise CaptureError(error.code.replace("spec.", "capture."), error.message, error.where) from None
 
@@ -137,7 +178,8 @@ class Source:
                 yield name, _content(self._data / name, limit)
             return
         with self._open() as file, _archive(file) as archive:
-            left = self.limits.bytes
+            # The size of the file bounds what a short one may unpack to.
+            left = min(self.limits.bytes, max(self.limits.ratio * file.seek(0, io.SEEK_END), _HARMLESS))
             for done, member in enumerate(sorted(self._members(archive), key=lambda each: each.filename)):
                 self._progress(done, total)
                 content = _extracted(archive, member, min(limit, left))
@@ -176,6 +218,41 @@ class Source:
             and not stat.S_ISLNK(each.external_attr >> 16)
             and ".." not in PurePosixPath(each.filename).parts
         ]
+
+
+def _beginning(start: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(_AS_GZIP).decompress(start, _HEAD)
+    except zlib.error:
+        return b""
+
+
+def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Of all members, one behind the other (RFC 1952, 2.2)."""
+    unpacking, pending = zlib.decompressobj(_AS_GZIP), b""
+    while pending or (pending := file.read(_CHUNK)):
+        if unpacking.eof:
+            if not pending.startswith(_GZIP[:1]):
+                return  # padding
+            unpacking = zlib.decompressobj(_AS_GZIP)
+        try:
+            piece = unpacking.decompress(pending, _CHUNK)
+        except zlib.error:
+            raise CaptureError("capture.bad_archive", "the compressed data are damaged") from None
+        pending = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
+        if piece:
+            yield piece
+    if not unpacking.eof:
+        raise CaptureError("capture.bad_archive", "the compressed data end too early")
+
+
+def _unzipped(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    try:
+        with archive.open(name) as member:
+            while piece := member.read(_CHUNK):
+                yield piece
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError):
+        raise CaptureError("capture.bad_archive", f"{name} cannot be unpacked") from None
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, unquote
 
@@ -77,6 +78,7 @@ def _is_version(segment: str, before: str) -> bool:
     )
 
 
+@lru_cache(maxsize=65_536)
 def mark(segment: str) -> str:
     """`{}` for what is a value by its form; `{}:cancel` for one with an action behind it."""
     if "{" in segment and _GIVEN.fullmatch(segment) is not None:

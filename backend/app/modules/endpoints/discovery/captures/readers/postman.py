@@ -11,21 +11,45 @@ from backend.app.engine.spec.document import below
 from backend.app.engine.spec.model import Json
 from backend.app.modules.endpoints.discovery.captures import Format, formats
 from backend.app.modules.endpoints.discovery.captures.masking import is_secret
-from backend.app.modules.endpoints.discovery.captures.model import Entry, Item, Unusable
+from backend.app.modules.endpoints.discovery.captures.model import CaptureError, Entry, Item, Unusable
 from backend.app.modules.endpoints.discovery.captures.placeholders import filled, without_unknown_host
 from backend.app.modules.endpoints.discovery.captures.source import Source
 
 _MARK = re.compile(rb'"_postman_id"\s*:|schema\.(?:get)?postman\.com/')
+_FILES = re.compile(r"\.postman_collection\.json$|(?:^|/)collections?/[^/]+\.json$")
+"""Collections in an archive, as they are exported one by one and all together."""
 _ITEMS = re.compile(rb'"(?:item|info|collection)"\s*:')
 
 
 def recognise(source: Source) -> bool:
+    if source.is_folder:
+        return False
+    if source.names:
+        return any(map(_FILES.search, source.names))
     head = source.head.lstrip()
     return head.startswith(b"{") and _MARK.search(head) is not None and _ITEMS.search(head) is not None
 
 
 def read(source: Source) -> Iterator[Item]:
-    document = source.document()
+    if not source.names:
+        yield from _collection(source.document())
+        return
+    for name, content in source.files():
+        if _FILES.search(name) is None:
+            continue
+        if content is None:
+            yield Unusable(name, "a file that is too large or cannot be read")
+            continue
+        try:
+            document = source.parsed(content)
+        except CaptureError as error:
+            yield Unusable(name, f"no collection: {error.message}")
+            continue
+        for item in _collection(document):
+            yield replace(item, where=f"{name}#{item.where}")
+
+
+def _collection(document: dict[str, Json]) -> Iterator[Item]:
     collection, pointer = _of(document, "collection") or document, "/collection" if "collection" in document else ""
     yield from _folder(collection, pointer, (), {}, collection.get("auth"))
 

@@ -1,0 +1,39 @@
+"""Files of strangers, read in processes of their own (`extensions.sandbox`)."""
+
+from pathlib import Path
+from typing import Final
+
+from backend.app.extensions.sandbox import Heard, ReaderFailed, run_reader
+from backend.app.modules.endpoints.discovery.captures.codec import report_from_json
+from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureReport
+
+_CAPTURES: Final = "backend.app.modules.endpoints.discovery.captures"
+MEMORY: Final = 1 << 30
+"""Bytes of address space of the child."""
+SECONDS: Final = 600.0
+"""For a capture of the largest size (1 GiB) on a slow machine."""
+
+
+async def read_capture_file(
+    path: Path,
+    *,
+    name: str = "",
+    base_url: str | None = None,
+    progress: Heard | None = None,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> CaptureReport:
+    """What `captures.reading.read_capture` reads of a file or a folder. `progress` is called with the bytes (files of a
+    folder) that were read and that there are; what it raises ends the reading.
+
+    Raises `CaptureError`: what `read_capture` raises, and `capture.too_slow`, `capture.too_much_memory`,
+    `capture.parser_died`.
+    """
+    order = {"path": str(path), "name": name or path.name, "base_url": base_url}
+    try:
+        answer = await run_reader(_CAPTURES, order, seconds=seconds, memory=memory, heard=progress)
+    except ReaderFailed as failure:
+        raise CaptureError(f"capture.{failure.reason}", failure.message) from None
+    if "report" not in answer:
+        raise CaptureError(answer["code"], answer["message"], answer["where"])
+    return report_from_json(answer["report"])
