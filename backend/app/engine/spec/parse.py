@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn
 
+import orjson
 import yaml
 from yaml._yaml import CParser
 
@@ -43,7 +44,7 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict
         except json.JSONDecodeError as error:
             document = _parse_flow(text, error, limits)
     else:
-        document = _YamlComposer(limits).compose(text)
+        document = _compose_yaml(text, limits)
     if not isinstance(document, dict):
         raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level", line)
     return document
@@ -55,7 +56,7 @@ def _parse_flow(text: str, error: json.JSONDecodeError, limits: DocumentLimits) 
     if len(text) > _LONGEST_BY_HAND:
         raise refusal
     try:
-        return _YamlComposer(limits).compose(text)
+        return _compose_yaml(text, limits)
     except SpecError as yaml_error:
         if yaml_error.code != "spec.syntax":
             raise
@@ -86,6 +87,7 @@ _SUSPICIOUS_ESCAPE = re.compile(
     r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
 _JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_SPACED_COLON = re.compile(r'"[ \t\r\n]+:')
 _decode_text = json.JSONDecoder(strict=False).decode
 _JSON_TOKEN = re.compile(rf"{_JSON_TEXT.pattern}|[{{}}\[\],:]", re.DOTALL)
 
@@ -95,7 +97,7 @@ def _parse_json(text: str, limits: DocumentLimits) -> Json:
     # Commas in texts make the first count too high, never too low.
     if _values(text) > limits.nodes and _values(_JSON_TEXT.sub("", text)) > limits.nodes:
         _explain_json(text, limits)
-    if _SUSPICIOUS_ESCAPE.search(text):
+    if "\\u" in text and _SUSPICIOUS_ESCAPE.search(text):
         _explain_json(text, limits)
 
     def integer(token: str) -> int | float:
@@ -110,22 +112,36 @@ def _parse_json(text: str, limits: DocumentLimits) -> Json:
         raise SpecError("spec.bad_number", f"{token} is no JSON number", f"line {line}")
 
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_int=integer, parse_constant=constant)
-    except (_DuplicateKey, RecursionError) as error:
-        _explain_json(text, limits)
-        raise AssertionError("the scan of the tokens saw no fault") from error
-    level, depth = [document], 0
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    # Of a name that stands twice orjson keeps one, so that fewer are left than there are quotes before colons; texts
+    # that hold such can only make these more.
+    if document is None or text.count('":') != _names(document, text, limits) or _SPACED_COLON.search(text):
+        try:
+            document = json.loads(text, object_pairs_hook=_unique, parse_int=integer, parse_constant=constant)
+        except (_DuplicateKey, RecursionError) as error:
+            _explain_json(text, limits)
+            raise AssertionError("the scan of the tokens saw no fault") from error
+        _names(document, text, limits)
+    return document
+
+
+def _names(document: Json, text: str, limits: DocumentLimits) -> int:
+    """How many names all objects have together. Raises `SpecError` for too many levels."""
+    level, depth, names = [document], 0, 0
     while level:
         depth += 1
         if depth > limits.depth:
             _explain_json(text, limits)
+        names += sum(len(node) for node in level if type(node) is dict)
         level = [
             child
             for node in level
             for child in (node.values() if type(node) is dict else node)
             if type(child) is dict or type(child) is list
         ]
-    return document
+    return names
 
 
 def _values(text: str) -> int:
@@ -207,7 +223,7 @@ _PLAIN = re.compile(
     r"|(?P<true>true|True|TRUE)|(?P<false>false|False|FALSE)"
     r"|(?P<int>[-+]?[0-9]+)|(?P<oct>0o[0-7]+)|(?P<hex>0x[0-9a-fA-F]+)"
     r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
-    r"|(?P<nan>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
+    r"|(?P<special>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
 _PLAIN_START = frozenset("nN~tTfF+-.0123456789")
 # Literal first, so that the search is fast. libyaml breaks lines at all of these (YAML 1.1, 4.2).
@@ -215,7 +231,7 @@ _TAG_DIRECTIVE = re.compile("%TAG(?:(?<=[\r\n\x85\u2028\u2029]%TAG)|(?<=\\A%TAG)
 _MERGE = "\0<<"
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_TAG}{name}": name for name in ("int", "float", "bool", "null")}
-_KINDS = {"true": "bool", "false": "bool", "oct": "int", "hex": "int"}
+_KINDS = {"true": "bool", "false": "bool", "oct": "int", "hex": "int", "special": "float"}
 
 
 @dataclass(slots=True)
@@ -231,11 +247,56 @@ class _Open:
     merged: tuple[dict[str, Json], ...] = ()
 
 
+# What YAML 1.2 reads as any other character (5.1, 5.4), and YAML 1.1 refuses or takes for a line break.
+_STRANGE = re.compile("[\x7f-\x9f\ufffe\uffff\u2028\u2029]")
+_STAND_IN = 0xF0000
+_STAND_INS = {_STAND_IN + code: code for code in (9, *range(0x7F, 0xA0), 0xFFFE, 0xFFFF, 0x2028, 0x2029)}
+_IS_STAND_IN = re.compile(f"[{''.join(map(chr, _STAND_INS))}]")
+_TAB_FIRST = re.compile(r"(?<=[ \t][|>])([-+]?[ \t]*(?:#.*)?\r?\n(?: *\r?\n)* +)\t")
+_MAX_REPAIRS = 20
+
+
+def _compose_yaml(text: str, limits: DocumentLimits) -> Json:
+    """YAML 1.2 by a parser of YAML 1.1: it sees characters of a private area for those that it reads otherwise, and is
+    helped over tabs that it takes for indentation."""
+    seen = text
+    if (not text.isascii() or "\x7f" in text) and not _IS_STAND_IN.search(text):
+        seen = _STRANGE.sub(lambda match: chr(_STAND_IN + ord(match[0])), text)
+    repairs = 0
+    while True:
+        try:
+            return _YamlComposer(limits, restore=seen is not text).compose(seen)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            repaired = _repaired(seen, mark.index) if mark and repairs < _MAX_REPAIRS else seen
+            if repaired == seen or _IS_STAND_IN.search(text):
+                place = _place(mark.line + 1, mark.column + 1) if mark else ""
+                raise SpecError("spec.syntax", f"not YAML: {error.problem or error.context}", place) from None
+            seen, repairs = repaired, repairs + 1
+        except yaml.YAMLError as error:
+            raise SpecError("spec.syntax", f"not YAML: {error}".splitlines()[0]) from None
+
+
+def _repaired(text: str, at: int) -> str:
+    """Without the tab at which reading ended, where YAML 1.2 allows it: at the start of a block scalar (8.1.1.1), in a
+    line that is blank but for a comment (6.6), behind the dash of an item (6.2)."""
+    repaired = _TAB_FIRST.sub(rf"\1{chr(_STAND_IN + 9)}", text)
+    if repaired != text or text[at : at + 1] != "\t" or len(text) > _LONGEST_BY_HAND:
+        return repaired
+    start, end = text.rfind("\n", 0, at) + 1, (text + "\n").index("\n", at)
+    line = text[start:end].strip()
+    if not line or line.startswith("#"):
+        return text[:start] + text[end:]
+    return f"{text[:at]} {text[at + 1 :]}" if text[at - 1] == "-" else text
+
+
 class _YamlComposer:
     """Builds the tree from libyaml's parse events, iteratively, counting as it goes."""
 
-    def __init__(self, limits: DocumentLimits) -> None:
+    def __init__(self, limits: DocumentLimits, *, restore: bool) -> None:
+        """`restore` puts the characters that others stand for back into scalars."""
         self._limits = limits
+        self._restore = restore
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
         self._open_anchors: set[str] = set()
@@ -250,32 +311,27 @@ class _YamlComposer:
             raise SpecError("spec.syntax", f"more than {_MAX_DIRECTIVES} TAG directives", f"line {line}")
         parser = CParser(text)
         documents = 0
-        try:
-            while True:
-                event = parser.get_event()
-                kind = type(event)
-                if kind is yaml.ScalarEvent:
-                    self._scalar(event)
-                elif kind is yaml.MappingStartEvent:
-                    self._open(event, {}, "map")
-                elif kind is yaml.SequenceStartEvent:
-                    self._open(event, [], "seq")
-                elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                    self._close()
-                elif kind is yaml.AliasEvent:
-                    self._alias(event)
-                elif kind is yaml.DocumentStartEvent:
-                    documents += 1
-                    if documents > 1:
-                        self._refuse(event, "several_documents", "the stream holds more than one YAML document")
-                elif kind is yaml.StreamEndEvent:
-                    return self._root
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = _place(mark.line + 1, mark.column + 1) if mark else ""
-            raise SpecError("spec.syntax", f"not YAML: {error.problem or error.context}", place) from None
-        except yaml.YAMLError as error:
-            raise SpecError("spec.syntax", f"not YAML: {error}".splitlines()[0]) from None
+        while True:
+            event: Any = parser.get_event()
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                if self._restore:
+                    event.value = event.value.translate(_STAND_INS)
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent:
+                self._open(event, {}, "map")
+            elif kind is yaml.SequenceStartEvent:
+                self._open(event, [], "seq")
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close()
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    self._refuse(event, "several_documents", "the stream holds more than one YAML document")
+            elif kind is yaml.StreamEndEvent:
+                return self._root
 
     def _refuse(self, event: Any, code: str, message: str) -> NoReturn:
         mark = event.start_mark
@@ -398,8 +454,6 @@ class _YamlComposer:
         kind = match.lastgroup or "null" if match else "str"
         if kind == "int" and not wanted and len(text) < 19:
             return int(text)
-        if kind == "nan":
-            self._refuse(event, "bad_number", f"{text} is no JSON number")
         if wanted and wanted != _KINDS.get(kind, kind) and not (wanted == "float" and kind == "int"):
             self._refuse(event, "syntax", f"{text[:80]!r} does not fit its tag {wanted}")
         if kind in ("int", "oct", "hex", "float") and len(text) > self._limits.digits:
@@ -413,6 +467,8 @@ class _YamlComposer:
                 return kind == "true"
             case "float":
                 return float(text)
+            case "special":
+                return float(text.replace(".", ""))
             case _ if wanted == "float":
                 return float(text)
             case _:
