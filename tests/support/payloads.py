@@ -9,8 +9,12 @@ _DATA = Path(__file__).parents[1] / "data"
 
 
 def load(name: str) -> list[dict[str, Any]]:
-    document = json.loads((_DATA / name).read_text())
-    return list(document["payloads"])
+    return list(load_document(name)["payloads"])
+
+
+def load_document(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((_DATA / name).read_text())
+    return document
 
 
 def bad_values() -> dict[str, str]:
