@@ -30,7 +30,7 @@ from backend.app.engine.spec.model import (
     SecurityScheme,
 )
 
-PATH, QUERY, HEADER, COOKIE = ParameterLocation
+PATH, QUERY, HEADER, COOKIE, QUERYSTRING = ParameterLocation
 COLOURS = ["blue", "black"]
 RGB = {"R": 100, "G": 200}
 
@@ -87,6 +87,41 @@ def test_header_and_cookie_styles() -> None:
     assert cookie_pairs(Parameter("color", COOKIE, False, True, "form"), "a;b") == ["color=a%3Bb"]
     filtered = Parameter("filter", QUERY, content_type="application/json")
     assert query_pairs(filtered, {"a": 1}) == ["filter=%7B%22a%22%3A1%7D"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "value", "expected"),
+    [
+        ("application/x-www-form-urlencoded", {"foo": "a + b", "bar": True}, "foo=a%20%2B%20b&bar=true"),
+        (
+            "application/json",
+            {"numbers": [1, 2], "flag": None},
+            "%7B%22numbers%22%3A%5B1%2C2%5D%2C%22flag%22%3Anull%7D",
+        ),
+        ("application/jsonpath", "$.a.b[1:1]", "%24.a.b%5B1%3A1%5D"),
+    ],
+)
+def test_a_querystring_is_the_query_as_a_whole(content_type: str, value: Any, expected: str) -> None:
+    """The examples of OpenAPI 3.2.0, "Parameter Object Examples"."""
+    parameter = Parameter("anything", QUERYSTRING, content_type=content_type)
+    operation = Operation("GET", "/foo", parameters=(parameter,))
+    builder = RequestBuilder(ApiDescription("", "", ""), "https://example.com", Credentials(query=(("key", "k"),)))
+    request = builder.build(operation, Inputs({(QUERYSTRING, "anything"): value}))
+    assert request.url == f"https://example.com/foo?{expected}&key=k"
+
+
+def test_a_fragment_of_a_path_is_not_sent() -> None:
+    operation = Operation("POST", "/graphql#query.user", parameters=(Parameter("id", QUERY, style="form"),))
+    builder = RequestBuilder(ApiDescription("", "", ""), "https://example.com/api")
+    assert builder.build(operation, Inputs({(QUERY, "id"): "a#b"})).url == "https://example.com/api/graphql?id=a%23b"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [("application/jsonl", b'1\n{"a":2}\n'), ("application/geo+json-seq", b'\x1e1\n\x1e{"a":2}\n')],
+)
+def test_a_sequence_is_written_item_by_item(content_type: str, expected: bytes) -> None:
+    assert encode_body(content_type, [1, {"a": 2}]) == (content_type, expected)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -24,6 +24,7 @@ from backend.app.engine.spec.model import (
     SecurityKind,
     SecurityScheme,
     SpecError,
+    Tag,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -67,6 +68,7 @@ OPERATIONS = st.builds(
     security=st.lists(NAMES, max_size=3).map(tuple),
     pointer=TEXT,
     server=st.none() | TEXT.filter(bool),
+    scopes=st.dictionaries(TEXT, NAMES, max_size=2),
 )
 DESCRIPTIONS = st.builds(
     ApiDescription,
@@ -84,10 +86,17 @@ DESCRIPTIONS = st.builds(
             st.sampled_from(SecurityKind),
             st.none() | st.sampled_from(ParameterLocation),
             st.none() | TEXT.filter(bool),
+            TEXT,
+            LINKS,
+            TEXT,
         ),
         max_size=2,
     ),
     faults=st.lists(st.builds(Fault, TEXT, TEXT), max_size=2).map(tuple),
+    server_names=st.dictionaries(TEXT, TEXT, max_size=2),
+    tags=st.lists(st.builds(Tag, TEXT, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    webhooks=st.lists(OPERATIONS, max_size=2).map(tuple),
+    callbacks=st.lists(OPERATIONS, max_size=2).map(tuple),
 )
 
 

@@ -95,7 +95,7 @@ class RequestBuilder:
         )
 
     def build(self, operation: Operation, inputs: Inputs, *, credentials: bool = True) -> Request:
-        path = operation.path
+        path = operation.path.partition("#")[0]  # a fragment tells operations of one URL apart and is never sent
         query: list[str] = []
         headers: list[tuple[str, str]] = [] if self._own_accept else [("Accept", self._accept_header(operation))]
         cookies: list[str] = []
@@ -113,6 +113,8 @@ class RequestBuilder:
                     headers.append((parameter.name, header_text(parameter, value)))
                 case ParameterLocation.COOKIE:
                     cookies += cookie_pairs(parameter, value)
+                case ParameterLocation.QUERYSTRING:
+                    query.append(querystring_text(parameter, value))
         body = inputs.raw_body
         if body is not None:
             headers.append(("Content-Type", inputs.media_type))
@@ -283,6 +285,13 @@ def _deep(name: str, value: Json) -> list[str]:
     return [f"{name}={escape(scalar_text(value))}"]
 
 
+def querystring_text(parameter: Parameter, value: Json) -> str:
+    """The whole query as its media type says (OpenAPI 3.2.0, "Parameter Locations")."""
+    if _kind(parameter.content_type or "") == "form":
+        return "&".join(_form_pairs(value))
+    return escape(scalar_text(value))
+
+
 def cookie_pairs(parameter: Parameter, value: Json) -> list[str]:
     return query_pairs(replace(parameter, style="form"), value)
 
@@ -312,6 +321,9 @@ def is_form(content_type: str) -> bool:
     return _kind(content_type) in ("form", "multipart")
 
 
+_LINES = frozenset({"application/jsonl", "application/jsonlines", "application/x-jsonlines", "application/x-ndjson"})
+
+
 def _kind(content_type: str) -> str | None:
     essence = content_type.partition(";")[0].strip().lower()
     if is_json(essence) or essence in ("*/*", "application/*"):
@@ -322,6 +334,8 @@ def _kind(content_type: str) -> str | None:
         return "form"
     if essence == "multipart/form-data":
         return "multipart"
+    if essence in _LINES or essence.endswith("json-seq"):
+        return "sequence"
     if essence.startswith("text/"):
         return "text"
     if essence in ("application/octet-stream", "application/pdf", "application/zip") or essence.startswith(
@@ -340,6 +354,8 @@ def encode_body(content_type: str, value: Json, files: frozenset[str] = frozense
             return content_type, "&".join(_form_pairs(value)).encode()
         case "multipart":
             return _multipart(value, files)
+        case "sequence":
+            return content_type, _sequence(content_type, value)
         case "text" | "bytes":
             return content_type, scalar_text(value).encode()
     raise UnsupportedBodyError(f"{content_type} cannot be generated")
@@ -353,6 +369,12 @@ def _form_fields(value: Json) -> Iterable[tuple[str, Json]]:
 
 def _form_pairs(value: Json) -> list[str]:
     return [f"{escape(name)}={escape(scalar_text(item))}" for name, item in _form_fields(value)]
+
+
+def _sequence(content_type: str, value: Json) -> bytes:
+    """JSON texts one after the other, a line each, in `json-seq` behind a record separator (RFC 7464, 2.2)."""
+    mark = b"" if content_type.partition(";")[0].strip().lower() in _LINES else b"\x1e"
+    return b"".join(mark + dumps(item) + b"\n" for item in (value if isinstance(value, list) else [value]))
 
 
 def _multipart(value: Json, files: frozenset[str]) -> tuple[str, bytes]:

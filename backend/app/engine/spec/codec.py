@@ -20,6 +20,7 @@ from backend.app.engine.spec.model import (
     SecurityKind,
     SecurityScheme,
     SpecError,
+    Tag,
 )
 from backend.app.engine.spec.reach import Reach
 
@@ -53,6 +54,7 @@ def operation_to_json(operation: Operation) -> dict[str, Json]:
             "security": [list(alternative) for alternative in operation.security],
             "pointer": operation.pointer,
             "server": operation.server,
+            "scopes": {name: list(scopes) for name, scopes in operation.scopes.items()},
         }
     )
 
@@ -81,6 +83,7 @@ def operation_from_json(data: Mapping[str, Json]) -> Operation:
         security=tuple(tuple(alternative) for alternative in data.get("security", ())),
         pointer=data.get("pointer", ""),
         server=data.get("server"),
+        scopes={name: tuple(scopes) for name, scopes in data.get("scopes", {}).items()},
     )
 
 
@@ -99,11 +102,18 @@ def description_to_json(description: ApiDescription) -> dict[str, Json]:
                     "kind": scheme.kind.value,
                     "location": None if scheme.location is None else scheme.location.value,
                     "parameter": scheme.parameter,
+                    "scheme": scheme.scheme,
+                    "flows": {flow: dict(each) for flow, each in scheme.flows.items()},
+                    "url": scheme.url,
                 }
             )
             for name, scheme in description.security_schemes.items()
         },
         "faults": [[fault.pointer, fault.message] for fault in description.faults],
+        "server_names": dict(description.server_names),
+        "tags": [[tag.name, tag.summary, tag.parent, tag.kind] for tag in description.tags],
+        "webhooks": [operation_to_json(operation) for operation in description.webhooks],
+        "callbacks": [operation_to_json(operation) for operation in description.callbacks],
     }
 
 
@@ -121,10 +131,17 @@ def description_from_json(data: Mapping[str, Json]) -> ApiDescription:
                 kind=SecurityKind(item["kind"]),
                 location=ParameterLocation(item["location"]) if "location" in item else None,
                 parameter=item.get("parameter"),
+                scheme=item.get("scheme", ""),
+                flows=item.get("flows", {}),
+                url=item.get("url", ""),
             )
             for name, item in data["security_schemes"].items()
         },
         faults=tuple(Fault(pointer, message) for pointer, message in data["faults"]),
+        server_names=data.get("server_names", {}),
+        tags=tuple(Tag(*members) for members in data.get("tags", ())),
+        webhooks=tuple(operation_from_json(item) for item in data.get("webhooks", ())),
+        callbacks=tuple(operation_from_json(item) for item in data.get("callbacks", ())),
     )
 
 

@@ -1,35 +1,32 @@
-"""A document being read: local references, faults, and the budget of what its description may grow to."""
+"""A document being read: references, faults, and the budget of what its description may grow to."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import Fault, Json, SpecError
+from backend.app.engine.spec.references import References, below
 
 T = TypeVar("T")
 
 
-def below(pointer: str, *names: str | int) -> str:
-    """The JSON pointer (RFC 6901) of a value below `pointer`."""
-    for name in names:
-        pointer += "/" + str(name).replace("~", "~0").replace("/", "~1")
-    return pointer
-
-
 class Document:
-    """Typed access to a tree whose shape is not to be trusted: what has the wrong type is a fault, and absent."""
+    """Typed access to a tree whose shape is not to be trusted: what has the wrong type is a fault, and absent.
 
-    def __init__(self, root: dict[str, Json], limits: DocumentLimits) -> None:
+    A `pointer` here is a place (see `references`): what it points at may stand in another document.
+    """
+
+    def __init__(self, root: dict[str, Json], limits: DocumentLimits, references: References | None = None) -> None:
         self.root = root
         self.limits = limits
+        self.references = references or References(root, limits)
         self.unresolved = 0
         """How often a reference could not be followed."""
         self._faults: list[Fault] = []
         self._fault_keys: set[tuple[str, str]] = set()
         self._faults_left_out = False
-        self._resolved: dict[tuple[str, bool], tuple[Json, str] | str] = {}
         self._shared: dict[tuple[str, str], tuple[Any, int]] = {}
         self._spent = 0
 
@@ -71,52 +68,16 @@ class Document:
         self._shared[kind, pointer] = built, self._spent - before
         return built
 
-    # References
-
     def resolve(self, node: Json, pointer: str, *, bare: bool = False) -> tuple[Json, str] | None:
         """Follows `$ref` to its end and gives the value with its own pointer; `None`, and a fault, for a reference
-        that is external, broken or circular. With `bare` it stops at a reference that has siblings."""
-        trail: list[tuple[str, bool]] = []
-        seen: set[tuple[str, bool]] = set()
-        result: tuple[Json, str] | str = (node, pointer)
-        while isinstance(node, dict) and isinstance(ref := node.get("$ref"), str) and not (bare and len(node) > 1):
-            key = (ref, bare)
-            if key in self._resolved:
-                result = self._resolved[key]
-                break
-            if key in seen:
-                result = f"circular reference {ref[:200]!r}"
-                break
-            seen.add(key)
-            trail.append(key)
-            result = self._find(ref)
-            if isinstance(result, str):
-                break
-            node = result[0]
-        for key in trail:
-            self._resolved[key] = result
-        if isinstance(result, str):
+        that is broken, circular or to a document that is not read. With `bare` it stops at a reference that has
+        siblings."""
+        found = self.references.resolve(node, pointer, bare=bare)
+        if isinstance(found, str):
             self.unresolved += 1
-            self.fault(pointer, result)
+            self.fault(pointer, found)
             return None
-        return result
-
-    def _find(self, ref: str) -> tuple[Json, str] | str:
-        if not ref.startswith("#"):
-            return f"external reference {ref[:200]!r} is not read"
-        path = unquote(ref[1:])
-        node: Json = self.root
-        names = [name.replace("~1", "/").replace("~0", "~") for name in path.split("/")[1:]]
-        if path and not path.startswith("/"):
-            return f"the reference {ref[:200]!r} names nothing"
-        for name in names:
-            if isinstance(node, dict) and name in node:
-                node = node[name]
-            elif isinstance(node, list) and name.isdecimal() and len(name) < 8 and int(name) < len(node):
-                node = node[int(name)]
-            else:
-                return f"the reference {ref[:200]!r} names nothing"
-        return node, below("", *names)
+        return found
 
     # Typed access
 
@@ -139,20 +100,36 @@ class Document:
             self.fault(below(pointer, key), "an object is expected here")
         return {}
 
-    def entries(self, node: Mapping[str, Json], key: str, pointer: str) -> Iterator[tuple[str, Json, str]]:
-        """Name, value and pointer of each member of the object `node[key]`, without `x-` extensions."""
-        for name, value in self.mapping(node, key, pointer).items():
-            if not name.startswith("x-"):
-                yield name, value, below(pointer, key, name)
+    def entries(
+        self, node: Mapping[str, Json], key: str, pointer: str, *, extensions: bool = False
+    ) -> Iterator[tuple[str, Json, str]]:
+        """Name, value and pointer of each member of the object `node[key]`, `x-` ones with `extensions` only.
+
+        The object may be in another document as a whole, which the standards do not say and authors expect.
+        """
+        members, at = self.mapping(node, key, pointer), below(pointer, key)
+        groups = [(members, at)]
+        if isinstance(members.get("$ref"), str):
+            groups = [({name: value for name, value in members.items() if name != "$ref"}, at)]
+            if found := self.resolved(members, at):
+                beside = groups[0][0].keys()
+                groups.append(({name: value for name, value in found[0].items() if name not in beside}, found[1]))
+        for members, at in groups:
+            for name, value in members.items():
+                if extensions or not name.startswith("x-"):
+                    yield name, value, below(at, name)
 
     def items(self, node: Mapping[str, Json], key: str, pointer: str) -> Iterator[tuple[Json, str]]:
-        """Each element of the array `node[key]` and its pointer."""
-        value = node.get(key)
+        """Each element of the array `node[key]` and its pointer. The array may be in another document as a whole."""
+        found = self.resolve(node.get(key), below(pointer, key))
+        if found is None:
+            return
+        value, at = found
         if isinstance(value, list):
             for index, item in enumerate(value):
-                yield item, below(pointer, key, index)
+                yield item, below(at, index)
         elif value is not None:
-            self.fault(below(pointer, key), "an array is expected here")
+            self.fault(at, "an array is expected here")
 
     def strings(self, node: Mapping[str, Json], key: str, pointer: str) -> tuple[str, ...]:
         found = []

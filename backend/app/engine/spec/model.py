@@ -19,6 +19,8 @@ class ParameterLocation(StrEnum):
     QUERY = "query"
     HEADER = "header"
     COOKIE = "cookie"
+    QUERYSTRING = "querystring"
+    """The query as a whole, written as a media type (OpenAPI 3.2); the name is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Parameter:
 class MediaType:
     content_type: str
     schema: Schema = True
+    """Of the whole content; a sequence of items (`application/jsonl`, `text/event-stream`) is an array of them."""
     examples: tuple[Json, ...] = ()
 
 
@@ -55,6 +58,8 @@ class ResponseSpec:
     content: tuple[MediaType, ...] = ()
     required_headers: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Link Objects by name. An `operationRef` to an operation that was read is `#/paths/<path>/<method>`, wherever the
+    operation stands."""
 
 
 class SecurityKind(StrEnum):
@@ -63,6 +68,7 @@ class SecurityKind(StrEnum):
     API_KEY = "api_key"
     OAUTH2 = "oauth2"
     OPENID_CONNECT = "openid_connect"
+    MUTUAL_TLS = "mutual_tls"
     OTHER = "other"
 
 
@@ -73,6 +79,13 @@ class SecurityScheme:
     location: ParameterLocation | None = None
     parameter: str | None = None
     """Header, query or cookie name of an API key."""
+    scheme: str = ""
+    """Of HTTP authentication, in lower case: `basic`, `bearer`, `digest`, ..."""
+    flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of OAuth 2, by the names of OpenAPI (`authorizationCode`, `clientCredentials`, `deviceAuthorization`, `implicit`,
+    `password`): the URLs as documented (`tokenUrl`, ...) and `scopes`, a list."""
+    url: str = ""
+    """Where OpenID Connect or OAuth 2 describes itself (`openIdConnectUrl`, `oauth2MetadataUrl`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +105,12 @@ class Operation:
     """Alternatives; each names the schemes that are needed together. Empty: no credentials needed. An alternative
     that is itself empty means that credentials are optional."""
     pointer: str = ""
-    """JSON pointer into the source document."""
+    """JSON pointer into the source document, or into another one behind its name and `#`
+    (`paths/users.yaml#/get`)."""
     server: str | None = None
     """Server URL declared on the path or the operation, when it differs from the description's."""
+    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a token has to allow (OAuth 2 scopes, roles), by security scheme."""
 
     @property
     def key(self) -> str:
@@ -106,10 +122,21 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    name: str
+    summary: str = ""
+    parent: str = ""
+    """The name of the tag that it stands under."""
+    kind: str = ""
+    """`nav`, `badge`, `audience`, ..."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something wrong in the document that did not prevent it from being read."""
 
     pointer: str
+    """As of an operation."""
     message: str
 
 
@@ -118,13 +145,22 @@ class ApiDescription:
     title: str
     version: str
     dialect: str
-    """`openapi-3.1`, `openapi-3.0` or `swagger-2.0`."""
+    """`openapi-3.2`, `openapi-3.1`, `openapi-3.0` or `swagger-2.0`."""
     servers: tuple[str, ...] = ()
-    """Absolute or relative server URLs with variables expanded by their defaults, in document order."""
+    """Absolute or relative server URLs with variables expanded by their defaults, in document order; behind them, as
+    far as there are few, those that the other values of the variables make."""
     operations: tuple[Operation, ...] = ()
     definitions: Mapping[str, Schema] = field(default_factory=dict)
     security_schemes: Mapping[str, SecurityScheme] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    server_names: Mapping[str, str] = field(default_factory=dict)
+    """Server URLs by the names that they were given."""
+    tags: tuple[Tag, ...] = ()
+    webhooks: tuple[Operation, ...] = ()
+    """What the API sends of itself, never an endpoint to call: the path is the name of the webhook."""
+    callbacks: tuple[Operation, ...] = ()
+    """What the API sends because of an operation; the path is the expression of the URL, `{$request.body#/url}`. The
+    pointer says which operation."""
 
 
 class SpecError(Exception):

@@ -1,17 +1,20 @@
 """Schemas of every dialect to JSON Schema 2020-12.
 
 Sources: OpenAPI 3.0.4, 4.7.24 and its proposal "Clarify nullable"; OpenAPI 3.1.1, 4.8.24; Swagger 2.0, Schema Object;
-JSON Schema 2020-12. Keywords that neither validate nor describe are dropped.
+JSON Schema 2020-12. Keywords that neither validate nor describe are dropped, but for `discriminator`: its `mapping` and
+`defaultMapping` name definitions as `$ref` does.
 """
 
 import math
 import re
 from collections import deque
 from typing import Any
+from urllib.parse import unquote
 
-from backend.app.engine.spec.document import Document, below
+from backend.app.engine.spec.document import Document
 from backend.app.engine.spec.model import Json, Schema
 from backend.app.engine.spec.patterns import pattern_fault
+from backend.app.engine.spec.references import below
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 MISSPELT = {
@@ -74,10 +77,8 @@ class SchemaTranslator:
         """The name under which the schema at `pointer` is kept."""
         name = self._names.get(pointer)
         if name is None:
-            words = pointer.removeprefix(f"{self._home}/")
-            words = words.replace("~1", "/").replace("~0", "~")
             # Names are safe in a URI fragment and in a JSON pointer, so that nobody has to unescape them.
-            base = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("_")[:100] or "schema"
+            base = re.sub(r"[^A-Za-z0-9._-]+", "_", self._words(pointer)).strip("_")[:100] or "schema"
             name = base
             while name in self._taken:
                 self._taken[base] += 1
@@ -86,6 +87,18 @@ class SchemaTranslator:
             self._taken[name] = 1
             self._pending.append((name, node, pointer))
         return name
+
+    def _words(self, place: str) -> str:
+        """`Pet` for `#/components/schemas/Pet` of any document and for `models/Pet.yaml`; `Pet_properties_id` for what
+        stands in it."""
+        document, _, pointer = ("", "", place) if place.startswith("/") else place.partition("#")
+        words = pointer.removeprefix(f"{self._home}/")
+        if document and words == pointer:
+            file = document.rpartition("/")[2].partition("?")[0]
+            stem = file.rpartition(".")[0] or file
+            only = re.fullmatch(r"/(?:(?:definitions|\$defs|schemas)/)?([^/]+)", pointer)
+            words = only[1] if only else f"{unquote(stem)}{pointer}"
+        return words.replace("~1", "/").replace("~0", "~")
 
     def finish(self) -> None:
         while self._pending:
@@ -149,6 +162,12 @@ class SchemaTranslator:
             if not isinstance(value, dict):
                 document.fault(at, "an object of schemas is expected here")
                 return
+            if isinstance(value.get("$ref"), str):
+                # No standard has references here, and authors of split documents expect them.
+                found = document.resolved(value, at)
+                if found is None:
+                    return
+                value, at = found
             members = {name: self.translate(item, below(at, name)) for name, item in value.items()}
             if key == "patternProperties":
                 members = {name: item for name, item in members.items() if self._pattern(name, below(at, name))}
@@ -208,8 +227,39 @@ class SchemaTranslator:
                 out[key] = value
             else:
                 document.fault(at, "an object of lists of property names is expected here")
-        elif key in ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor"):
-            document.fault(at, f"{key} is not followed")
+        elif key == "discriminator" and isinstance(value, dict):
+            self._discriminator(out, value, at)
+        elif key == "$dynamicRef" and self._modern and isinstance(value, str):
+            document.fault(at, "a $dynamicRef is read as a $ref: no other schema extends what it names")
+            found = document.resolve({"$ref": value}, at, bare=True)
+            if found is not None:
+                out["allOf"] = [*out.get("allOf", []), {"$ref": f"#/$defs/{self.define(*found)}"}]
+
+    def _discriminator(self, out: dict[str, Any], node: dict[str, Json], pointer: str) -> None:
+        document = self._document
+        if not isinstance(name := node.get("propertyName"), str):
+            document.fault(pointer, "a discriminator without the name of a property")
+            return
+        mapping = {
+            value: target
+            for value, schema, at in document.entries(node, "mapping", pointer)
+            if (target := self._mapped(schema, at))
+        }
+        out["discriminator"] = {"propertyName": name} | ({"mapping": mapping} if mapping else {})
+        if "defaultMapping" in node and (target := self._mapped(node["defaultMapping"], pointer)):
+            out["discriminator"]["defaultMapping"] = target
+
+    def _mapped(self, schema: Json, pointer: str) -> str | None:
+        """A name of a shared schema, or else a reference, as a reference to its definition."""
+        if not isinstance(schema, str):
+            self._document.fault(pointer, "a text is expected here")
+            return None
+        by_name = self._document.references.find("#" + below(self._home, schema), "")
+        if isinstance(by_name, str):
+            found = self._document.resolve({"$ref": schema}, pointer, bare=True)
+        else:
+            found = self._document.resolve(*by_name, bare=True)
+        return None if found is None else f"#/$defs/{self.define(*found)}"
 
     def _limit(self, out: dict[str, Any], key: str, value: Json, at: str) -> None:
         if isinstance(value, bool):

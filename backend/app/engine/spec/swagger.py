@@ -1,8 +1,8 @@
 """Swagger 2.0."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from backend.app.engine.spec.document import below
 from backend.app.engine.spec.model import (
     Json,
     MediaType,
@@ -15,6 +15,7 @@ from backend.app.engine.spec.model import (
     SecurityScheme,
 )
 from backend.app.engine.spec.reader import Reader
+from backend.app.engine.spec.references import below
 
 _URLENCODED, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _STYLES = {
@@ -23,6 +24,13 @@ _STYLES = {
     "multi": ("form", True),
     "csv": ("form", False),
 }
+_FLOWS = {
+    "accessCode": "authorizationCode",
+    "application": "clientCredentials",
+    "implicit": "implicit",
+    "password": "password",
+}
+_FLOW_URLS = ("authorizationUrl", "tokenUrl")
 _NOT_SCHEMA = frozenset({"name", "in", "required", "description", "allowEmptyValue", "collectionFormat", "x-example"})
 
 
@@ -42,26 +50,39 @@ class SwaggerReader(Reader):
         urls = [self.server(f"{scheme}//{host}{base}".rstrip("/"), "/host") for scheme in schemes]
         return tuple(url for url in urls if url is not None)
 
-    def server_of(self, node: dict[str, Json], pointer: str) -> str | None:
+    def server_of(self, node: Mapping[str, Json], pointer: str) -> str | None:
         return None
 
     def security_schemes(self) -> dict[str, SecurityScheme]:
         document = self.document
         schemes = {}
-        for name, node, at in document.entries(self.root, "securityDefinitions", ""):
-            if not isinstance(node, dict):
-                document.fault(at, "an object is expected here")
+        for name, raw, at in document.entries(self.root, "securityDefinitions", ""):
+            found = document.resolved(raw, at)
+            if found is None:
                 continue
+            node, at = found
             kind = document.text(node, "type", at)
             place = self.location(node, at) if kind == "apiKey" else None
             if place is not None:
                 schemes[name] = SecurityScheme(name, SecurityKind.API_KEY, location=place[1], parameter=place[0])
-                continue
-            known = {"basic": SecurityKind.BASIC, "oauth2": SecurityKind.OAUTH2}
-            if kind not in known and kind != "apiKey":
-                document.fault(below(at, "type"), f"{kind[:80]!r} is no kind of security scheme")
-            schemes[name] = SecurityScheme(name, known.get(kind, SecurityKind.OTHER))
+            elif kind == "oauth2":
+                schemes[name] = SecurityScheme(name, SecurityKind.OAUTH2, flows=self._flows(node, at))
+            elif kind == "basic":
+                schemes[name] = SecurityScheme(name, SecurityKind.BASIC, scheme="basic")
+            else:
+                if kind != "apiKey":
+                    document.fault(below(at, "type"), f"{kind[:80]!r} is no kind of security scheme")
+                schemes[name] = SecurityScheme(name, SecurityKind.OTHER)
         return schemes
+
+    def _flows(self, node: dict[str, Json], pointer: str) -> dict[str, dict[str, Json]]:
+        document = self.document
+        name = document.text(node, "flow", pointer)
+        if name not in _FLOWS:
+            document.fault(below(pointer, "flow"), f"{name[:80]!r} is no flow of OAuth 2")
+            return {}
+        urls = {key: document.text(node, key, pointer, longest=2_000) for key in _FLOW_URLS if key in node}
+        return {_FLOWS[name]: urls | {"scopes": [scope for scope, _, _ in document.entries(node, "scopes", pointer)]}}
 
     def parameter(self, node: dict[str, Json], pointer: str) -> Parameter | None:
         document = self.document
