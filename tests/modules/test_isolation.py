@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -45,6 +46,8 @@ TABLE: Final[Mapping[str, Row]] = {
     "DELETE /auth/identities/{identity_id}": Row("profile.write", 200, of_user=True),
     "DELETE /auth/sessions/{session_id}": Row("profile.write", 200, of_user=True),
     "DELETE /projects/{project_id}": Row("projects.write", 412),
+    "DELETE /projects/{project_id}/entities/{entity_id}": Row("endpoints.write", 412),
+    "DELETE /projects/{project_id}/relationships/{relationship_id}": Row("endpoints.write", 412),
     "DELETE /user/api-keys/{key_id}": Row("api_keys.write", 200, of_user=True),
     "DELETE /workspaces/{workspace_id}": Row("workspaces.delete", 412),
     "DELETE /workspaces/{workspace_id}/invitations/{invitation_id}": Row("members.write", 200),
@@ -60,6 +63,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "GET /auth/sso/{provider}/login": Row("public"),
     "GET /auth/verify": Row("profile.read"),
     "GET /discoveries/{discovery_id}": Row("endpoints.read"),
+    "GET /discoveries/{discovery_id}/changes": Row("endpoints.read"),
     "GET /events": Row("events.read"),
     "GET /findings/{finding_id}": Row("scans.read"),
     "GET /jobs": Row("jobs.read"),
@@ -72,7 +76,13 @@ TABLE: Final[Mapping[str, Row]] = {
     "GET /projects/{project_id}/endpoints": Row("endpoints.read"),
     "GET /projects/{project_id}/endpoints/{endpoint_id}": Row("endpoints.read"),
     "GET /projects/{project_id}/endpoints/{endpoint_id}/test-runs": Row("scans.read"),
+    "GET /projects/{project_id}/entities": Row("endpoints.read"),
+    "GET /projects/{project_id}/entities/{entity_id}": Row("endpoints.read"),
+    "GET /projects/{project_id}/entities/{entity_id}/neighbours": Row("endpoints.read"),
     "GET /projects/{project_id}/findings": Row("scans.read"),
+    "GET /projects/{project_id}/graph/paths": Row("endpoints.read"),
+    "GET /projects/{project_id}/relationships": Row("endpoints.read"),
+    "GET /projects/{project_id}/relationships/{relationship_id}": Row("endpoints.read"),
     "GET /projects/{project_id}/scans": Row("scans.read"),
     "GET /scans/{scan_id}": Row("scans.read"),
     "GET /scans/{scan_id}/anomalies": Row("anomalies.read"),
@@ -88,7 +98,10 @@ TABLE: Final[Mapping[str, Row]] = {
     "PATCH /admin/users/{user_id}": Row("users.write"),
     "PATCH /auth/me": Row("profile.write"),
     "PATCH /findings/{finding_id}": Row("scans.write"),
+    "PATCH /projects/{project_id}/endpoints/{endpoint_id}": Row("endpoints.write", 412),
     "PATCH /projects/{project_id}": Row("projects.write"),
+    "PATCH /projects/{project_id}/entities/{entity_id}": Row("endpoints.write"),
+    "PATCH /projects/{project_id}/relationships/{relationship_id}": Row("endpoints.write"),
     "PATCH /workspaces/{workspace_id}": Row("workspaces.write"),
     "PATCH /workspaces/{workspace_id}/members/{user_id}": Row("members.write"),
     "POST /auth/change-password": Row("profile.write"),
@@ -107,6 +120,8 @@ TABLE: Final[Mapping[str, Row]] = {
     "POST /jobs/{job_id}/retry": Row("jobs.write", 409),
     "POST /projects": Row("projects.write"),
     "POST /projects/{project_id}/endpoints/scan": Row("endpoints.write"),
+    "POST /projects/{project_id}/entities": Row("endpoints.write"),
+    "POST /projects/{project_id}/relationships": Row("endpoints.write"),
     "POST /projects/{project_id}/scans": Row("scans.write"),
     "POST /scans/{scan_id}/cancel": Row("scans.write", 409),
     "POST /user/api-keys": Row("api_keys.write"),
@@ -201,6 +216,12 @@ def path_names(operation: Operation) -> list[str]:
     return [each.name for each in operation.parameters if each.location is ParameterLocation.PATH]
 
 
+def asked_of(operation: Operation, ids: Mapping[str, str]) -> dict[str, str]:
+    """What has to stand in the query: ids of entities of the graph."""
+    required = [each.name for each in operation.parameters if each.required]
+    return dict.fromkeys(set(required) - set(path_names(operation)), ids["entity_id"])
+
+
 def random_ids(own: Mapping[str, str]) -> dict[str, str]:
     return {**dict.fromkeys(own, new_ulid()), "collection": own["collection"]}
 
@@ -240,6 +261,7 @@ class Asker:
         answer = await caller.client.request(
             operation.method,
             operation.path.removeprefix(PREFIX).format(**ids),
+            params=asked_of(operation, ids),
             content=content,
             headers={**JSON, **headers},
         )
@@ -288,7 +310,7 @@ async def check_foreign_ids(world: World) -> None:
             names = path_names(operation)
             unknown = random_ids(tenants[0])
             targets = [ids for ids in tenants if ids != caller.own] if names else [unknown]
-            if caller.own and len(names) > 1 and names[-1] != "entity_id":
+            if caller.own and len(names) > 1 and names[0] != "collection":
                 # The door is one's own, what is asked for behind it is not.
                 targets += [{**ids, names[0]: caller.own[names[0]]} for ids in targets]
             for foreign in targets:
@@ -384,5 +406,6 @@ async def everything(api: OurApi, owner: Caller) -> dict[str, Any]:
         row = TABLE[key_of(operation)]
         if operation.method == "GET" and owner.permissions and row.permission in owner.permissions:
             path = operation.path.removeprefix(PREFIX).format(**(owner.own or {}))
-            seen[operation.key] = await ask(owner.client, "GET", path)
+            query = urlencode(asked_of(operation, owner.own or {}))
+            seen[operation.key] = await ask(owner.client, "GET", f"{path}?{query}" if query else path)
     return seen

@@ -150,7 +150,7 @@ class _Story:
         discovery = await self._finished(f"/discoveries/{discovery['id']}")
         if discovery["status"] != "completed":
             raise DemoFailed(f"discovery failed: {discovery['error']['message']}")
-        self._say(f"Discovered {discovery['added']} operations ({discovery['source']})")
+        self._say(f"Discovered {discovery['added']} operations ({', '.join(part['source'] for part in discovery['parts'] if part['source'])})")
 
     async def _scan(self, project: Mapping[str, Any], number: int) -> None:
         started = await self._ask("POST", f"/projects/{project['id']}/scans", {"scan_type": "full", "seed": 1})

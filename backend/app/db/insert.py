@@ -1,9 +1,9 @@
 """Inserts that yield to a row that is already there, in the dialect of the session's engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,18 @@ async def insert_or_ignore_many(
     table: Any = model.__table__
     statement = _insert(session, model).on_conflict_do_nothing().returning(table.c.id)
     return set((await session.execute(statement, rows)).scalars())
+
+
+async def insert_or_update(
+    session: AsyncSession, model: type[Base], rows: Sequence[Mapping[str, Any]], *, keep: Collection[str] = ()
+) -> None:
+    """A row whose primary key is there already gets the values of the new one, but for the columns in `keep`."""
+    if not rows:
+        return
+    statement = _insert(session, model)
+    key = [column.name for column in inspect(model).primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
+    await session.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
 
 def _insert(session: AsyncSession, model: type[Base]) -> Any:

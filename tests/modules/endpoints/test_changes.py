@@ -3,7 +3,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import (
     ApiDescription,
     Fault,
@@ -14,21 +13,43 @@ from backend.app.engine.spec.model import (
     RequestBody,
     Schema,
 )
-from backend.app.modules.endpoints.changes import Changes, Found, Known, compare, report_of, storable
+from backend.app.engine.spec.reach import Reach
+from backend.app.modules.endpoints.changes import (
+    Found,
+    Known,
+    altered_definitions,
+    compare,
+    definitions_in_words,
+    report_of,
+    storable,
+)
+from backend.app.modules.endpoints.discovery import Evidence, Kind
+from backend.app.modules.endpoints.models import EndpointState
+from backend.app.modules.endpoints.reconcile import Claim, Endpoint
 
 
 def described(*operations: Operation, faults: tuple[Fault, ...] = (), **definitions: Schema) -> ApiDescription:
     return ApiDescription("t", "1", "openapi-3.1", operations=operations, definitions=definitions, faults=faults)
 
 
-def known(*operations: Operation, active: bool = True) -> dict[str, Known]:
-    return {each.key: Known(f"id of {each.key}", Found(each, "").digest, active) for each in operations}
+def endpoint(operation: Operation) -> Endpoint:
+    claim = Claim("openapi", Kind.DOCUMENT, "openapi-3.1", "request", Evidence(), operation)
+    return Endpoint(f"id of {operation.key}", operation.method, operation.path, {"openapi": claim})
 
 
-def changes(before: dict[str, Known], stored: tuple[Operation, ...], after: ApiDescription, **was: Schema) -> Changes:
-    found = compare(after, before, was)
-    found.explain({f"id of {each.key}": operation_to_json(each) for each in stored})
-    return found
+def found(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -> list[Found]:
+    return [Found(endpoint(each), each, state) for each in operations]
+
+
+def known(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -> dict[str, Known]:
+    return {
+        each.id: Known(each.digest, state, ["document"], "", "openapi-3.1", each.requires_auth, None)
+        for each in found(*operations)
+    }
+
+
+def before(*operations: Operation) -> dict[str, Operation]:
+    return {endpoint(each).id: each for each in operations}
 
 
 def keys(found: list[Found]) -> list[str]:
@@ -43,48 +64,49 @@ GET = Operation("GET", "/a")
 POST = Operation("POST", "/a", body=RequestBody(True, (MediaType("application/json", {"$ref": "#/$defs/Outer"}),)))
 
 
-def test_what_is_not_known_is_added_in_the_order_of_the_document() -> None:
-    operations = [Operation("GET", f"/{name}") for name in "zyxw"]
-    found = compare(described(*operations), {}, {})
-    assert keys(found.added) == ["GET /z", "GET /y", "GET /x", "GET /w"]
-    ids = [each.id for each in found.added]
-    assert ids == sorted(set(ids))
-    assert found.counts() == {"added": 4, "changed": 0, "gone": 0, "unchanged": 0}
+def test_what_was_not_stored_is_added_and_what_was_gone_returns() -> None:
+    changes = compare(found(GET, POST), known(POST, state=EndpointState.GONE), before(POST))
+    assert (keys(changes.added), keys(changes.returned)) == (["GET /a"], ["POST /a"])
+    assert changes.counts() == {"added": 2, "changed": 0, "gone": 0, "unchanged": 0}
 
 
-def test_what_is_not_found_is_gone_once() -> None:
-    before = known(GET) | known(POST, active=False)
-    found = compare(described(), before, {})
-    assert found.gone == {"GET /a": "id of GET /a"}
-    assert found.counts()["gone"] == 1
-
-
-def test_what_was_gone_returns_with_its_id() -> None:
-    found = compare(described(GET), known(GET, active=False), {})
-    assert [each.id for each in found.returned] == ["id of GET /a"]
-    assert found.counts() == {"added": 1, "changed": 0, "gone": 0, "unchanged": 0}
+def test_what_is_gone_is_gone_once() -> None:
+    stored = known(GET) | known(POST, state=EndpointState.GONE)
+    changes = compare(found(GET, POST, state=EndpointState.GONE), stored, before(GET, POST))
+    assert (keys(changes.gone), changes.kept) == (["GET /a"], 0)
 
 
 def test_a_difference_that_a_client_notices_is_a_change_and_another_is_not() -> None:
     stricter, reworded = Operation("GET", "/a", parameters=(limit(required=True),)), Operation("GET", "/b", summary="B")
     stored = Operation("GET", "/a", parameters=(limit(),)), Operation("GET", "/b")
-    found = changes(known(*stored), stored, described(stricter, reworded))
-    assert [each.words for each in found.changed] == [("parameter limit became required",)]
-    assert keys(found.reworded) == ["GET /b"]
-    assert found.rewritten == {}
-    assert found.counts() == {"added": 0, "changed": 1, "gone": 0, "unchanged": 1}
+    changes = compare(found(stricter, reworded), known(*stored), before(*stored))
+    assert [each.words for each in changes.changed] == [("parameter limit became required",)]
+    assert keys(changes.reworded) == ["GET /b"]
+    assert changes.counts() == {"added": 0, "changed": 1, "gone": 0, "unchanged": 1}
+
+
+def test_another_state_is_a_change_and_deprecation_is_told_once() -> None:
+    changes = compare(found(GET, state=EndpointState.DEAD), known(GET), before(GET))
+    assert [each.words for each in changes.changed] == [("was active, is dead",)]
+    old, new = Operation("GET", "/a"), Operation("GET", "/a", deprecated=True)
+    changes = compare(found(new, state=EndpointState.DEPRECATED), known(old), before(old))
+    assert [each.words for each in changes.changed] == [("deprecated",)]
 
 
 def test_a_place_in_the_document_is_no_difference() -> None:
-    found = compare(described(Operation("GET", "/a", pointer="/paths/9")), known(GET), {})
-    assert (found.rewritten, found.changed, found.kept) == ({}, [], 1)
+    changes = compare(found(Operation("GET", "/a", pointer="/paths/9")), known(GET), before(GET))
+    assert (changes.changed, changes.reworded, changes.kept) == ([], [], 1)
 
 
 def test_a_definition_that_changed_changes_what_leads_to_it() -> None:
     outer = {"properties": {"inner": {"$ref": "#/$defs/Inner"}}}
-    after = described(GET, POST, Outer=outer, Inner={"type": "string"}, New=True)
-    found = changes(known(GET, POST), (GET, POST), after, Outer=outer, Inner=True)
-    assert [(each.operation.key, each.words) for each in found.changed] == [("POST /a", ("schema Inner has changed",))]
+    new: dict[str, Schema] = {"Outer": outer, "Inner": {"type": "string"}, "New": True}
+    altered = altered_definitions({"Outer": outer, "Inner": True}, new)
+    assert altered == {"Inner"}
+    get, post = found(GET, POST)
+    reach = Reach(new)
+    assert definitions_in_words(get.stored, altered, reach) == ()
+    assert definitions_in_words(post.stored, altered, reach) == ("schema Inner has changed",)
 
 
 OPERATIONS = st.lists(
@@ -103,12 +125,15 @@ OPERATIONS = st.lists(
 def test_every_operation_is_counted_once(
     active: list[Operation], gone: list[Operation], after: list[Operation]
 ) -> None:
-    before = known(*gone, active=False) | known(*active)
-    found = changes(before, tuple(active), described(*after))
-    counts = found.counts()
+    stored = known(*gone, state=EndpointState.GONE) | known(*active)
+    still = {each.key for each in after}
+    vanished = [each for each in active if each.key not in still]
+    learned = found(*after) + found(*vanished, state=EndpointState.GONE)
+    changes = compare(learned, stored, before(*gone) | before(*active))
+    counts = changes.counts()
     assert counts["added"] + counts["changed"] + counts["unchanged"] == len(after)
-    assert set(found.gone) == {each.key for each in active} - {each.key for each in after}
-    told = [*found.added, *found.returned, *found.changed, *found.reworded]
+    assert set(keys(changes.gone)) == {each.key for each in vanished}
+    told = [*changes.added, *changes.altered]
     assert len({each.id for each in told}) == len(told)
 
 

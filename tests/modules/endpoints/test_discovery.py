@@ -38,14 +38,14 @@ async def test_operations_of_a_document_become_the_inventory(bench: Bench) -> No
     project = await bench.project(base_url=BASE)
     discovery = await bench.discover(project, {"document": things()})
     assert discovery["status"] == "completed"
-    assert (discovery["source"], discovery["location"]) == ("openapi-3.1", "request")
+    assert (discovery["parts"][0]["source"], discovery["parts"][0]["location"]) == ("openapi-3.1", "request")
     assert [discovery[name] for name in ("added", "changed", "gone", "unchanged")] == [3, 0, 0, 0]
     found = await inventory(bench, project)
     assert list(found) == ["GET /things", "POST /things", "DELETE /things/{id}"]
     gone = found["DELETE /things/{id}"]
     assert (gone["requires_auth"], gone["deprecated"], gone["operation_id"]) == (True, True, "drop")
     assert found["GET /things"]["tags"] == ["read"]
-    assert found["GET /things"]["status"] == "active"
+    assert found["GET /things"]["state"] == "active"
     assert (await bench.call("GET", f"/projects/{project}"))["statistics"]["endpoints"] == 3
     assert await bench.events(project) == ["discovery.requested", *["endpoint.discovered"] * 3, "discovery.completed"]
 
@@ -81,11 +81,11 @@ async def test_a_second_discovery_reports_and_never_duplicates(bench: Bench) -> 
     third = await bench.discover(project, {"document": other})
     assert [third[name] for name in ("added", "changed", "gone", "unchanged")] == [1, 1, 1, 1]
     after = await inventory(bench, project)
-    assert {key: row["status"] for key, row in after.items()} == {
+    assert {key: row["state"] for key, row in after.items()} == {
         "GET /things": "active",
         "POST /things": "active",
         "DELETE /things/{id}": "gone",
-        "DELETE /parts": "active",
+        "DELETE /parts": "deprecated",
     }
     assert after["GET /things"]["id"] == before["GET /things"]["id"]
     assert after["GET /things"]["first_seen_at"] == before["GET /things"]["first_seen_at"]
@@ -134,14 +134,14 @@ async def test_a_description_is_found_on_the_network(bench: Bench, place: str) -
             spec_url=url if place == "spec_url of the project" else None,
         )
         discovery = await bench.discover(project, {"spec_url": url} if place == "spec_url of the request" else None)
-    assert (discovery["status"], discovery["location"], discovery["added"]) == ("completed", url, 3)
+    assert (discovery["status"], discovery["parts"][0]["location"], discovery["added"]) == ("completed", url, 3)
 
 
 async def test_yaml_text_and_swagger_are_read(bench: Bench) -> None:
     project = await bench.project(base_url=BASE)
     swagger = "swagger: '2.0'\ninfo: {title: t, version: v}\npaths: {/a: {get: {responses: {200: {description: ok}}}}}"
     discovery = await bench.discover(project, {"document": swagger})
-    assert (discovery["status"], discovery["source"]) == ("completed", "swagger-2.0")
+    assert (discovery["status"], discovery["parts"][0]["source"]) == ("completed", "swagger-2.0")
     assert list(await inventory(bench, project, "&source=swagger-2.0")) == ["GET /a"]
 
 
@@ -152,7 +152,8 @@ async def test_credentials_go_to_the_target_and_nowhere_else(bench: Bench) -> No
         assert (await bench.discover(project, {"spec_url": f"{api.url}/spec"}))["status"] == "completed"
         assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
         api.answers["GET /spec"] = Says(302, headers={"Location": f"{other.url}/spec"})
-        assert (await bench.discover(project, {"spec_url": f"{api.url}/spec"}))["location"] == f"{other.url}/spec"
+        moved = await bench.discover(project, {"spec_url": f"{api.url}/spec"})
+        assert moved["parts"][0]["location"] == f"{other.url}/spec"
     assert [asked.headers.get("x-key") for asked in api.asked] == ["opensesame", "opensesame"]
     assert [asked.headers.get("x-key") for asked in other.asked] == [None, None]
 
@@ -162,12 +163,13 @@ LOGIN = {"auth_type": "login", "auth_config": {"url": "/login", "body": {"user":
 
 async def test_a_login_step_is_performed_once_and_its_token_shown_to_the_target_only(bench: Bench) -> None:
     async with target({"GET /spec": Says(body=things())}) as other, target({}) as api:
-        api.answers = {"POST /v1/login": Says(body={"access_token": "t0k3n"}), "GET /v1/api": Says(body=things())}
+        api.answers["POST /v1/login"] = Says(body={"access_token": "t0k3n"})
+        api.answers["GET /v1/openapi.json"] = Says(body=things())
         project = await bench.project(base_url=f"{api.url}/v1", **LOGIN)
         await bench.discover(project, {"document": things()})
         assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
         assert api.asked == []
-        assert (await bench.discover(project))["location"] == f"{api.url}/v1/api"
+        assert (await bench.discover(project))["parts"][0]["location"] == f"{api.url}/v1/openapi.json"
     assert api.paths().count("POST /v1/login") == 1
     assert orjson.loads(api.asked[0].body) == LOGIN["auth_config"]["body"]  # type: ignore[index]
     assert {asked.headers.get("authorization") for asked in api.asked[1:]} == {"Bearer t0k3n"}
@@ -195,7 +197,7 @@ async def test_a_key_in_the_query_goes_to_the_target_and_is_kept_nowhere(bench: 
         auth = {"auth_type": "api_key_query", "auth_config": {"name": "api key", "value": "open&sesame"}}
         project = await bench.project(base_url=api.url, **auth)
         discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec?v=1"})
-        assert (discovery["status"], discovery["location"]) == ("completed", f"{api.url}/spec?v=1")
+        assert (discovery["status"], discovery["parts"][0]["location"]) == ("completed", f"{api.url}/spec?v=1")
         assert (await bench.discover(project, {"spec_url": f"{other.url}/spec"}))["status"] == "completed"
         api.answers["GET /spec"] = Says(302, headers={"Location": f"{other.url}/spec?api%20key=open%26sesame"})
         discovery = await bench.discover(project, {"spec_url": f"{api.url}/spec"})
@@ -234,10 +236,10 @@ async def test_a_description_that_cannot_be_read_fails_the_discovery_and_keeps_t
     assert discovery["error"]["message"]
     if code.startswith("spec.s"):
         assert discovery["error"]["where"].startswith("line")
-    assert set(await inventory(bench, project, "&status=active")) == {
-        "GET /things",
-        "POST /things",
-        "DELETE /things/{id}",
+    assert {key: row["state"] for key, row in (await inventory(bench, project)).items()} == {
+        "GET /things": "active",
+        "POST /things": "active",
+        "DELETE /things/{id}": "deprecated",
     }
     assert (await bench.events(project))[-1] == "discovery.failed"
     (job,) = await bench.call("GET", f"/jobs?event_id={discovery['event_id']}")
@@ -249,7 +251,7 @@ async def test_faults_of_a_readable_document_are_reported(bench: Bench) -> None:
     paths = {"/a": operation(parameters=[{"$ref": "#/nowhere"}]), f"/{'long' * 200}": operation()}
     discovery = await bench.discover(project, {"document": document(paths)})
     assert (discovery["status"], discovery["added"]) == ("completed", 1)
-    messages = [fault["message"] for fault in discovery["report"]]
+    messages = [fault["message"] for fault in discovery["parts"][0]["report"]]
     assert any("names nothing" in message for message in messages)
     assert any("500 characters" in message for message in messages)
 
@@ -258,8 +260,8 @@ async def test_a_report_says_that_faults_were_left_out(bench: Bench) -> None:
     project = await bench.project(base_url=BASE)
     paths = {f"/a{number}": operation(parameters=[{"$ref": "#/nowhere"}]) for number in range(MAX_FAULTS + 1)}
     discovery = await bench.discover(project, {"document": document(paths)})
-    assert len(discovery["report"]) == MAX_FAULTS + 1
-    assert "left out" in discovery["report"][-1]["message"]
+    assert len(discovery["parts"][0]["report"]) == MAX_FAULTS + 1
+    assert "left out" in discovery["parts"][0]["report"][-1]["message"]
 
 
 async def test_one_discovery_runs_at_a_time(bench: Bench) -> None:

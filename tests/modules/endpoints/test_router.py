@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.app.core.ids import new_ulid
-from backend.app.modules.endpoints import handlers
+from backend.app.modules.endpoints import tools
 from tests.support.bench import BOB, Bench, document, operation, read_here
 from tests.support.paging import next_page
 
@@ -19,7 +19,7 @@ KEY = {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
 
 @pytest.fixture
 async def project(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(handlers, "read_description", read_here)
+    monkeypatch.setattr(tools, "read_description", read_here)
     project_id = await bench.project(base_url="http://127.0.0.1:9")
     await bench.discover(project_id, {"document": document(PATHS, components=KEY)})
     return project_id
@@ -35,8 +35,11 @@ FILTERS = [
     ('tag=a "quoted" 100%25_tag', ["GET /things"]),
     ("path=THINGS_", ["PUT /Things_and/parts"]),
     ("path=%25", []),
-    ("status=active", ["GET /things", "POST /things", "PUT /Things_and/parts"]),
-    ("status=gone", []),
+    ("state=active", ["GET /things", "POST /things", "PUT /Things_and/parts"]),
+    ("state=gone", []),
+    ("kind=document&method=GET", ["GET /things"]),
+    ("kind=code", []),
+    ("ignored=true", []),
     ("source=openapi-3.1&limit=1", ["GET /things"]),
     ("source=other", []),
 ]
@@ -105,8 +108,10 @@ BAD_BODIES: list[Any] = [
     {"document": ""},
     {"document": "nul \x00"},
     {"document": nested(500)},
-    {"strategy": "magic"},
-    {"strategy": ""},
+    {"strategies": ["magic"]},
+    {"strategies": [""]},
+    {"strategies": []},
+    {"strategy": "openapi"},
     {"unknown": 1},
     [],
 ]
@@ -123,7 +128,7 @@ async def test_bad_input_is_refused(bench: Bench) -> None:
 
 
 async def test_bad_queries_are_refused(bench: Bench, project: str) -> None:
-    for query in ["method=a-b", "status=x", "limit=0", "cursor=x", "cursor=MQ", "path=%00", "tag=%00"]:
+    for query in ["method=a-b", "state=x", "kind=x", "limit=0", "cursor=x", "cursor=MQ", "path=%00", "tag=%00"]:
         answer = await bench.client.get(f"/projects/{project}/endpoints?{query}")
         assert answer.status_code == 422, (query, answer.text)
 
@@ -140,3 +145,48 @@ async def test_a_repeated_key_starts_one_discovery(bench: Bench, project: str) -
     first = await bench.call("POST", path, {}, status=202, headers=key)
     second = await bench.call("POST", path, {}, status=202, headers=key)
     assert first == second
+
+
+async def test_what_people_note_outlives_every_discovery(bench: Bench, project: str) -> None:
+    rows = await bench.call("GET", f"/projects/{project}/endpoints")
+    url = f"/projects/{project}/endpoints/{rows[0]['id']}"
+    read = await bench.client.get(url)
+    edit = {"owner": "Ann", "notes": "slow\nin the morning", "tags": ["billing"], "ignored": True}
+    edited = await bench.client.patch(url, json=edit, headers={"If-Match": read.headers["etag"]})
+    assert edited.status_code == 200
+    assert {name: edited.json()["data"][name] for name in edit} == edit
+    assert edited.headers["etag"] != read.headers["etag"]
+    stale = await bench.client.patch(url, json={"notes": "mine"}, headers={"If-Match": read.headers["etag"]})
+    assert stale.status_code == 412
+
+    changed = {**PATHS, "/things": {**PATHS["/things"], **operation(tags=["other"], summary="Lists")}}
+    await bench.discover(project, {"document": document(changed, components=KEY)})
+    after = await bench.call("GET", url)
+    assert {name: after[name] for name in edit} == edit
+    assert after["summary"] == "Lists"
+    assert [
+        row["id"] for row in await bench.call("GET", f"/projects/{project}/endpoints?tag=billing&ignored=true")
+    ] == [rows[0]["id"]]
+    assert (await bench.call("PATCH", url, {"tags": None}))["tags"] == ["other"]
+    (noted, *_) = await bench.call("GET", f"/endpoints/{rows[0]['id']}/events?name=endpoint.edited")
+    assert noted["payload"]["fields"] in (["tags"], ["ignored", "notes", "owner", "tags"])
+
+
+async def test_a_scan_leaves_out_what_is_ignored(bench: Bench, project: str) -> None:
+    for row in await bench.call("GET", f"/projects/{project}/endpoints"):
+        await bench.call("PATCH", f"/projects/{project}/endpoints/{row['id']}", {"ignored": True})
+    assert (await bench.call("POST", f"/projects/{project}/scans", {}, status=409))["code"] == "scan.no_endpoints"
+
+
+@pytest.mark.parametrize("edit", [{"owner": "a\nb"}, {"tags": [""]}, {"notes": "x" * 10_001}, {"state": "active"}])
+async def test_a_bad_note_is_refused(bench: Bench, project: str, edit: dict[str, Any]) -> None:
+    (row, *_) = await bench.call("GET", f"/projects/{project}/endpoints")
+    await bench.call("PATCH", f"/projects/{project}/endpoints/{row['id']}", edit, status=422)
+
+
+async def test_an_endpoint_says_who_vouches_for_it(bench: Bench, project: str) -> None:
+    (row, *_) = await bench.call("GET", f"/projects/{project}/endpoints")
+    (source,) = (await bench.call("GET", f"/projects/{project}/endpoints/{row['id']}"))["sources"]
+    assert (source["slot"], source["kind"], source["source"]) == ("openapi", "document", "openapi-3.1")
+    assert source["places"] == ["#/paths/~1things/get"]
+    assert (row["kinds"], row["state"], row["version"]) == (["document"], "active", 1)

@@ -2,11 +2,11 @@ import pytest
 
 from backend.app.core.settings import Settings
 from backend.app.db.session import Database
-from backend.app.modules.endpoints import handlers
+from backend.app.modules.endpoints import tools
 from tests.support.bench import Bench, read_here
 
 
 @pytest.fixture
 async def bench(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(handlers, "read_description", read_here)
+    monkeypatch.setattr(tools, "read_description", read_here)
     return Bench.open(settings, database)

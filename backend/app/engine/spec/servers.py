@@ -27,6 +27,21 @@ def resolve_base_url(servers: Sequence[str], spec_url: str | None = None, overri
     return None if named else f"{origin.scheme}://{origin.netloc}"
 
 
+def target_url(base_url: str | None, servers: Sequence[str], location: str) -> str | None:
+    """Where the paths of a description begin; `location` is where it was found.
+
+    A `base_url` with a path is taken as it is. One without gets the path of the description's server, if that is
+    relative or on the same origin. Without a `base_url` the description, and where it was found, decide.
+    """
+    if base_url is None:
+        return resolve_base_url(servers, spec_url=location)
+    if urlsplit(base_url).path not in ("", "/"):
+        return base_url
+    resolved = resolve_base_url(servers, spec_url=base_url)
+    same = resolved is not None and urlsplit(resolved)[:2] == urlsplit(base_url)[:2]
+    return resolved if same else base_url
+
+
 def base_url_at(address: str, servers: Sequence[str]) -> str:
     """The API at an address that a person named: its scheme and host, with the path of the first server."""
     there = urlsplit(address)

@@ -1,35 +1,43 @@
-"""What a discovery means for the inventory: plain values in, plain values out."""
+"""What a discovery means for the stored inventory: plain values in, plain values out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from backend.app.core.ids import new_ulid
 from backend.app.engine.diff import diff_operations
-from backend.app.engine.spec.codec import operation_from_json, operation_to_json
+from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Json, Operation, Schema
 from backend.app.engine.spec.reach import Reach
+from backend.app.modules.endpoints.models import EndpointState
+from backend.app.modules.endpoints.reconcile import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An endpoint of the inventory before the discovery. `active` is False when an earlier one did not find it."""
+    """An endpoint as it is stored."""
 
-    id: str
     digest: str
-    active: bool
+    state: str
+    kinds: list[str]
+    unresolved: str
+    source: str
+    requires_auth: bool
+    own_tags: list[str] | None
 
 
 @dataclass(slots=True)
 class Found:
-    """An operation that was found; `words` say what differs from before."""
+    """An endpoint of which a discovery learned something."""
 
+    endpoint: Endpoint
     operation: Operation
-    id: str
+    state: EndpointState
     words: tuple[str, ...] = ()
+    """What differs from before, of what a client can notice."""
     stored: dict[str, Json] = field(init=False)
     digest: str = field(init=False)
 
@@ -39,45 +47,59 @@ class Found:
         text = orjson.dumps({**self.stored, "pointer": ""}, option=orjson.OPT_SORT_KEYS)
         self.digest = hashlib.sha256(text).hexdigest()
 
-    def columns(self) -> dict[str, Any]:
-        operation = self.operation
+    @property
+    def id(self) -> str:
+        return self.endpoint.id
+
+    @property
+    def requires_auth(self) -> bool:
+        return self.operation.requires_auth or bool(self.endpoint.requires_auth)
+
+    def columns(self, own_tags: list[str] | None = None) -> dict[str, Any]:
+        operation, endpoint = self.operation, self.endpoint
+        vouching = endpoint.vouching
         return {
-            "id": self.id,
-            "method": operation.method,
+            "id": endpoint.id,
+            "method": endpoint.method,
             "path": operation.path,
+            "from_root": endpoint.from_root,
             "operation_id": operation.operation_id,
             "summary": operation.summary,
-            "tags": list(operation.tags),
-            "requires_auth": operation.requires_auth,
+            "tags": list(operation.tags) if own_tags is None else own_tags,
+            "requires_auth": self.requires_auth,
             "deprecated": operation.deprecated,
+            "source": vouching[0].source if vouching else "",
+            "kinds": [kind.value for kind in endpoint.kinds],
+            "unresolved": endpoint.unresolved,
+            "state": self.state,
             "operation": self.stored,
             "digest": self.digest,
         }
 
+    def differs(self, known: Known) -> bool:
+        mine = self.columns(known.own_tags)
+        return any(mine[name] != getattr(known, name) for name in ("digest", *_SEEN))
+
+
+_SEEN = ("state", "kinds", "unresolved", "source", "requires_auth")
+
 
 @dataclass(slots=True)
 class Changes:
-    """Every operation that was found is in one of the lists, or equal to what is stored and only counted in `kept`."""
+    """What becomes of each endpoint of which something was learned."""
 
-    gone: dict[str, str]
-    """Ids by `Operation.key`."""
     added: list[Found] = field(default_factory=list)
     returned: list[Found] = field(default_factory=list)
     changed: list[Found] = field(default_factory=list)
     reworded: list[Found] = field(default_factory=list)
-    """Differ only in what no client can notice: names, summaries, examples."""
-    rewritten: dict[str, Found] = field(default_factory=dict)
-    """By id: their digest differs, and only `explain` can tell which of the two lists before is theirs."""
+    """Differ only in what no client can notice: names, summaries, examples, sources."""
+    gone: list[Found] = field(default_factory=list)
     kept: int = 0
-    """How many were active before and still are, changed or not."""
+    """How many were there before and still are, changed or not."""
 
-    def explain(self, stored: Mapping[str, Json]) -> None:
-        """Sorts out `rewritten`; `stored` holds the operations as they were, by id, in the form of the codec."""
-        for endpoint_id, endpoint in self.rewritten.items():
-            difference = diff_operations([operation_from_json(stored[endpoint_id])], [endpoint.operation])
-            endpoint.words = tuple(word for change in difference.changed for word in change.words) + endpoint.words
-            (self.changed if endpoint.words else self.reworded).append(endpoint)
-        self.rewritten = {}
+    @property
+    def altered(self) -> list[Found]:
+        return [*self.returned, *self.changed, *self.reworded, *self.gone]
 
     def counts(self) -> dict[str, int]:
         return {
@@ -88,36 +110,56 @@ class Changes:
         }
 
 
-def compare(description: ApiDescription, known: Mapping[str, Known], definitions: Mapping[str, Schema]) -> Changes:
-    """`known` are the endpoints of the inventory by `Operation.key`, `definitions` those of the description before.
-
-    No operation of `description` may stand twice. Call `explain` on the result."""
-    altered = {
-        name for name, schema in description.definitions.items() if name in definitions and definitions[name] != schema
-    }
-    changes = Changes(gone={key: endpoint.id for key, endpoint in known.items() if endpoint.active})
-    # Sorted, because lists go by id: the inventory keeps the order of the document.
-    fresh = iter(sorted(new_ulid() for operation in description.operations if operation.key not in known))
-    reach = Reach(description.definitions)
-    for operation in description.operations:
-        before = known.get(operation.key)
-        if before is None:
-            changes.added.append(Found(operation, next(fresh)))
-            continue
-        endpoint = Found(operation, before.id)
-        if not before.active:
-            changes.returned.append(endpoint)
-            continue
-        del changes.gone[operation.key]
-        changes.kept += 1
-        if altered:
-            names = sorted(reach.names(endpoint.stored) & altered)
-            endpoint.words = tuple(f"schema {name} has changed" for name in names)
-        if before.digest != endpoint.digest:
-            changes.rewritten[endpoint.id] = endpoint
-        elif endpoint.words:
-            changes.changed.append(endpoint)
+def compare(found: Iterable[Found], known: Mapping[str, Known], before: Mapping[str, Operation]) -> Changes:
+    """`known` are the stored endpoints by id, all of them; `before` the operations of those in `found`. A `Found` whose
+    `words` are not empty has changed in a definition that it reaches."""
+    changes = Changes(kept=sum(it.state != EndpointState.GONE for it in known.values()))
+    for each in found:
+        stored = known.get(each.id)
+        if stored is None:
+            changes.added.append(each)
+        elif each.state is EndpointState.GONE:
+            if stored.state != EndpointState.GONE:
+                changes.gone.append(each)
+                changes.kept -= 1
+        elif stored.state == EndpointState.GONE:
+            changes.returned.append(each)
+        else:
+            each.words = (*_words(before[each.id], each, stored), *each.words)
+            if each.words:
+                changes.changed.append(each)
+            elif each.differs(stored):
+                changes.reworded.append(each)
     return changes
+
+
+def _words(before: Operation, found: Found, stored: Known) -> Iterable[str]:
+    if stored.digest != found.digest:
+        for change in diff_operations([before], [found.operation]).changed:
+            yield from change.words
+    # That a document deprecates it is said above.
+    if stored.state != found.state and EndpointState.DEPRECATED not in (stored.state, found.state):
+        yield f"was {stored.state}, is {found.state}"
+
+
+def drift_of(changes: Changes) -> list[dict[str, str]]:
+    """Every difference that a client can notice, in the form of `DriftChange`."""
+    return []
+
+
+def severities(drift: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    counted = Counter(change["severity"] for change in drift)
+    return {severity: counted[severity] for severity in ("breaking", "risky", "safe")}
+
+
+def altered_definitions(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> frozenset[str]:
+    return frozenset(name for name, schema in new.items() if name in old and old[name] != schema)
+
+
+def definitions_in_words(operation: dict[str, Json], altered: frozenset[str], reach: Reach) -> tuple[str, ...]:
+    """Which altered definitions an operation, in the form of the codec, reaches."""
+    names = sorted(reach.names(operation) & altered) if altered else ()
+    return tuple(f"schema {name} has changed" for name in names)
 
 
 def storable(description: ApiDescription, longest_path: int) -> ApiDescription:
@@ -127,10 +169,8 @@ def storable(description: ApiDescription, longest_path: int) -> ApiDescription:
     for operation in description.operations:
         if len(operation.path) > longest_path:
             faults.append(Fault(operation.pointer, f"a path of more than {longest_path} characters is left out"))
-        elif operation.key in operations:
+        elif operations.setdefault(f"{operation.key} {operation.server or ''}", operation) is not operation:
             faults.append(Fault(operation.pointer, f"{operation.key} stands twice; the first is kept"))
-        else:
-            operations[operation.key] = operation
     return replace(description, operations=tuple(operations.values()), faults=tuple(faults))
 
 

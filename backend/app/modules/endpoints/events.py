@@ -15,12 +15,15 @@ class DiscoveryRequested(Event):
 class DiscoveryCompleted(Event):
     name: ClassVar = "discovery.completed"
     discovery_id: Ulid
-    source: str
-    location: str
+    sources: tuple[str, ...]
+    """What was read: `openapi-3.1`, `fastapi`, `probe`."""
     added: int
     changed: int
     gone: int
     unchanged: int
+    breaking: int
+    risky: int
+    safe: int
     faults: int
 
 
@@ -43,6 +46,8 @@ class EndpointDiscovered(Event):
     discovery_id: Ulid
     method: str
     path: str
+    state: str
+    """What the sources together say of it: `active`, `shadow`, ..."""
 
 
 class EndpointChanged(Event):
@@ -53,6 +58,14 @@ class EndpointChanged(Event):
     path: str
     changes: tuple[str, ...]
     """What differs, in words."""
+
+
+class EndpointEdited(Event):
+    """By a person."""
+
+    name: ClassVar = "endpoint.edited"
+    endpoint_id: Ulid
+    fields: tuple[str, ...]
 
 
 class EndpointVanished(Event):

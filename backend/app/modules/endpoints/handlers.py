@@ -6,11 +6,10 @@ from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
 from backend.app.engine.credentials import LoginFailed, obtain_credentials
 from backend.app.engine.generate.requests import Credentials
-from backend.app.engine.spec.model import SpecError
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
-from backend.app.modules.endpoints.discovery import NothingDiscovered, strategies
 from backend.app.modules.endpoints.events import DiscoveryRequested
+from backend.app.modules.endpoints.looking import failure, look
 from backend.app.modules.endpoints.service import DiscoveryOrder, DiscoveryService
 from backend.app.modules.endpoints.tools import Authorise, discovery_tools
 from backend.app.modules.projects.events import ProjectDeleted
@@ -27,21 +26,21 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         return  # the project was deleted: its discoveries go when `drop_endpoints` hears of it
     if order is None:
         return
-    try:
-        async with HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client:
-            tools = discovery_tools(client, _authorise(order, client), job.progress)
-            (found,) = await strategies.get(order.strategy).look(order.subject, tools)
-    except (SpecError, NothingDiscovered) as error:
-        async with job.transaction() as context:
-            await DiscoveryService(context).fail(event.discovery_id, error.code, error.message, error.where)
-        return
-    except LoginFailed as error:
-        async with job.transaction() as context:
-            await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
-        return
+    async with HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client:
+        tools = discovery_tools(client, _authorise(order, client), job.progress)
+        try:
+            parts = await look(order.subject, tools, order.strategies, order.endpoints, order.handed)
+        except LoginFailed as error:
+            async with job.transaction() as context:
+                await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
+            return
     await job.raise_if_cancelled()
     async with job.transaction() as context:
-        await DiscoveryService(context).complete(event.discovery_id, found)
+        service = DiscoveryService(context)
+        if any(part.found for part in parts):
+            await service.complete(event.discovery_id, parts)
+        else:
+            await service.fail(event.discovery_id, *failure(parts), parts=parts)
 
 
 @hub.on(JobDead)

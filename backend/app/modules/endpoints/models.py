@@ -4,13 +4,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Float, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.app.db.base import Base
 from backend.app.db.mixins import Identified, WorkspaceOwned
-from backend.app.db.types import JsonText, JsonValue, UlidColumn, UtcDateTime
+from backend.app.db.types import AnyText, JsonText, JsonValue, UlidColumn, UtcDateTime
 
+MAX_SLOT = 300
 MAX_PATH = 500
 """Characters of a path that is kept: with four bytes each it still fits a B-tree entry of PostgreSQL."""
 
@@ -23,10 +24,19 @@ class DiscoveryStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class EndpointStatus(StrEnum):
+class EndpointState(StrEnum):
     ACTIVE = "active"
+    """A document describes it; or no document describes anything, and it answers."""
+    SHADOW = "shadow"
+    """It answers, and no document describes it."""
+    UNDOCUMENTED = "undocumented"
+    """Source code or a collection of requests names it; no document describes it, and no answer shows it."""
+    DEAD = "dead"
+    """A document describes it, and the server says that it is not there."""
+    DEPRECATED = "deprecated"
+    """It is there, and its document or its code advises against it."""
     GONE = "gone"
-    """The latest discovery did not find it."""
+    """No source vouches for it any more."""
 
 
 class DiscoveryRecord(Identified, WorkspaceOwned, Base):
@@ -35,17 +45,25 @@ class DiscoveryRecord(Identified, WorkspaceOwned, Base):
     project_id: Mapped[str] = mapped_column(UlidColumn)
     event_id: Mapped[str] = mapped_column(UlidColumn, unique=True)
     status: Mapped[str] = mapped_column(String(10), default=DiscoveryStatus.QUEUED)
-    strategy: Mapped[str] = mapped_column(String(50))
+    strategies: Mapped[list[str]] = mapped_column(JsonText)
+    """As asked for; empty: all that apply."""
+    uploads: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    git_sources: Mapped[list[str] | None] = mapped_column(JsonText)
+    """Null: all of the project."""
     spec_url: Mapped[str | None] = mapped_column(Text)
     document: Mapped[str | None] = mapped_column(Text)
     """As handed in, until it is read."""
-    source: Mapped[str | None] = mapped_column(String(50))
-    location: Mapped[str | None] = mapped_column(Text)
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)
+    """What each source said, in the form of `DiscoveryPart`."""
     added: Mapped[int] = mapped_column(Integer, default=0)
     changed: Mapped[int] = mapped_column(Integer, default=0)
     gone: Mapped[int] = mapped_column(Integer, default=0)
     unchanged: Mapped[int] = mapped_column(Integer, default=0)
-    report: Mapped[list[dict[str, str]]] = mapped_column(JsonText, default=list)
+    drift: Mapped[list[dict[str, str]]] = mapped_column(JsonText, default=list)
+    """What clients can notice, in the form of `DriftChange`."""
+    breaking: Mapped[int] = mapped_column(Integer, default=0)
+    risky: Mapped[int] = mapped_column(Integer, default=0)
+    safe: Mapped[int] = mapped_column(Integer, default=0)
     error: Mapped[dict[str, str] | None] = mapped_column(JsonText)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -63,11 +81,13 @@ class DiscoveryRecord(Identified, WorkspaceOwned, Base):
 
 
 class DescriptionRecord(WorkspaceOwned, Base):
-    """What the operations of a project share, kept once."""
+    """What the operations that one source describes share, kept once."""
 
     __tablename__ = "api_descriptions"
 
     project_id: Mapped[str] = mapped_column(UlidColumn, primary_key=True)
+    slot: Mapped[str] = mapped_column(String(MAX_SLOT), primary_key=True)
+    """Which source: the strategy, with a name where it has several."""
     title: Mapped[str] = mapped_column(Text)
     version: Mapped[str] = mapped_column(Text)
     dialect: Mapped[str] = mapped_column(String(50))
@@ -84,13 +104,26 @@ class EndpointRecord(Identified, WorkspaceOwned, Base):
     project_id: Mapped[str] = mapped_column(UlidColumn)
     method: Mapped[str] = mapped_column(String(20))
     path: Mapped[str] = mapped_column(String(MAX_PATH))
+    from_root: Mapped[bool] = mapped_column(default=False)
+    """Whether the path begins at the root of the host, and not at the project's `base_url`."""
     operation_id: Mapped[str | None] = mapped_column(Text)
     summary: Mapped[str] = mapped_column(Text, default="")
     tags: Mapped[list[str]] = mapped_column(JsonValue)
     requires_auth: Mapped[bool]
     deprecated: Mapped[bool]
-    source: Mapped[str] = mapped_column(String(50))
-    status: Mapped[str] = mapped_column(String(10), default=EndpointStatus.ACTIVE)
+    source: Mapped[str] = mapped_column(Text)
+    """What the most trusted of its sources was read from."""
+    kinds: Mapped[list[str]] = mapped_column(JsonValue)
+    """Of the sources that vouch for it."""
+    state: Mapped[str] = mapped_column(String(20))
+    unresolved: Mapped[str] = mapped_column(AnyText, default="")
+    own_tags: Mapped[list[str] | None] = mapped_column(JsonValue)
+    """A person's, in place of `tags`."""
+    owner: Mapped[str] = mapped_column(AnyText, default="")
+    notes: Mapped[str] = mapped_column(AnyText, default="")
+    ignored: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    """Counts a person's edits."""
     operation: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """In the form of `engine.spec.codec`."""
     digest: Mapped[str] = mapped_column(String(64))
@@ -102,6 +135,31 @@ class EndpointRecord(Identified, WorkspaceOwned, Base):
     last_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        UniqueConstraint("project_id", "method", "path"),
+        UniqueConstraint("project_id", "method", "path", "from_root"),
         Index("ix_endpoints_project_id_id", "project_id", "id"),
     )
+
+
+class EndpointSourceRecord(WorkspaceOwned, Base):
+    """What one source says about an endpoint."""
+
+    __tablename__ = "endpoint_sources"
+
+    endpoint_id: Mapped[str] = mapped_column(
+        UlidColumn, ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True
+    )
+    slot: Mapped[str] = mapped_column(String(MAX_SLOT), primary_key=True)
+    project_id: Mapped[str] = mapped_column(UlidColumn)
+    kind: Mapped[str] = mapped_column(String(10))
+    source: Mapped[str] = mapped_column(AnyText)
+    location: Mapped[str] = mapped_column(AnyText)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    """In the form of `reconcile.evidence_to_json`."""
+    operation: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
+    """As this source describes it, in the form of `engine.spec.codec`; null: as the endpoint's."""
+    digest: Mapped[str] = mapped_column(String(64))
+    """Of all that the source says."""
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_endpoint_sources_project_id_slot", "project_id", "slot"),)

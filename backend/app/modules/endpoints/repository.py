@@ -9,15 +9,17 @@ from sqlalchemy import ColumnElement, String, bindparam, delete, exists, func, i
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
-from backend.app.db.insert import insert_or_ignore
+from backend.app.db.insert import insert_or_ignore, insert_or_update
 from backend.app.db.rows import ListQuery, part_of
 from backend.app.modules.endpoints.models import (
     DescriptionRecord,
     DiscoveryRecord,
     DiscoveryStatus,
     EndpointRecord,
-    EndpointStatus,
+    EndpointSourceRecord,
+    EndpointState,
 )
+from backend.app.modules.endpoints.reconcile import ANY_METHOD
 from backend.app.modules.endpoints.schemas import DiscoveryRead, EndpointSummary
 
 ACTIVE = (DiscoveryStatus.QUEUED, DiscoveryStatus.RUNNING)
@@ -25,17 +27,45 @@ ACTIVE = (DiscoveryStatus.QUEUED, DiscoveryStatus.RUNNING)
 _discoveries: Any = DiscoveryRecord.__table__
 _descriptions: Any = DescriptionRecord.__table__
 _endpoints: Any = EndpointRecord.__table__
+_sources: Any = EndpointSourceRecord.__table__
 
 _DISCOVERIES = select(*(_discoveries.c[name] for name in DiscoveryRead.model_fields))
 _ENDPOINTS = select(*(_endpoints.c[name] for name in EndpointSummary.model_fields))
-_KNOWN = select(_endpoints.c.id, _endpoints.c.method, _endpoints.c.path, _endpoints.c.digest, _endpoints.c.status)
+_KNOWN = select(
+    *(
+        _endpoints.c[name]
+        for name in (
+            "id",
+            "method",
+            "path",
+            "from_root",
+            "digest",
+            "state",
+            "kinds",
+            "unresolved",
+            "source",
+            "requires_auth",
+            "own_tags",
+        )
+    )
+)
+_CLAIMS = select(*(column for column in _sources.c if column.name not in ("operation", "workspace_id")))
 _BATCH = 500
+_ABSENT = (EndpointState.GONE, EndpointState.DEAD)
+_SCANNED = (
+    # What the server says is not there is asked all the same: it may come back.
+    _endpoints.c.state != EndpointState.GONE,
+    _endpoints.c.ignored.is_(False),
+    _endpoints.c.unresolved == "",
+    _endpoints.c.method != ANY_METHOD,
+)
+"""Which endpoints a scan asks."""
 
 
-def _has_tag(elements: Any, dialect: str) -> ColumnElement[bool]:
+def _has(column: Any, name: str, elements: Any, dialect: str) -> ColumnElement[bool]:
     """`elements` is the dialect's function that makes rows of a JSON array."""
-    tags = elements(_endpoints.c.tags).table_valued("value")
-    return exists(select(tags.c.value).where(tags.c.value == bindparam(f"tag_{dialect}", type_=String)))
+    rows = elements(column).table_valued("value")
+    return exists(select(rows.c.value).where(rows.c.value == bindparam(f"{name}_{dialect}", type_=String)))
 
 
 _DISCOVERY_LIST = ListQuery(
@@ -50,10 +80,16 @@ _ENDPOINT_LIST = ListQuery(
         _endpoints.c.workspace_id == bindparam("workspace"), _endpoints.c.project_id == bindparam("project")
     ),
     {
-        **{name: _endpoints.c[name] == bindparam(name) for name in ("method", "status", "requires_auth", "source")},
+        **{
+            name: _endpoints.c[name] == bindparam(name)
+            for name in ("method", "state", "requires_auth", "source", "ignored")
+        },
         "path": _endpoints.c.path.icontains(bindparam("path", type_=String), escape="/"),
-        "tag_postgresql": _has_tag(func.jsonb_array_elements_text, "postgresql"),
-        "tag_sqlite": _has_tag(func.json_each, "sqlite"),
+        **{
+            f"{name}_{dialect}": _has(column, name, elements, dialect)
+            for name, column in (("tag", _endpoints.c.tags), ("kind", _endpoints.c.kinds))
+            for dialect, elements in (("postgresql", func.jsonb_array_elements_text), ("sqlite", func.json_each))
+        },
         "after": _endpoints.c.id > bindparam("after"),
     },
     _endpoints.c.id,
@@ -65,9 +101,11 @@ class EndpointFilter:
     """`path` is a part of it, compared without case."""
 
     method: str | None = None
-    status: str | None = None
+    state: str | None = None
     requires_auth: bool | None = None
     source: str | None = None
+    kind: str | None = None
+    ignored: bool | None = None
     tag: str | None = None
     path: str | None = None
 
@@ -108,7 +146,10 @@ class DiscoveryRepository:
             )
             .values(status=DiscoveryStatus.RUNNING, error=None, finished_at=None)
             .returning(
-                _discoveries.c.project_id, _discoveries.c.strategy, _discoveries.c.spec_url, _discoveries.c.document
+                *(
+                    _discoveries.c[name]
+                    for name in ("project_id", "strategies", "spec_url", "document", "uploads", "git_sources")
+                )
             )
         )
         return (await self._session.execute(statement)).mappings().first()
@@ -124,6 +165,12 @@ class DiscoveryRepository:
         project_id: str | None = (await self._session.execute(statement)).scalar_one_or_none()
         return project_id
 
+    async def drift(self, discovery_id: str) -> list[dict[str, str]] | None:
+        """None: there is no such discovery."""
+        query = select(_discoveries.c.drift).where(self._mine, _discoveries.c.id == discovery_id)
+        drift: list[dict[str, str]] | None = await self._session.scalar(query)
+        return drift
+
     async def delete_of_project(self, project_id: str) -> None:
         await self._session.execute(delete(_discoveries).where(self._mine, _discoveries.c.project_id == project_id))
 
@@ -132,11 +179,13 @@ class EndpointRepository:
     def __init__(self, session: AsyncSession, workspace_id: str) -> None:
         self._session = session
         self._workspace_id = workspace_id
+        self._dialect = session.get_bind().dialect.name
         self._mine = _endpoints.c.workspace_id == workspace_id
+        self._my_sources = _sources.c.workspace_id == workspace_id
 
     async def page(self, project_id: str, wanted: EndpointFilter, after: str | None, limit: int) -> Sequence[Row]:
         """Oldest first, those of one discovery in the order of its document."""
-        filters = {name: getattr(wanted, name) for name in ("method", "status", "requires_auth", "source")}
+        filters = {name: getattr(wanted, name) for name in ("method", "state", "requires_auth", "source", "ignored")}
         return await _ENDPOINT_LIST.fetch(
             self._session,
             limit=limit,
@@ -145,11 +194,11 @@ class EndpointRepository:
             after=after,
             path=part_of(wanted.path),
             **filters,
-            **{f"tag_{self._session.get_bind().dialect.name}": wanted.tag},
+            **{f"tag_{self._dialect}": wanted.tag, f"kind_{self._dialect}": wanted.kind},
         )
 
     async def get(self, project_id: str, endpoint_id: str) -> Row | None:
-        query = _ENDPOINTS.add_columns(_endpoints.c.operation).where(
+        query = _ENDPOINTS.add_columns(_endpoints.c.operation, _endpoints.c.own_tags).where(
             self._mine, _endpoints.c.project_id == project_id, _endpoints.c.id == endpoint_id
         )
         return (await self._session.execute(query)).mappings().first()
@@ -160,26 +209,67 @@ class EndpointRepository:
         )
         return await self._session.scalar(query) is not None
 
-    async def keys(self, project_id: str) -> Sequence[Row]:
-        """Identity, digest and status of every endpoint of the project."""
+    async def hold(self, endpoint_id: str) -> None:
+        """Nobody else edits it until the end of the transaction."""
+        await self._session.execute(
+            update(_endpoints).where(self._mine, _endpoints.c.id == endpoint_id).values(version=_endpoints.c.version)
+        )
+
+    async def known(self, project_id: str) -> Sequence[Row]:
+        """What a discovery compares with, of every endpoint of the project."""
         query = _KNOWN.where(self._mine, _endpoints.c.project_id == project_id)
         return (await self._session.execute(query)).mappings().all()
 
+    async def claims(self, project_id: str, endpoint_id: str | None = None) -> Sequence[Row]:
+        """What sources say, without their operations, of one endpoint or of all."""
+        query = _CLAIMS.where(self._my_sources, _sources.c.project_id == project_id).order_by(_sources.c.slot)
+        if endpoint_id is not None:
+            query = query.where(_sources.c.endpoint_id == endpoint_id)
+        return (await self._session.execute(query)).mappings().all()
+
+    async def claimed_operations(self, endpoint_ids: Iterable[str]) -> Sequence[Row]:
+        """How each source describes the endpoints; where it says null, as the endpoint itself is."""
+        query = select(_sources.c.endpoint_id, _sources.c.slot, _sources.c.operation).where(self._my_sources)
+        rows: list[Row] = []
+        for batch in _batches(list(endpoint_ids)):
+            rows += (await self._session.execute(query.where(_sources.c.endpoint_id.in_(batch)))).mappings().all()
+        return rows
+
+    async def save_claims(self, rows: Sequence[Row]) -> None:
+        own = [{**row, "workspace_id": self._workspace_id} for row in rows]
+        await insert_or_update(self._session, EndpointSourceRecord, own, keep=("first_seen_at",))
+
+    async def drop_claims(self, slot: str, endpoint_ids: Sequence[str]) -> None:
+        for batch in _batches(endpoint_ids):
+            await self._session.execute(
+                delete(_sources).where(self._my_sources, _sources.c.slot == slot, _sources.c.endpoint_id.in_(batch))
+            )
+
+    async def mark_seen(self, project_id: str, slots: Sequence[str], at: datetime) -> None:
+        """All that the sources of these slots speak of, and what they say of it."""
+        said = self._my_sources, _sources.c.project_id == project_id, _sources.c.slot.in_(slots)
+        await self._session.execute(update(_sources).where(*said).values(last_seen_at=at))
+        seen = select(_sources.c.endpoint_id).where(
+            self._my_sources, _sources.c.project_id == project_id, _sources.c.last_seen_at == at
+        )
+        await self._session.execute(
+            update(_endpoints)
+            .where(self._mine, _endpoints.c.id.in_(seen), _endpoints.c.state.not_in(_ABSENT))
+            .values(last_seen_at=at)
+        )
+
     async def operations(self, project_id: str, ids: Iterable[str] | None = None) -> Sequence[Row]:
-        """Id and operation of the active endpoints in the order of `page`, or of those with `ids`."""
+        """Id and operation of the endpoints that a scan asks in the order of `page`, or of those with `ids`."""
         query = select(_endpoints.c.id, _endpoints.c.operation).where(self._mine, _endpoints.c.project_id == project_id)
         if ids is None:
-            active = query.where(_endpoints.c.status == EndpointStatus.ACTIVE).order_by(_endpoints.c.id)
-            return (await self._session.execute(active)).mappings().all()
+            return (await self._session.execute(query.where(*_SCANNED).order_by(_endpoints.c.id))).mappings().all()
         rows: list[Row] = []
         for batch in _batches(list(ids)):
             rows += (await self._session.execute(query.where(_endpoints.c.id.in_(batch)))).mappings().all()
         return rows
 
-    async def any_active(self, project_id: str) -> bool:
-        query = select(_endpoints.c.id).where(
-            self._mine, _endpoints.c.project_id == project_id, _endpoints.c.status == EndpointStatus.ACTIVE
-        )
+    async def any_scanned(self, project_id: str) -> bool:
+        query = select(_endpoints.c.id).where(self._mine, _endpoints.c.project_id == project_id, *_SCANNED)
         return await self._session.scalar(query.limit(1)) is not None
 
     async def add(self, rows: Sequence[Row]) -> None:
@@ -197,32 +287,27 @@ class EndpointRepository:
                 statement, [{f"b_{name}": value for name, value in row.items()} for row in rows]
             )
 
-    async def mark_gone(self, ids: Sequence[str]) -> None:
-        for batch in _batches(ids):
-            await self._session.execute(
-                update(_endpoints).where(self._mine, _endpoints.c.id.in_(batch)).values(status=EndpointStatus.GONE)
-            )
-
-    async def mark_seen(self, project_id: str, at: datetime) -> None:
-        """All that are active."""
-        await self._session.execute(
-            update(_endpoints)
-            .where(self._mine, _endpoints.c.project_id == project_id, _endpoints.c.status == EndpointStatus.ACTIVE)
-            .values(last_seen_at=at)
-        )
-
-    async def description(self, project_id: str) -> Row | None:
-        """`shared`: what the operations of the project share; `location`: where it was found."""
-        query = select(_descriptions.c.shared, _descriptions.c.location).where(
+    async def descriptions(self, project_id: str) -> Sequence[Row]:
+        """`shared`: what the operations of one source share; `location`: where it was found."""
+        query = select(_descriptions.c.slot, _descriptions.c.shared, _descriptions.c.location).where(
             _descriptions.c.workspace_id == self._workspace_id, _descriptions.c.project_id == project_id
         )
-        return (await self._session.execute(query)).mappings().first()
+        return (await self._session.execute(query)).mappings().all()
 
     async def save_description(self, values: Row) -> None:
         await self._session.merge(DescriptionRecord(**values, workspace_id=self._workspace_id))
 
+    async def drop_description(self, project_id: str, slot: str) -> None:
+        await self._session.execute(
+            delete(_descriptions).where(
+                _descriptions.c.workspace_id == self._workspace_id,
+                _descriptions.c.project_id == project_id,
+                _descriptions.c.slot == slot,
+            )
+        )
+
     async def delete_of_project(self, project_id: str) -> None:
-        for table in (_endpoints, _descriptions):
+        for table in (_sources, _endpoints, _descriptions):
             await self._session.execute(
                 delete(table).where(table.c.workspace_id == self._workspace_id, table.c.project_id == project_id)
             )

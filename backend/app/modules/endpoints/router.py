@@ -1,9 +1,10 @@
 """Discovery and the inventory over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends
 
+from backend.app.core.etag import entity_tag, if_match
 from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
 from backend.app.core.permissions import Permission
@@ -11,10 +12,18 @@ from backend.app.core.responses import Envelope, envelope, listed
 from backend.app.core.views import access_control, view
 from backend.app.modules.endpoints.dependencies import discovery_service, endpoint_filter, endpoint_service
 from backend.app.modules.endpoints.repository import EndpointFilter
-from backend.app.modules.endpoints.schemas import DiscoveryCreate, DiscoveryRead, EndpointRead, EndpointSummary
+from backend.app.modules.endpoints.schemas import (
+    DiscoveryCreate,
+    DiscoveryRead,
+    DriftChange,
+    EndpointRead,
+    EndpointSummary,
+    EndpointUpdate,
+)
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
 
 router = APIRouter()
+IfMatch: TypeAlias = Annotated[str | None, Depends(if_match)]
 
 
 @view(router)
@@ -42,6 +51,12 @@ class EndpointViews:
         """One discovery: what it found, or why it failed."""
         return envelope(await self.discoveries.get(discovery_id))
 
+    @router.get("/discoveries/{discovery_id}/changes")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def list_changes(self, discovery_id: Ulid) -> Envelope[list[DriftChange]]:
+        """What a discovery found to differ from before, of what a client can notice, breaking changes first."""
+        return envelope(await self.discoveries.changes(discovery_id))
+
     @router.get("/projects/{project_id}/endpoints")
     @access_control(Permission.ENDPOINTS_READ)
     async def list_endpoints(
@@ -56,5 +71,17 @@ class EndpointViews:
     @router.get("/projects/{project_id}/endpoints/{endpoint_id}")
     @access_control(Permission.ENDPOINTS_READ)
     async def read_endpoint(self, project_id: Ulid, endpoint_id: Ulid) -> Envelope[EndpointRead]:
-        """One endpoint with its parameters, body and answers."""
-        return envelope(await self.endpoints.get(project_id, endpoint_id))
+        """One endpoint with its sources, parameters, body and answers."""
+        return _tagged(await self.endpoints.get(project_id, endpoint_id))
+
+    @router.patch("/projects/{project_id}/endpoints/{endpoint_id}")
+    @access_control(Permission.ENDPOINTS_WRITE)
+    async def update_endpoint(
+        self, project_id: Ulid, endpoint_id: Ulid, body: EndpointUpdate, if_match: IfMatch
+    ) -> Envelope[EndpointRead]:
+        """Notes what people know of an endpoint; discoveries keep it."""
+        return _tagged(await self.endpoints.update(project_id, endpoint_id, body, if_match))
+
+
+def _tagged(endpoint: EndpointRead) -> Envelope[EndpointRead]:
+    return envelope(endpoint, etag=entity_tag(endpoint.version))

@@ -8,21 +8,17 @@ from typing import Any
 import orjson
 
 from backend.app.core.context import ServiceContext
+from backend.app.core.etag import entity_tag, require_match
 from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
-from backend.app.core.pagination import Page, PageRequest
+from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.core.registry import UnknownPluginError
 from backend.app.engine.generate.requests import is_json
-from backend.app.engine.spec.codec import (
-    description_from_json,
-    description_to_json,
-    operation_from_json,
-    reachable_definitions,
-)
-from backend.app.engine.spec.model import ApiDescription, MediaType
+from backend.app.engine.spec.codec import description_from_json, operation_from_json, reachable_definitions
+from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation, Schema
 from backend.app.engine.spec.servers import resolve_base_url
-from backend.app.modules.endpoints.changes import Changes, Known, compare, report_of, storable
-from backend.app.modules.endpoints.discovery import Discovered, Subject, strategies
+from backend.app.modules.endpoints.changes import Changes, drift_of, report_of, severities, storable
+from backend.app.modules.endpoints.discovery import Subject, strategies
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
     DiscoveryNotFound,
@@ -38,22 +34,37 @@ from backend.app.modules.endpoints.events import (
     DiscoverySummarised,
     EndpointChanged,
     EndpointDiscovered,
+    EndpointEdited,
     EndpointVanished,
 )
-from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus, EndpointStatus
+from backend.app.modules.endpoints.inventory import InventoryUpdate, Part, stored_endpoint
+from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
+from backend.app.modules.endpoints.reconcile import Endpoint, evidence_from_json
 from backend.app.modules.endpoints.repository import (
     DiscoveryRepository,
     EndpointFilter,
     EndpointRepository,
 )
-from backend.app.modules.endpoints.schemas import DiscoveryCreate, DiscoveryRead, EndpointRead, EndpointSummary
+from backend.app.modules.endpoints.schemas import (
+    DiscoveryCreate,
+    DiscoveryRead,
+    DriftChange,
+    EndpointRead,
+    EndpointSource,
+    EndpointSummary,
+    EndpointUpdate,
+)
 from backend.app.modules.projects.schemas import TargetAuth
 from backend.app.modules.projects.service import ProjectService
 
 MAX_EVENTS = 200
 """Of one kind in one discovery; beyond it one event summarises."""
 MAX_FAULTS = 200
-"""Kept in the report of a discovery."""
+"""Kept in the report of one source."""
+MAX_DRIFT = 2_000
+"""Changes that are kept of a discovery."""
+_TRUSTED = {"openapi": 0, "graphql": 1}
+"""Slots whose descriptions go before others'."""
 SHOWN = 20
 """Endpoints that a summarising event names, and differences that `endpoint.changed` does."""
 
@@ -62,16 +73,22 @@ SHOWN = 20
 class DiscoveryOrder:
     """What the job of a discovery has to do."""
 
-    strategy: str
+    project_id: str
+    strategies: tuple[str, ...]
+    """Empty: all that apply."""
     subject: Subject
+    handed: Subject | None
+    """What came with the request: then only strategies that read it look, unless others are named."""
     base_url: str
     """Where the target is as far as the project says, empty when it does not: a login step may be below it."""
     auth: TargetAuth
+    endpoints: Sequence[Endpoint]
+    """What the inventory holds, without what sources say of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The active endpoints of a project as one description. `ids` are theirs by `Operation.key`."""
+    """The endpoints of a project that a scan asks, as one description. `ids` are theirs by `Operation.key`."""
 
     description: ApiDescription
     ids: Mapping[str, str]
@@ -98,10 +115,11 @@ class DiscoveryService:
     async def start(self, project_id: str, wanted: DiscoveryCreate) -> DiscoveryRead:
         """Raises `ProjectNotFound`, `DiscoveryAlreadyRunning`, `UnknownStrategy`."""
         await self._projects.get_active(project_id)
-        try:
-            strategies.get(wanted.strategy)
-        except UnknownPluginError as error:
-            raise UnknownStrategy(str(error)) from None
+        for name in wanted.strategies or ():
+            try:
+                strategies.get(name)
+            except UnknownPluginError as error:
+                raise UnknownStrategy(str(error)) from None
         discovery_id = new_ulid()
         event = await self._context.hub.publish(
             DiscoveryRequested(discovery_id=discovery_id, project_id=project_id), self._context
@@ -112,9 +130,11 @@ class DiscoveryService:
                 "id": discovery_id,
                 "project_id": project_id,
                 "event_id": event.id,
-                "strategy": wanted.strategy,
+                "strategies": list(dict.fromkeys(wanted.strategies or ())),
                 "spec_url": wanted.spec_url,
                 "document": orjson.dumps(document).decode() if isinstance(document, dict) else document,
+                "uploads": wanted.uploads,
+                "git_sources": wanted.git_sources,
                 "created_at": self._context.clock(),
             }
         )
@@ -134,72 +154,91 @@ class DiscoveryService:
             raise DiscoveryNotFound
         return DiscoveryRead.model_validate(row)
 
+    async def changes(self, discovery_id: str) -> list[DriftChange]:
+        """Raises `DiscoveryNotFound`."""
+        drift = await self._discoveries.drift(discovery_id)
+        if drift is None:
+            raise DiscoveryNotFound
+        return [DriftChange.model_validate(change) for change in drift]
+
     async def begin(self, discovery_id: str) -> DiscoveryOrder | None:
         """Marks it running; None when there is nothing to do. Raises `ProjectNotFound`, `SealBroken`."""
         row = await self._discoveries.begin(discovery_id)
         if row is None:
             return None
         project = await self._projects.get(row["project_id"])
-        base_url = resolve_base_url((), project.spec_url, project.base_url) or ""
         document = row["document"]
         subject = Subject(
             base_url=project.base_url or "",
             spec_url=row["spec_url"] or project.spec_url,
             document=None if document is None else document.encode(),
         )
-        return DiscoveryOrder(row["strategy"], subject, base_url, await self._projects.credentials(project.id))
+        handed = Subject("", row["spec_url"], subject.document)
+        return DiscoveryOrder(
+            project.id,
+            tuple(row["strategies"]),
+            subject,
+            handed if handed != Subject("") else None,
+            resolve_base_url((), project.spec_url, project.base_url) or "",
+            await self._projects.credentials(project.id),
+            [stored_endpoint(known) for known in await self._endpoints.known(project.id)],
+        )
 
-    async def complete(self, discovery_id: str, found: Discovered) -> None:
-        """Brings the inventory up to `found` and ends the discovery, unless it has ended or is deleted."""
+    async def complete(self, discovery_id: str, parts: Sequence[Part]) -> None:
+        """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
+        source that failed said before stands."""
         row = await self._discoveries.get(discovery_id)
         if row is None:
             return
         project_id = row["project_id"]
-        description = storable(found.description, MAX_PATH)
         now = self._context.clock()
-        changes = await self._changes(project_id, description)
-        counts = changes.counts()
+        parts = [
+            replace(part, found=replace(part.found, description=storable(part.found.description, MAX_PATH)))
+            if part.found
+            else part
+            for part in parts
+        ]
+        project = await self._projects.get(project_id)
+        update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts)
+        changes = update.changes
+        drift = drift_of(changes)
+        counts = {**changes.counts(), **severities(drift)}
         if not await self._end(
             discovery_id,
             DiscoveryStatus.COMPLETED,
-            source=found.source,
-            location=found.where,
-            report=report_of(description.faults, MAX_FAULTS),
+            parts=[_part(part, update.reconciliation.faults.get(part.slot, ())) for part in parts],
+            drift=drift[:MAX_DRIFT],
             document=None,
             **counts,
         ):
             return
-        await self._store(project_id, changes, found.source, now)
-        await self._endpoints.save_description(
-            {
-                "project_id": project_id,
-                "title": description.title,
-                "version": description.version,
-                "dialect": description.dialect,
-                "location": found.where,
-                "shared": description_to_json(replace(description, operations=(), faults=())),
-                "updated_at": now,
-            }
-        )
-        await self._projects.record_statistics(project_id, endpoints=len(description.operations))
+        await update.store(now)
+        await self._projects.record_statistics(project_id, endpoints=changes.kept + counts["added"])
         await self._tell(discovery_id, project_id, changes)
+        found = [part.found for part in parts if part.found]
         await self._publish(
             DiscoveryCompleted(
                 discovery_id=discovery_id,
                 project_id=project_id,
-                source=found.source,
-                location=found.where,
-                faults=len(description.faults),
+                sources=tuple(each.source for each in found),
+                faults=sum(len(each.description.faults) for each in found),
                 **counts,
             )
         )
 
     async def fail(
-        self, discovery_id: str, code: str, message: str, where: str = "", *, retryable: bool = False
+        self,
+        discovery_id: str,
+        code: str,
+        message: str,
+        where: str = "",
+        *,
+        parts: Sequence[Part] = (),
+        retryable: bool = False,
     ) -> None:
         """The inventory stays as it is. `retryable`: the job may be run again by hand."""
         error = {"code": code, "message": message, "where": where}
-        kept = {} if retryable else {"document": None}
+        kept = {} if retryable else {"document": None, "parts": [_part(part) for part in parts]}
         if project_id := await self._end(discovery_id, DiscoveryStatus.FAILED, error=error, **kept):
             await self._publish(DiscoveryFailed(discovery_id=discovery_id, project_id=project_id, **error))
 
@@ -220,48 +259,24 @@ class DiscoveryService:
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)
 
-    async def _changes(self, project_id: str, description: ApiDescription) -> Changes:
-        shared = await self._endpoints.description(project_id)
-        known = {
-            f"{row['method']} {row['path']}": Known(row["id"], row["digest"], row["status"] == EndpointStatus.ACTIVE)
-            for row in await self._endpoints.keys(project_id)
-        }
-        changes = compare(description, known, shared["shared"]["definitions"] if shared else {})
-        rewritten = await self._endpoints.operations(project_id, changes.rewritten)
-        changes.explain({row["id"]: row["operation"] for row in rewritten})
-        return changes
-
-    async def _store(self, project_id: str, changes: Changes, source: str, now: datetime) -> None:
-        seen = {"source": source, "status": EndpointStatus.ACTIVE, "last_seen_at": now}
-        first = {"project_id": project_id, "first_seen_at": now}
-        await self._endpoints.add([{**endpoint.columns(), **seen, **first} for endpoint in changes.added])
-        altered = [*changes.returned, *changes.changed, *changes.reworded]
-        await self._endpoints.change([{**endpoint.columns(), **seen} for endpoint in altered])
-        await self._endpoints.mark_gone(list(changes.gone.values()))
-        await self._endpoints.mark_seen(project_id, now)
-
     async def _tell(self, discovery_id: str, project_id: str, changes: Changes) -> None:
         about = {"discovery_id": discovery_id, "project_id": project_id}
-        new = [(endpoint.operation.key, endpoint.id) for endpoint in [*changes.added, *changes.returned]]
-        words = {endpoint.id: endpoint.words for endpoint in changes.changed}
-        changed = [(endpoint.operation.key, endpoint.id) for endpoint in changes.changed]
-        for change, endpoints in (
-            (Change.DISCOVERED, new),
-            (Change.CHANGED, changed),
-            (Change.VANISHED, list(changes.gone.items())),
+        for change, found in (
+            (Change.DISCOVERED, [*changes.added, *changes.returned]),
+            (Change.CHANGED, changes.changed),
+            (Change.VANISHED, changes.gone),
         ):
-            if len(endpoints) > MAX_EVENTS:
-                first = tuple(key for key, _ in endpoints[:SHOWN])
-                await self._publish(DiscoverySummarised(**about, change=change, count=len(endpoints), first=first))
+            if len(found) > MAX_EVENTS:
+                first = tuple(each.endpoint.key for each in found[:SHOWN])
+                await self._publish(DiscoverySummarised(**about, change=change, count=len(found), first=first))
                 continue
-            for key, endpoint_id in endpoints:
-                method, _, path = key.partition(" ")
-                it = {**about, "endpoint_id": endpoint_id, "method": method, "path": path}
+            for each in found:
+                it = {**about, "endpoint_id": each.id, "method": each.endpoint.method, "path": each.endpoint.path}
                 match change:
                     case Change.DISCOVERED:
-                        await self._publish(EndpointDiscovered(**it))
+                        await self._publish(EndpointDiscovered(**it, state=each.state))
                     case Change.CHANGED:
-                        await self._publish(EndpointChanged(**it, changes=words[endpoint_id][:SHOWN]))
+                        await self._publish(EndpointChanged(**it, changes=each.words[:SHOWN]))
                     case Change.VANISHED:
                         await self._publish(EndpointVanished(**it))
 
@@ -284,12 +299,13 @@ class EndpointService:
         row = await self._endpoints.get(project_id, endpoint_id)
         if row is None:
             raise EndpointNotFound
-        description = await self._endpoints.description(project_id)
+        _, definitions = await _definitions(self._endpoints, project_id)
         operation = operation_from_json(row["operation"])
         body = operation.body
         preferred = _preferred(body.content) if body else None
         return EndpointRead(
             **{name: row[name] for name in EndpointSummary.model_fields},
+            sources=[_source(claim) for claim in await self._endpoints.claims(project_id, endpoint_id)],
             parameters=[asdict(parameter) for parameter in operation.parameters],
             body_schema=preferred.schema if preferred else None,
             body_required=body.required if body else False,
@@ -298,8 +314,31 @@ class EndpointService:
                 response.status: media.schema if (media := _preferred(response.content)) else None
                 for response in operation.responses
             },
-            definitions=reachable_definitions(operation, description["shared"]["definitions"] if description else {}),
+            definitions=reachable_definitions(operation, definitions),
         )
+
+    async def update(
+        self, project_id: str, endpoint_id: str, wanted: EndpointUpdate, if_match: str | None
+    ) -> EndpointRead:
+        """A person's edit. Raises `EndpointNotFound`, `PreconditionFailed`."""
+        await self._endpoints.hold(endpoint_id)
+        row = await self._endpoints.get(project_id, endpoint_id)
+        if row is None:
+            raise EndpointNotFound
+        if if_match is not None:
+            require_match(if_match, entity_tag(row["version"]))
+        sent = wanted.model_dump(exclude_unset=True)
+        if "tags" in sent:
+            sent["own_tags"] = sent["tags"]
+            if sent["tags"] is None:
+                sent["tags"] = list(operation_from_json(row["operation"]).tags)
+        changed = {name: value for name, value in sent.items() if value != row[name]}
+        if changed:
+            await self._endpoints.change([{"id": endpoint_id, **changed, "version": row["version"] + 1}])
+            fields = tuple(sorted(changed.keys() - {"own_tags"} | ({"tags"} if "own_tags" in changed else set())))
+            event = EndpointEdited(endpoint_id=endpoint_id, project_id=project_id, fields=fields)
+            await self._context.hub.publish(event, self._context)
+        return await self.get(project_id, endpoint_id)
 
     async def require(self, project_id: str, endpoint_id: str) -> None:
         """Raises `EndpointNotFound`."""
@@ -308,8 +347,13 @@ class EndpointService:
 
     async def outline(self, project_id: str) -> Inventory | None:
         """The inventory without its operations: servers, security schemes, definitions; None before a discovery."""
-        row = await self._endpoints.description(project_id)
-        return None if row is None else Inventory(description_from_json(row["shared"]), {}, row["location"])
+        rows, definitions = await _definitions(self._endpoints, project_id)
+        if not rows:
+            return None
+        descriptions = [description_from_json({**row["shared"], "definitions": {}}) for row in rows]
+        schemes = {name: scheme for each in reversed(descriptions) for name, scheme in each.security_schemes.items()}
+        shared = replace(descriptions[0], definitions=definitions, security_schemes=schemes)
+        return Inventory(shared, {}, rows[0]["location"])
 
     async def inventory(self, project_id: str) -> Inventory | None:
         """What a scan exercises; None when no discovery has completed or nothing is left."""
@@ -317,13 +361,20 @@ class EndpointService:
         rows = await self._endpoints.operations(project_id)
         if outline is None or not rows:
             return None
-        operations = tuple(operation_from_json(row["operation"]) for row in rows)
-        ids = {operation.key: row["id"] for operation, row in zip(operations, rows, strict=True)}
-        return Inventory(replace(outline.description, operations=operations), ids, outline.location)
+        operations: dict[str, Operation] = {}
+        ids: dict[str, str] = {}
+        for row in rows:
+            operation = operation_from_json(row["operation"])
+            # Of two that differ only in where their paths begin, the one below the base URL is exercised.
+            if operation.key not in operations or operation.server is None:
+                operations[operation.key] = operation
+                ids[operation.key] = row["id"]
+        description = replace(outline.description, operations=tuple(operations.values()))
+        return Inventory(description, ids, outline.location)
 
     async def has_endpoints(self, project_id: str) -> bool:
         """Whether there is anything to scan."""
-        return await self._endpoints.any_active(project_id)
+        return await self._endpoints.any_scanned(project_id)
 
     async def record_results(self, results: Sequence[EndpointResult]) -> None:
         """The latest results, at most one for an endpoint."""
@@ -343,3 +394,39 @@ class EndpointService:
 def _preferred(content: Sequence[MediaType]) -> MediaType | None:
     """The JSON one, else the first."""
     return next((media for media in content if is_json(media.content_type)), content[0] if content else None)
+
+
+def _part(part: Part, left_out: Sequence[Fault] = ()) -> dict[str, Any]:
+    """In the form of `DiscoveryPart`."""
+    found, error = part.found, part.error
+    if found is None:
+        where = (error or {}).get("where", "")
+        return {
+            "strategy": part.strategy,
+            "source": "",
+            "location": where,
+            "operations": 0,
+            "report": [],
+            "error": error,
+        }
+    faults = (*found.description.faults, *left_out)
+    return {
+        "strategy": part.strategy,
+        "source": found.source,
+        "location": found.where,
+        "operations": len(found.description.operations),
+        "report": report_of(faults, MAX_FAULTS),
+        "error": None,
+    }
+
+
+def _source(claim: Row) -> EndpointSource:
+    evidence = evidence_from_json(claim["evidence"])
+    kept = {name: claim[name] for name in EndpointSource.model_fields if name in claim}
+    return EndpointSource(**kept, **{**asdict(evidence), "places": list(evidence.places)})
+
+
+async def _definitions(endpoints: EndpointRepository, project_id: str) -> tuple[list[Row], dict[str, Schema]]:
+    """The descriptions of a project's sources, the most trusted first, and all their definitions."""
+    rows = sorted(await endpoints.descriptions(project_id), key=lambda row: _TRUSTED.get(row["slot"], len(_TRUSTED)))
+    return rows, {name: it for row in reversed(rows) for name, it in row["shared"]["definitions"].items()}

@@ -57,7 +57,7 @@ from backend.app.modules.scans.schemas import (
     TestRunRead,
 )
 from backend.app.modules.scans.sweep.judgement import Judgement, judge, tried
-from backend.app.modules.scans.sweep.order import ScanOrder, target_url
+from backend.app.modules.scans.sweep.order import ScanOrder, target_of
 from backend.app.modules.scans.sweep.rows import by_severity, result_rows, run_row, summary_of
 from backend.app.modules.scans.sweep.series import EndpointPoint, EndpointSeries, series_of
 from backend.app.modules.scans.sweep.tally import Tally
@@ -83,7 +83,7 @@ class ScanService:
             raise NoEndpoints
         if project.base_url is None:
             outline = await self._endpoints.outline(project_id)
-            if outline is None or target_url(None, outline) is None:
+            if outline is None or target_of(None, outline) is None:
                 raise NoBaseUrl
         scan_id = new_ulid()
         event = await self._context.hub.publish(
@@ -179,7 +179,7 @@ class ScanService:
         if inventory is None:
             await self.fail(scan_id, NoEndpoints.code, NoEndpoints.title)
             return None
-        base_url = target_url(project.base_url, inventory)
+        base_url = target_of(project.base_url, inventory)
         if base_url is None:
             await self.fail(scan_id, NoBaseUrl.code, NoBaseUrl.title)
             return None

@@ -2,7 +2,7 @@ import pytest
 
 from backend.app.engine.spec.model import ApiDescription
 from backend.app.modules.endpoints.service import Inventory
-from backend.app.modules.scans.sweep.order import target_url
+from backend.app.modules.scans.sweep.order import target_of
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ def test_where_the_paths_begin(
     base_url: str | None, servers: tuple[str, ...], location: str, expected: str | None
 ) -> None:
     inventory = Inventory(ApiDescription("t", "1", "openapi-3.1", servers), {}, location)
-    found = target_url(base_url, inventory)
+    found = target_of(base_url, inventory)
     assert (found and found.rstrip("/")) == expected

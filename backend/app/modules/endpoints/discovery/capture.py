@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from backend.app.engine.spec.model import Fault
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind, Subject, Tools, strategy
 from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
 
@@ -20,14 +21,20 @@ async def capture(subject: Subject, tools: Tools) -> list[Discovered]:
 
 
 def describe(report: CaptureReport) -> Discovered:
-    evidence = {}
-    for each in report.captured:
-        answered = any(status not in _ABSENT for status in each.statuses)
-        evidence[each.operation.key] = Evidence(
+    """Without what was asked for and never found: anyone can ask for anything."""
+    found = [each for each in report.captured if not each.statuses or each.statuses.keys() - _ABSENT]
+    description = replace(report, captured=tuple(found)).description()
+    if missing := len(report.captured) - len(found):
+        fault = Fault("", f"{missing} operations are left out: none of their answers shows that they exist")
+        description = replace(description, faults=(*description.faults, fault))
+    evidence = {
+        each.operation.key: Evidence(
             each.places,
-            alive=True if answered else None,
+            alive=True if each.statuses else None,
             # Requests without credentials do not show that none are needed.
             requires_auth=True if each.operation.requires_auth else None,
             exchanges=each.exchanges,
         )
-    return Discovered(report.description(), report.source, report.name, evidence, slot=report.name)
+        for each in found
+    }
+    return Discovered(description, report.source, report.name, evidence, slot=report.name)

@@ -1,0 +1,230 @@
+"""Brings the stored inventory up to what was found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from backend.app.core.pagination import Row
+from backend.app.engine.spec.codec import description_to_json, operation_from_json, operation_to_json
+from backend.app.engine.spec.model import Operation, Schema
+from backend.app.engine.spec.reach import Reach
+from backend.app.engine.spec.servers import target_url
+from backend.app.modules.endpoints.changes import (
+    Changes,
+    Found,
+    Known,
+    altered_definitions,
+    compare,
+    definitions_in_words,
+)
+from backend.app.modules.endpoints.discovery import Discovered, Kind
+from backend.app.modules.endpoints.models import MAX_SLOT, EndpointState
+from backend.app.modules.endpoints.reconcile import (
+    Claim,
+    Endpoint,
+    Reconciliation,
+    evidence_from_json,
+    evidence_to_json,
+)
+from backend.app.modules.endpoints.repository import EndpointRepository
+
+_ORDER = tuple(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of one look."""
+
+    strategy: str
+    kind: Kind
+    found: Discovered | None = None
+    error: Mapping[str, str] | None = None
+    """Code, message and where; None when something was found."""
+
+    @property
+    def slot(self) -> str:
+        """Which source it is, among all that the project ever had."""
+        name = self.found.slot if self.found else ""
+        return f"{self.strategy}:{name}"[:MAX_SLOT] if name else self.strategy
+
+
+@dataclass(slots=True)
+class InventoryUpdate:
+    """`prepare` says what changes, `store` makes it so."""
+
+    reconciliation: Reconciliation
+    changes: Changes
+    _repository: EndpointRepository
+    _project_id: str
+    _known: Mapping[str, Known]
+    _before: Mapping[str, frozenset[str]]
+    """Slots that spoke of an endpoint, by its id."""
+    _taken: dict[str, Discovered] = field(default_factory=dict)
+    """By slot."""
+    _forgotten: tuple[str, ...] = ()
+
+    @classmethod
+    async def prepare(
+        cls,
+        repository: EndpointRepository,
+        project_id: str,
+        base_url: str | None,
+        parts: Sequence[Part],
+        forgotten: Sequence[str] = (),
+    ) -> "InventoryUpdate":
+        """`base_url` is the project's; `forgotten` are slots of sources that are none any more."""
+        descriptions = await repository.descriptions(project_id)
+        rows = await repository.known(project_id)
+        endpoints = {row["id"]: stored_endpoint(row) for row in rows}
+        for claim in await repository.claims(project_id):
+            endpoints[claim["endpoint_id"]].claims[claim["slot"]] = _claim(claim)
+        before = {endpoint.id: frozenset(endpoint.claims) for endpoint in endpoints.values()}
+
+        found = [part for part in parts if part.found is not None]
+        found.sort(key=lambda part: _ORDER.index(part.kind))
+        reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values())
+        for slot in forgotten:
+            reconciliation.forget(slot)
+        taken = {part.slot: part.found for part in found if part.found is not None}
+        for part in found:
+            reconciliation.take(taken[part.slot], part.kind, part.slot)
+        reconciliation.number()
+
+        known = {row["id"]: Known(**{name: row[name] for name in Known.__dataclass_fields__}) for row in rows}
+        update = cls(reconciliation, Changes(), repository, project_id, known, before, taken, tuple(forgotten))
+        await update._compare(descriptions)
+        return update
+
+    async def _compare(self, descriptions: Sequence[Row]) -> None:
+        replaced = {*self._taken, *self._forgotten}
+        old: dict[str, Schema] = {}
+        new: dict[str, Schema] = {}
+        for row in descriptions:
+            old.update(row["shared"]["definitions"])
+            if row["slot"] not in replaced:
+                new.update(row["shared"]["definitions"])
+        for found in self._taken.values():
+            new.update(found.description.definitions)
+        altered, reach = altered_definitions(old, new), Reach(new)
+
+        documented = any(Kind.DOCUMENT in each.kinds for each in self.reconciliation.endpoints)
+        learned = [
+            each
+            for each in self.reconciliation.endpoints
+            if each.touched or self._restated(each, documented) or (altered and _reaches(each, altered, reach))
+        ]
+        stored = await self._repository.operations(
+            self._project_id, [each.id for each in learned if each.id in self._known]
+        )
+        operations = {row["id"]: operation_from_json(row["operation"]) for row in stored}
+        await self._fill(learned, operations)
+        results = []
+        for each in learned:
+            operation = each.merged() if each.vouching else operations[each.id]
+            state = each.state(documented_elsewhere=documented, deprecated=operation.deprecated)
+            results.append(result := Found(each, operation, state))
+            result.words = definitions_in_words(result.stored, altered, reach)
+        self.changes = compare(results, self._known, operations)
+
+    def _restated(self, endpoint: Endpoint, documented: bool) -> bool:
+        """Whether a document describes any endpoint decides about those that none describes."""
+        known = self._known.get(endpoint.id)
+        if known is None or Kind.DOCUMENT in endpoint.kinds:
+            return False
+        return endpoint.state(
+            documented_elsewhere=documented, deprecated=known.state == EndpointState.DEPRECATED
+        ) != EndpointState(known.state)
+
+    async def _fill(self, endpoints: Sequence[Endpoint], operations: Mapping[str, Operation]) -> None:
+        """Gets the operations that sources of earlier discoveries described."""
+        lacking = {each.id: each for each in endpoints if any(it.operation is None for it in each.vouching)}
+        for row in await self._repository.claimed_operations(lacking):
+            claims = lacking[row["endpoint_id"]].claims
+            claim = claims.get(row["slot"])
+            if claim is not None and claim.operation is None:
+                described = row["operation"]
+                operation = operations[row["endpoint_id"]] if described is None else operation_from_json(described)
+                claims[row["slot"]] = replace(claim, operation=operation)
+
+    async def store(self, now: datetime) -> None:
+        changes, repository = self.changes, self._repository
+        seen = {"last_seen_at": now}
+        first = {"project_id": self._project_id, "first_seen_at": now, "version": 1}
+        await repository.add([{**each.columns(), **seen, **first} for each in changes.added])
+        await repository.change([each.columns(self._known[each.id].own_tags) for each in changes.altered])
+        await repository.save_claims(
+            [
+                self._claim_row(endpoint, claim, now)
+                for endpoint in self.reconciliation.endpoints
+                for slot, claim in endpoint.claims.items()
+                if slot in endpoint.news
+            ]
+        )
+        dropped: dict[str, list[str]] = {}
+        for endpoint in self.reconciliation.endpoints:
+            for slot in self._before.get(endpoint.id, frozenset()) - endpoint.claims.keys():
+                dropped.setdefault(slot, []).append(endpoint.id)
+        for slot, ids in dropped.items():
+            await repository.drop_claims(slot, ids)
+        complete = [slot for slot in self._taken if slot in self.reconciliation.complete]
+        await repository.mark_seen(self._project_id, complete, now)
+        for slot in self._forgotten:
+            await repository.drop_description(self._project_id, slot)
+        for slot, found in self._taken.items():
+            description = found.description
+            await repository.save_description(
+                {
+                    "project_id": self._project_id,
+                    "slot": slot,
+                    "title": description.title,
+                    "version": description.version,
+                    "dialect": description.dialect,
+                    "location": found.where,
+                    "shared": description_to_json(replace(description, operations=(), faults=())),
+                    "updated_at": now,
+                }
+            )
+
+    def _claim_row(self, endpoint: Endpoint, claim: Claim, now: datetime) -> dict[str, Any]:
+        # What a document says of an operation is what the endpoint is, and stands there.
+        same = claim.kind is Kind.DOCUMENT and endpoint.vouching[0] is claim
+        return {
+            "endpoint_id": endpoint.id,
+            "slot": claim.slot,
+            "project_id": self._project_id,
+            "kind": claim.kind,
+            "source": claim.source,
+            "location": claim.location,
+            "evidence": evidence_to_json(claim.evidence),
+            "operation": None if same or claim.operation is None else operation_to_json(claim.operation),
+            "digest": claim.digest,
+            "first_seen_at": now,
+            "last_seen_at": now,
+        }
+
+
+def stored_endpoint(row: Row) -> Endpoint:
+    return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"])
+
+
+def _claim(row: Row) -> Claim:
+    evidence = evidence_from_json(row["evidence"])
+    return Claim(row["slot"], Kind(row["kind"]), row["source"], row["location"], evidence, None, row["digest"])
+
+
+def _reaches(endpoint: Endpoint, altered: frozenset[str], reach: Reach) -> bool:
+    """Operations that are not at hand were described by sources that have not altered a definition."""
+    operations = (claim.operation for claim in endpoint.vouching if claim.operation is not None)
+    return any(altered & reach.names(operation_to_json(operation)) for operation in operations)
+
+
+def _target(base_url: str | None, found: Sequence[Part], descriptions: Sequence[Row]) -> str | None:
+    """Where the paths of the inventory begin: a document decides where the project does not."""
+    for part in found:
+        if part.found is not None and part.kind is Kind.DOCUMENT:
+            return target_url(base_url, part.found.description.servers, part.found.where)
+    for row in descriptions:
+        if row["slot"] == "openapi":
+            return target_url(base_url, row["shared"]["servers"], row["location"])
+    return base_url

@@ -1,0 +1,73 @@
+"""Has the strategies look, one after the other: those that later ones start from first."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backend.app.engine.spec.model import Operation, SpecError
+from backend.app.engine.spec.servers import target_url
+from backend.app.modules.endpoints.discovery import Kind, NothingDiscovered, Strategy, Subject, Tools, strategies
+from backend.app.modules.endpoints.discovery.captures.model import CaptureError
+from backend.app.modules.endpoints.inventory import Part
+from backend.app.modules.endpoints.reconcile import ANY_METHOD, Endpoint, Reconciliation
+
+_ORDER = tuple(Kind)
+
+
+async def look(
+    subject: Subject,
+    tools: Tools,
+    wanted: Sequence[str] = (),
+    endpoints: Sequence[Endpoint] = (),
+    handed: Subject | None = None,
+) -> list[Part]:
+    """`wanted` are names of strategies, empty for all that apply: to `handed` where something was handed in, else to
+    the whole subject. `endpoints` is what is known before. What a strategy could not find is a part too."""
+    chosen = [(name, strategies.get(name)) for name in wanted] or list(strategies.items())
+    chosen.sort(key=lambda item: (_ORDER.index(item[1].kind), item[1].last))
+    parts: list[Part] = []
+    for name, strategy in chosen:
+        if strategy.kind is Kind.LIVE:
+            subject = _informed(subject, parts, endpoints)
+        if wanted or strategy.applies(handed or subject):
+            parts += await _look(name, strategy, subject, tools)
+    return parts
+
+
+def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
+    """Why nothing was found at all, as code, message and place: what the first source says, because the others only
+    help out."""
+    error = next((part.error for part in parts if part.error), None)
+    if error is None:
+        nowhere = "The project has neither base_url nor spec_url; send spec_url or document"
+        return "discovery.nowhere_to_look", nowhere, ""
+    return error["code"], error["message"], error["where"]
+
+
+async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools) -> list[Part]:
+    async def progress(done: int, total: int, note: str = "") -> None:
+        await tools.progress(done, total, f"{name}: {note}" if note else name)
+
+    try:
+        found = await strategy.look(subject, replace(tools, progress=progress))
+    except (SpecError, CaptureError, NothingDiscovered) as error:
+        return [Part(name, strategy.kind, error={"code": error.code, "message": error.message, "where": error.where})]
+    return [Part(name, strategy.kind, each) for each in found]
+
+
+def _informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoint]) -> Subject:
+    """With what is known by now: where the API is, and what it is said to offer."""
+    documents = (part.found for part in parts if part.found is not None and part.kind is Kind.DOCUMENT)
+    document = next(documents, None)
+    base_url = subject.base_url or None
+    if document is not None:
+        base_url = target_url(base_url, document.description.servers, document.where)
+    reconciliation = Reconciliation(base_url or "", [replace(each, claims=dict(each.claims)) for each in endpoints])
+    for part in parts:
+        if part.found is not None:
+            reconciliation.take(part.found, part.kind, part.slot)
+    known = tuple(
+        Operation(each.method, each.path)
+        for each in reconciliation.endpoints
+        if each.method != ANY_METHOD and not each.from_root and not each.unresolved
+    )
+    return replace(subject, base_url=base_url or "", known=known)

@@ -1,0 +1,376 @@
+"""One inventory from what all sources say: plain values in, plain values out.
+
+Two sources mean the same endpoint when method and path are equal, the names of parameters aside; what was seen in
+traffic also belongs to the template that its path fits. Documents and source code say all that they know each time, so
+that what they no longer say is gone; traffic and live answers add to what was seen before.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from backend.app.core.ids import new_ulid
+from backend.app.engine.spec.codec import operation_to_json
+from backend.app.engine.spec.model import Fault, Operation, ParameterLocation
+from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
+from backend.app.modules.endpoints.models import EndpointState
+
+ANY_METHOD = "*"
+"""Of a route in source code that takes whatever comes."""
+MAX_PLACES = 10
+"""Of one source for one endpoint."""
+_KINDS = tuple(Kind)
+COMPLETE = frozenset({Kind.DOCUMENT, Kind.CODE})
+"""Sources that say all they know each time."""
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one source says about one endpoint."""
+
+    slot: str
+    kind: Kind
+    source: str
+    location: str
+    evidence: Evidence
+    operation: Operation | None
+    """As the source describes it; None: not at hand."""
+    digest: str = ""
+
+    @property
+    def vouches(self) -> bool:
+        """Whether it says that the endpoint exists."""
+        return _vouches(self.kind, self.evidence)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One method of one path, and who speaks of it."""
+
+    id: str
+    method: str
+    path: str
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """By slot."""
+    from_root: bool = False
+    """Whether the path begins at the root of the host, and not at the project's base URL."""
+    touched: bool = False
+    """Something about its sources differs from what is stored."""
+    news: set[str] = field(default_factory=set)
+    """Slots of claims that are to be stored."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def vouching(self) -> list[Claim]:
+        """The most trusted first."""
+        return sorted((claim for claim in self.claims.values() if claim.vouches), key=_trust)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return list(dict.fromkeys(claim.kind for claim in self.vouching))
+
+    @property
+    def unresolved(self) -> str:
+        """Empty as soon as one source knows the whole path."""
+        marks = [claim.evidence.unresolved for claim in self.vouching]
+        return marks[0] if marks and all(marks) else ""
+
+    @property
+    def requires_auth(self) -> bool | None:
+        """None: no source can tell."""
+        return next((it for claim in self.vouching if (it := claim.evidence.requires_auth) is not None), None)
+
+    @property
+    def alive(self) -> bool | None:
+        """What answers say: those to us before those to others."""
+        for kind in (Kind.LIVE, Kind.TRAFFIC):
+            said = [claim.evidence.alive for claim in self.claims.values() if claim.kind is kind]
+            if True in said:
+                return True
+            if False in said:
+                return False
+        return None
+
+    def state(self, *, documented_elsewhere: bool, deprecated: bool) -> EndpointState:
+        """`documented_elsewhere`: a document describes some endpoint of the project."""
+        kinds = self.kinds
+        if not kinds:
+            return EndpointState.GONE
+        if Kind.DOCUMENT in kinds:
+            if self.alive is False:
+                return EndpointState.DEAD
+            return EndpointState.DEPRECATED if deprecated else EndpointState.ACTIVE
+        if self.alive and not self.unresolved:
+            if documented_elsewhere:
+                return EndpointState.SHADOW
+            return EndpointState.DEPRECATED if deprecated else EndpointState.ACTIVE
+        return EndpointState.UNDOCUMENTED
+
+    def merged(self) -> Operation:
+        """As the most trusted source describes it; what a document leaves out is left out, what other sources leave out
+        is taken from the next one. The operations of all claims have to be at hand."""
+        vouching = self.vouching
+        first, *others = (claim.operation for claim in vouching if claim.operation is not None)
+        if vouching[0].kind is Kind.DOCUMENT:
+            return first
+        for other in others:
+            first = _filled(first, other)
+        # What was seen under a literal path may have been found to belong to a template.
+        path = first.path if _shape(first.path) == _shape(self.path) else self.path
+        return replace(first, method=self.method, path=path, server="/" if self.from_root else None)
+
+
+class Reconciliation:
+    """Takes what one source after the other says, the most trusted first."""
+
+    def __init__(self, base_url: str = "", endpoints: Iterable[Endpoint] = ()) -> None:
+        """`base_url` is what the inventory's paths are appended to, empty when it is not known."""
+        self._base_path = _path_of(base_url)
+        self._host = _host(base_url)
+        self.endpoints = list(endpoints)
+        """The new ones at the end. Some of them may have lost all sources."""
+        self.complete: set[str] = set()
+        """Slots of which all claims were replaced."""
+        self.faults: dict[str, list[Fault]] = {}
+        """What was left out here, by slot."""
+        self._fresh: list[Endpoint] = []
+        self._by_key: dict[tuple[str, str, bool], Endpoint] = {}
+        self._by_shape: dict[tuple[str, bool], list[Endpoint]] = {}
+        self._templates: dict[tuple[str, int], list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            self._index(endpoint)
+
+    def take(self, found: Discovered, kind: Kind, slot: str) -> None:
+        self.faults[slot] = []
+        said: dict[str, tuple[Endpoint, Claim]] = {}
+        for_any_method: list[_Placed] = []
+        for placed in self._placed(found, kind, self.faults[slot]):
+            if placed.operation.method == ANY_METHOD:
+                for_any_method.append(placed)
+            elif endpoint := self._endpoint(placed, kind, said):
+                _say(said, endpoint, placed, found, kind, slot)
+        for placed in for_any_method:
+            shape = _shape(placed.operation.path), placed.from_root
+            others = [
+                it for it in self._by_shape.get(shape, ()) if it.method != ANY_METHOD and (it.claims or it.id in said)
+            ]
+            for endpoint in others or [self._endpoint(placed, kind, said)]:
+                if endpoint is not None:
+                    _say(said, endpoint, placed.named(endpoint), found, kind, slot)
+        if kind in COMPLETE:
+            self._forget(slot, said)
+            self.complete.add(slot)
+        for endpoint, claim in said.values():
+            before = endpoint.claims.get(slot)
+            endpoint.claims[slot] = claim
+            if before is None or before.digest != claim.digest:
+                endpoint.touched = True
+                endpoint.news.add(slot)
+            elif kind not in COMPLETE:
+                endpoint.news.add(slot)  # for the time when it was seen
+
+    def forget(self, slot: str) -> None:
+        """What a source said that is no longer one."""
+        self._forget(slot, {})
+
+    def number(self) -> None:
+        """Gives the new endpoints ids in the order in which they were found, because lists go by id."""
+        for endpoint, fresh_id in zip(self._fresh, sorted(new_ulid() for _ in self._fresh), strict=True):
+            endpoint.id = fresh_id
+
+    def _forget(self, slot: str, said: Mapping[str, Any]) -> None:
+        for endpoint in self.endpoints:
+            if endpoint.id not in said and endpoint.claims.pop(slot, None) is not None:
+                endpoint.touched = True
+
+    def _placed(self, found: Discovered, kind: Kind, faults: list[Fault]) -> Iterator["_Placed"]:
+        default = Evidence()
+        servers = found.description.servers
+        first = servers[0] if servers else ""
+        hosts = {_host(operation.server or first) for operation in found.description.operations}
+        # What was recorded against another installation shows the same API.
+        host = self._host if self._host in hosts else _host(first)
+        elsewhere: dict[str, int] = {}
+        for operation in found.description.operations:
+            evidence = found.evidence.get(operation.key, default)
+            if kind is Kind.DOCUMENT:
+                yield _Placed(
+                    operation,
+                    replace(
+                        evidence,
+                        places=evidence.places or (f"#{operation.pointer}",),
+                        requires_auth=operation.requires_auth,
+                    ),
+                )
+                continue
+            server = operation.server or first
+            if kind is not Kind.CODE and _host(server) not in ("", host):
+                elsewhere[_host(server)] = elsewhere.get(_host(server), 0) + 1
+                continue
+            evidence = replace(
+                evidence, places=evidence.places[:MAX_PLACES] or ((operation.pointer,) * bool(operation.pointer))
+            )
+            yield self._below_base(operation, _path_of(server) + operation.path, evidence, kind)
+        for name, count in sorted(elsewhere.items()):
+            faults.append(Fault(name, f"{count} operations of this host are left out: the API is at {host}"))
+
+    def _below_base(self, operation: Operation, path: str, evidence: Evidence, kind: Kind) -> "_Placed":
+        base = self._base_path
+        if path == base or path.startswith(f"{base}/"):
+            return _Placed(replace(operation, path=path.removeprefix(base) or "/", server=None), evidence)
+        # Code does not know the prefix under which a proxy mounts it.
+        known = self._by_shape.get((_shape(path), False), ()) if kind is Kind.CODE else ()
+        if any(ANY_METHOD in (operation.method, each.method) or operation.method == each.method for each in known):
+            return _Placed(replace(operation, path=path, server=None), evidence)
+        return _Placed(replace(operation, path=path, server="/"), evidence, from_root=True)
+
+    def _endpoint(self, placed: "_Placed", kind: Kind, said: Mapping[str, Any]) -> Endpoint | None:
+        """The one that is meant, a new one if there is none; None when there is none and nothing shows that it
+        exists."""
+        operation = placed.operation
+        if exact := self._by_key.get((operation.method, operation.path, placed.from_root)):
+            return exact
+        for endpoint in self._by_shape.get((_shape(operation.path), placed.from_root), ()):
+            # A document that has two templates of one shape means two endpoints.
+            if endpoint.method == operation.method and (kind not in COMPLETE or endpoint.id not in said):
+                return endpoint
+        if kind not in COMPLETE and (template := self._template_of(placed)):
+            return template
+        if not _vouches(kind, placed.evidence):
+            return None
+        fresh = Endpoint(new_ulid(), operation.method, operation.path, from_root=placed.from_root)
+        self.endpoints.append(fresh)
+        self._fresh.append(fresh)
+        self._index(fresh)
+        return fresh
+
+    def _template_of(self, placed: "_Placed") -> Endpoint | None:
+        """The most literal template that a path which was seen fits."""
+        parts = placed.operation.path.split("/")
+        fitting = [
+            endpoint
+            for endpoint in self._templates.get((placed.operation.method, len(parts)), ())
+            if endpoint.from_root == placed.from_root and _fits(endpoint.path, parts)
+        ]
+        return min(fitting, key=lambda endpoint: endpoint.path.count("{"), default=None)
+
+    def _index(self, endpoint: Endpoint) -> None:
+        self._by_key[endpoint.method, endpoint.path, endpoint.from_root] = endpoint
+        self._by_shape.setdefault((_shape(endpoint.path), endpoint.from_root), []).append(endpoint)
+        if "{" in endpoint.path:
+            self._templates.setdefault((endpoint.method, endpoint.path.count("/") + 1), []).append(endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An operation with its path below the base, or from the root of the host."""
+
+    operation: Operation
+    evidence: Evidence
+    from_root: bool = False
+
+    def named(self, endpoint: Endpoint) -> "_Placed":
+        """What is said for any method, said for that of the endpoint."""
+        return replace(self, operation=replace(self.operation, method=endpoint.method))
+
+
+def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
+    """Members at their default are left out."""
+    written = {
+        name: value for name, value in asdict(evidence).items() if value not in (None, "", (), 0) or value is False
+    }
+    return {**written, "places": list(evidence.places)}
+
+
+def evidence_from_json(data: Mapping[str, Any]) -> Evidence:
+    return Evidence(**{**data, "places": tuple(data.get("places", ()))})
+
+
+def _say(
+    said: dict[str, tuple[Endpoint, Claim]],
+    endpoint: Endpoint,
+    placed: _Placed,
+    found: Discovered,
+    kind: Kind,
+    slot: str,
+) -> None:
+    evidence, operation = placed.evidence, placed.operation
+    if earlier := said.get(endpoint.id):
+        evidence = _both(earlier[1].evidence, evidence)
+        if earlier[1].operation is not None:
+            operation = _filled(earlier[1].operation, operation)
+    written = orjson.dumps([found.source, found.where, evidence_to_json(evidence), operation_to_json(operation)])
+    digest = hashlib.sha256(written).hexdigest()
+    said[endpoint.id] = endpoint, Claim(slot, kind, found.source, found.where, evidence, operation, digest)
+
+
+def _both(one: Evidence, other: Evidence) -> Evidence:
+    alive = {one.alive, other.alive}
+    return Evidence(
+        tuple(dict.fromkeys((*one.places, *other.places)))[:MAX_PLACES],
+        True if True in alive else False if False in alive else None,
+        other.requires_auth if one.requires_auth is None else one.requires_auth,
+        one.unresolved and other.unresolved,
+        one.exchanges + other.exchanges,
+    )
+
+
+def _filled(operation: Operation, other: Operation) -> Operation:
+    """With what only `other` knows."""
+    known = {(parameter.location, parameter.name) for parameter in operation.parameters}
+    known |= {(ParameterLocation.PATH, it.name) for it in other.parameters if it.location is ParameterLocation.PATH}
+    statuses = {response.status for response in operation.responses}
+    return replace(
+        operation,
+        operation_id=operation.operation_id or other.operation_id,
+        summary=operation.summary or other.summary,
+        tags=operation.tags or other.tags,
+        deprecated=operation.deprecated or other.deprecated,
+        parameters=operation.parameters + tuple(it for it in other.parameters if (it.location, it.name) not in known),
+        body=operation.body or other.body,
+        responses=operation.responses + tuple(it for it in other.responses if it.status not in statuses),
+        security=operation.security or other.security,
+    )
+
+
+def _vouches(kind: Kind, evidence: Evidence) -> bool:
+    return evidence.alive is True or (kind is not Kind.LIVE and evidence.alive is None)
+
+
+def _trust(claim: Claim) -> tuple[int, bool, str]:
+    """The order of belief: by kind, whole paths first."""
+    return _KINDS.index(claim.kind), bool(claim.evidence.unresolved), claim.slot
+
+
+def _shape(path: str) -> str:
+    return _PARAMETER.sub("{}", path)
+
+
+def _fits(template: str, parts: list[str]) -> bool:
+    return all(
+        part == wanted if "{" not in wanted else bool(part) and re.fullmatch(_pattern(wanted), part)
+        for wanted, part in zip(template.split("/"), parts, strict=True)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _pattern(segment: str) -> str:
+    return ".+".join(re.escape(literal) for literal in _PARAMETER.split(segment))
+
+
+def _path_of(url: str) -> str:
+    return urlsplit(url).path.rstrip("/")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.lower()
