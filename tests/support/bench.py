@@ -140,7 +140,7 @@ class Bench:
         return Bench.open(self.settings.model_copy(update=changes), self.database)
 
 
-async def read_here(document: bytes) -> ApiDescription:
+async def read_here(document: bytes, **_: object) -> ApiDescription:
     """In place of the sandbox, where the reading is not what a test is about."""
     return describe(parse_document(document))
 

@@ -32,11 +32,12 @@ from backend.app.engine.http import Headers, Outcome
 from backend.app.engine.reports import Report, report_of, reports
 from backend.app.engine.reports.text import render
 from backend.app.engine.scan import ScanLimits, ScanPlan, ScanResult, ScanType, Stopped, TestRun, run_scan
-from backend.app.engine.spec.model import SpecError
+from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.engine.spec.servers import base_url_at, resolve_base_url
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.sandbox import read_description
+from backend.app.extensions.spec_files import read_spec_file
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 from backend.app.modules.endpoints.tools import discovery_tools
 
@@ -146,7 +147,7 @@ async def _discover(
         tools = discovery_tools(client, authorise)
         (found,) = await strategies.get("openapi").look(Subject(base_url=options.spec), tools)
         return found
-    description = await read_description(_file(options.spec))
+    description = await _described(options.spec)
     return Discovered(description, description.dialect, options.spec)
 
 
@@ -165,9 +166,11 @@ def _base_url(options: CheckOptions, found: Discovered) -> str:
     raise UsageError("the spec does not say where the API runs: give --base-url")
 
 
-def _file(name: str) -> bytes:
+async def _described(name: str) -> ApiDescription:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            return await read_description(sys.stdin.buffer.read())
+        return await read_spec_file(Path(name))
     except OSError as error:
         hint = f"; for an API on the network write http://{name}" if ":" in name or name.startswith("www.") else ""
         raise UsageError(f"{name!r}: {error.strerror or error}{hint}") from None

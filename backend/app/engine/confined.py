@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 _TELL_EVERY_S = 0.2
+_LONGEST_QUESTION = 8_000
 
 
 def confine() -> dict[str, Any]:
@@ -29,6 +30,19 @@ def confine() -> dict[str, Any]:
 def answer(content: bytes) -> None:
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
+
+
+def ask(question: str) -> bytes | str:
+    """What the process that started this one has to say; a text is why it has nothing. It takes the standard input,
+    from which the reader has read no more than what it was given at first."""
+    line = json.dumps(question)
+    if len(line) > _LONGEST_QUESTION:
+        return f"more than {_LONGEST_QUESTION} characters are not asked for"
+    sys.stderr.write(f"? {line}\n")
+    sys.stderr.flush()
+    kind, size = sys.stdin.buffer.readline().split()
+    content = sys.stdin.buffer.read(int(size))
+    return content if kind == b"+" else content.decode()
 
 
 def refusal(code: str, message: str, where: str = "") -> bytes:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -24,6 +24,7 @@ import backend
 from backend.app.engine.spec.codec import description_from_json
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import ApiDescription, SpecError
+from backend.app.engine.spec.references import NotLoaded
 
 READER = "backend.app.engine.spec"
 MEMORY = 512 * 1024 * 1024
@@ -33,10 +34,15 @@ READERS = 4
 """Children of one process at a time: each may take a core and all of `MEMORY`."""
 LONGEST_ANSWER = 128 * 1024 * 1024
 
+T = TypeVar("T")
 Heard: TypeAlias = Callable[[int, int], Awaitable[None]]
 """Called with what is done and what there is."""
+Asked: TypeAlias = Callable[[str], Awaitable[bytes | str]]
+"""Answers a question of a reader; a text says why not."""
+Load: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""The document at an absolute URI. Raises `NotLoaded`."""
 _FAR = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
-_LONGEST_LINES = 1 << 13
+_LONGEST_LINES = 1 << 14
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _IMPORT_ROOT = str(Path(backend.__file__).resolve().parent.parent)
@@ -52,22 +58,55 @@ class ReaderFailed(Exception):
 
 
 async def read_description(
-    data: bytes, *, limits: DocumentLimits = DEFAULT_LIMITS, seconds: float = SECONDS, memory: int = MEMORY
+    data: bytes,
+    *,
+    where: str = "",
+    load: Load | None = None,
+    limits: DocumentLimits = DEFAULT_LIMITS,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
 ) -> ApiDescription:
     """Parses and normalises a document in a child process, when one of the `READERS` is free; `seconds` count from
-    then.
+    then. What it refers to is asked of `load` by URIs relative to `where`, within `limits`; that takes its own time.
 
     Raises `SpecError`: what `parse_document` and `describe` raise, and `spec.too_slow`, `spec.too_much_memory`,
     `spec.parser_died`.
     """
     refuse_too_large(data, limits)
     try:
-        result = await run_reader(READER, {"limits": asdict(limits)}, data=data, seconds=seconds, memory=memory)
+        result = await run_reader(
+            READER,
+            {"limits": asdict(limits), "where": where, "bytes": len(data), "asks": load is not None},
+            data=data,
+            seconds=seconds,
+            memory=memory,
+            asked=None if load is None else _lending(load, limits, len(data)),
+        )
     except ReaderFailed as failure:
         raise SpecError(f"spec.{failure.reason}", failure.message) from None
     if "description" not in result:
         raise SpecError(result["code"], result["message"], result["where"])
     return description_from_json(result["description"])
+
+
+def _lending(load: Load, limits: DocumentLimits, taken: int) -> Asked:
+    count = 1
+
+    async def lend(uri: str) -> bytes | str:
+        nonlocal count, taken
+        if count >= limits.documents:
+            return f"there are more than {limits.documents} documents"
+        count += 1
+        try:
+            content = await load(uri)
+        except NotLoaded as error:
+            return str(error)
+        if taken + len(content) > limits.bytes:
+            return f"the documents have more than {limits.bytes} bytes together"
+        taken += len(content)
+        return content
+
+    return lend
 
 
 async def run_reader(
@@ -78,15 +117,16 @@ async def run_reader(
     seconds: float,
     memory: int = MEMORY,
     heard: Heard | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
     """Runs a module that confines itself (`engine.confined`) in a process group of its own, and gives what it answers.
 
-    `data` goes to its standard input. `heard` is called with how far it is; what that raises ends the reader, and so
-    does cancellation. Raises `ReaderFailed`.
+    `data` goes to its standard input. `heard` is called with how far it is, `asked` with its questions, whose answers
+    do not count as its time; what they raise ends the reader, and so does cancellation. Raises `ReaderFailed`.
     """
     text = json.dumps({**order, "memory": memory, "cpu": math.ceil(seconds) + 1})
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READERS)):
-        status, answer = await _run_reader(module, text, data, seconds, heard)
+        status, answer = await _run_reader(module, text, data, seconds, heard, asked)
     if status == -signal.SIGXCPU:
         raise _too_slow(seconds)
     try:
@@ -99,7 +139,9 @@ async def run_reader(
     return result
 
 
-async def _run_reader(module: str, order: str, data: bytes, seconds: float, heard: Heard | None) -> tuple[int, bytes]:
+async def _run_reader(
+    module: str, order: str, data: bytes, seconds: float, heard: Heard | None, asked: Asked | None
+) -> tuple[int, bytes]:
     """How the child ended, and what it wrote. Raises `ReaderFailed`: `too_slow`, `too_large`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -110,14 +152,16 @@ async def _run_reader(module: str, order: str, data: bytes, seconds: float, hear
         order,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL if heard is None else asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL if heard is None and asked is None else asyncio.subprocess.PIPE,
         env={"PYTHONPATH": _IMPORT_ROOT, "LANG": "C.UTF-8"},
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as deadline:
             _, answer, _ = await asyncio.gather(
-                _feed(process.stdin, data), _collect(process.stdout), _listen(process.stderr, heard)
+                _feed(process.stdin, data, close=asked is None),
+                _collect(process.stdout),
+                _listen(process, heard, asked, deadline),
             )
             status = await process.wait()
     except TimeoutError:
@@ -135,14 +179,15 @@ def _too_slow(seconds: float) -> ReaderFailed:
     return ReaderFailed("too_slow", f"reading took longer than {seconds:g} s")
 
 
-async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
+async def _feed(pipe: asyncio.StreamWriter | None, data: bytes, *, close: bool) -> None:
     if pipe is None:
         return
     # A child that died early shows in its exit status, not here.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         pipe.write(data)
         await pipe.drain()
-    pipe.close()
+    if close:
+        pipe.close()
 
 
 async def _collect(pipe: asyncio.StreamReader | None) -> bytes:
@@ -154,9 +199,28 @@ async def _collect(pipe: asyncio.StreamReader | None) -> bytes:
     return bytes(answer)
 
 
-async def _listen(pipe: asyncio.StreamReader | None, heard: Heard | None) -> None:
-    rest = b""
-    while pipe is not None and heard is not None and (chunk := await pipe.read(1 << 12)):
+async def _listen(
+    process: asyncio.subprocess.Process, heard: Heard | None, asked: Asked | None, deadline: asyncio.Timeout
+) -> None:
+    pipe, rest = process.stderr, b""
+    while pipe is not None and (chunk := await pipe.read(1 << 12)):
         *lines, rest = (rest + chunk)[-_LONGEST_LINES:].split(b"\n")
-        if lines and (match := _FAR.fullmatch(lines[-1])) is not None:
+        if not lines:
+            continue
+        if heard is not None and (match := _FAR.fullmatch(lines[-1])) is not None:
             await heard(int(match[1]), int(match[2]))
+        elif asked is not None and lines[-1].startswith(b"? "):
+            reply = await _unhurried(deadline, asked(str(orjson.loads(lines[-1][2:]))))
+            kind, content = (b"+", reply) if isinstance(reply, bytes) else (b"-", reply.encode())
+            await _feed(process.stdin, b"%b %d\n%b" % (kind, len(content), content), close=False)
+    if asked is not None and process.stdin is not None:
+        process.stdin.close()
+
+
+async def _unhurried(deadline: asyncio.Timeout, work: Awaitable[T]) -> T:
+    loop = asyncio.get_running_loop()
+    left = (deadline.when() or loop.time()) - loop.time()
+    deadline.reschedule(None)
+    result = await work
+    deadline.reschedule(loop.time() + left)
+    return result

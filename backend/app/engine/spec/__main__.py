@@ -1,11 +1,13 @@
-"""Reads a document from stdin and writes its description, or why it is refused, to stdout as JSON.
+"""Reads a document from stdin, asks for those that it refers to, and writes the description, or why it is refused, to
+stdout as JSON.
 
-Run by `extensions.sandbox`; `engine.confined` says how. The order has `limits`, the fields of `DocumentLimits`.
+Run by `extensions.sandbox`; `engine.confined` says how. The order has `limits`, the fields of `DocumentLimits`;
+`bytes`, the size of the document; `where`, its URI; and `asks`, whether others are handed out.
 """
 
 import sys
 
-from backend.app.engine.confined import answer, confine, refusal
+from backend.app.engine.confined import answer, ask, confine, refusal
 
 
 def main() -> None:
@@ -18,15 +20,20 @@ def main() -> None:
     from backend.app.engine.spec.model import SpecError
     from backend.app.engine.spec.normalise import describe
     from backend.app.engine.spec.parse import parse_document
+    from backend.app.engine.spec.references import NotLoaded
+
+    def load(uri: str) -> bytes:
+        content = ask(uri)
+        if isinstance(content, str):
+            raise NotLoaded(content)
+        return content
 
     gc.disable()  # a tree of a million values has no cycles, and looking for them takes a third of the time
     limits = DocumentLimits(**order["limits"])
     try:
-        content = (
-            b'{"description":'
-            + description_to_bytes(describe(parse_document(sys.stdin.buffer.read(), limits), limits))
-            + b"}"
-        )
+        document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits)
+        description = describe(document, limits, where=order["where"], load=load if order["asks"] else None)
+        content = b'{"description":' + description_to_bytes(description) + b"}"
     except SpecError as error:
         content = refusal(error.code, error.message, error.where)
     except MemoryError:

@@ -20,6 +20,8 @@ class DocumentLimits:
     patterns: int = 500
     """Different regular expressions; compiling one can take 15 ms."""
     faults: int = 1_000
+    documents: int = 5_000
+    """Together with those that it refers to; `bytes` counts them all."""
 
 
 DEFAULT_LIMITS = DocumentLimits()

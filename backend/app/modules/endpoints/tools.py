@@ -16,6 +16,7 @@ from backend.app.modules.endpoints.discovery import Fetch, Progress, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
+from backend.app.modules.endpoints.loading import same_origin
 from backend.app.modules.endpoints.reading import read_capture_file
 
 Authorise: TypeAlias = Callable[[str], Awaitable[Credentials]]
@@ -40,8 +41,10 @@ def discovery_tools(
 ) -> Tools:
     """`cache` and `workers` are those of `scan_tree`."""
 
+    fetch = _fetch(client, authorise)
+
     async def read_document(document: bytes, where: str) -> ApiDescription:
-        return await read_description(document)
+        return await read_description(document, where=where, load=same_origin(where, fetch) if where else None)
 
     async def read_traffic(path: Path) -> CaptureReport:
         return await read_capture_file(path, progress=progress)
@@ -49,7 +52,7 @@ def discovery_tools(
     async def read_source(path: Path) -> SourceReport:
         return await asyncio.to_thread(scan_tree, path, cache=cache, workers=workers)
 
-    return Tools(_fetch(client, authorise), read_document, read_traffic, read_source, progress)
+    return Tools(fetch, read_document, read_traffic, read_source, progress)
 
 
 def _fetch(client: HttpClient, authorise: Authorise) -> Fetch:
