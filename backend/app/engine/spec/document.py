@@ -18,8 +18,17 @@ class Document:
     A `pointer` here is a place (see `references`): what it points at may stand in another document.
     """
 
-    def __init__(self, root: dict[str, Json], limits: DocumentLimits, references: References | None = None) -> None:
+    def __init__(
+        self,
+        root: dict[str, Json],
+        limits: DocumentLimits,
+        references: References | None = None,
+        *,
+        outlined: bool = False,
+    ) -> None:
         self.root = root
+        self.outlined = outlined
+        """Parameters, bodies and answers are not there although they may be declared."""
         self.limits = limits
         self.references = references or References(root, limits)
         self.unresolved = 0

@@ -12,18 +12,23 @@ from backend.app.engine.spec.swagger import SwaggerReader
 
 
 def describe(
-    document: dict[str, Json], limits: DocumentLimits = DEFAULT_LIMITS, *, where: str = "", load: Load | None = None
+    document: dict[str, Json],
+    limits: DocumentLimits = DEFAULT_LIMITS,
+    *,
+    where: str = "",
+    load: Load | None = None,
+    outlined: bool = False,
 ) -> ApiDescription:
     """Reads OpenAPI 3.0, 3.1 and 3.2 and Swagger 2.0. What is broken in parts is left out and listed in `faults`.
 
-    `document` comes from `parse_document`, whose limit on depth bounds the recursion here. Other documents that it
-    refers to are asked of `load` by their URIs, which are relative to `where`, the URI of this one; without `load`, and
-    where it does not hand one out, the reference is a fault. Raises `SpecError`: `spec.not_a_spec`,
-    `spec.unknown_version`, `spec.too_many_operations`, `spec.too_many_nodes`.
+    `document` comes from `parse_document`, whose limit on depth bounds the recursion here; `outlined` says that it is
+    an outline. Other documents that it refers to are asked of `load` by their URIs, which are relative to `where`, the
+    URI of this one; without `load`, and where it does not hand one out, the reference is a fault. Raises `SpecError`:
+    `spec.not_a_spec`, `spec.unknown_version`, `spec.too_many_operations`, `spec.too_many_nodes`.
     """
     reader, doubt = _reader(document)
     references = References(document, limits, where, load, identified=reader.modern_schemas)
-    state = Document(document, limits, references)
+    state = Document(document, limits, references, outlined=outlined)
     if doubt:
         state.fault("/openapi", doubt)
     return reader(state).describe()

@@ -17,14 +17,17 @@ from yaml._yaml import CParser
 
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import Json, SpecError
+from backend.app.engine.spec.outline import outline, outline_of_yaml
 
 _LONGEST_BY_HAND = 1 << 20
 """Characters of what a person may have typed; what is longer was generated, and is not read twice."""
 _MAX_DIRECTIVES = 100
 
 
-def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict[str, Json]:
+def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outlined: bool = False) -> dict[str, Json]:
     """The document's top-level mapping. Integers outside 64 bits become floats (RFC 8259, 6).
+
+    `outlined` gives the `outline` of a description, and may leave out what is wrong with the rest.
 
     Raises `SpecError`: `spec.too_large`, `.not_utf8`, `.empty`, `.not_json_or_yaml`, `.syntax`, `.not_a_mapping`,
     `.too_deep`, `.too_many_nodes`, `.too_many_aliases`, `.alias_cycle`, `.duplicate_key`, `.bad_key`, `.bad_tag`,
@@ -44,10 +47,21 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> dict
         except json.JSONDecodeError as error:
             document = _parse_flow(text, error, limits)
     else:
-        document = _compose_yaml(text, limits)
+        document = _outlined_yaml(text, limits) if outlined else None
+        if document is None:
+            document = _compose_yaml(text, limits)
     if not isinstance(document, dict):
         raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level", line)
-    return document
+    return outline(document) if outlined else document
+
+
+def _outlined_yaml(text: str, limits: DocumentLimits) -> Json:
+    """`None` where only the whole text tells what is there, or what is wrong and in which line."""
+    shorter = outline_of_yaml(text)
+    try:
+        return None if shorter is None else _compose_yaml(shorter, limits)
+    except SpecError:
+        return None
 
 
 def _parse_flow(text: str, error: json.JSONDecodeError, limits: DocumentLimits) -> Json:

@@ -235,7 +235,7 @@ class Reader(ABC):
         security, scopes = self._security(node, pointer) or (self._default_security, self._default_scopes)
         shared = self.parameter_nodes(item.members, item.pointer_of("parameters"))
         merged = self._parameters(shared, self.parameter_nodes(node, pointer))
-        legible = document.unresolved == unresolved
+        legible = document.unresolved == unresolved and not document.outlined
         parameters = merged.values() if sent else self._fitting(path, merged, pointer, legible=legible)
         return Operation(
             method=method,
