@@ -1,10 +1,11 @@
 """What discovery talks and reads with: the guarded client, and readers in processes of their own."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from backend.app.engine.generate.requests import Credentials, escape
@@ -23,6 +24,14 @@ Authorise: TypeAlias = Callable[[str], Awaitable[Credentials]]
 """The credentials that may go to a URL."""
 
 
+DISCOVERY_RATE: Final = 10.0
+"""Requests a second to one host: what crawlers that nobody complains about keep to."""
+_SLOWED: Final = 2.0
+"""Seconds between requests to a host that asked for fewer (429) and did not say when to come back."""
+_LONGEST_WAIT: Final = 30.0
+_THIS_MACHINE: Final = ("localhost", "127.", "[::1]")
+
+
 async def _without_credentials(url: str) -> Credentials:
     return Credentials()
 
@@ -38,10 +47,11 @@ def discovery_tools(
     *,
     cache: Path | None = None,
     workers: int | None = None,
+    rate: float = DISCOVERY_RATE,
 ) -> Tools:
-    """`cache` and `workers` are those of `scan_tree`."""
+    """`cache` and `workers` are those of `scan_tree`, `rate` that of `Pace`."""
 
-    fetch = _fetch(client, authorise)
+    fetch = _fetch(client, authorise, Pace(rate))
 
     async def read_document(document: bytes, where: str) -> ApiDescription:
         return await read_description(document, where=where, load=same_origin(where, fetch) if where else None)
@@ -55,7 +65,46 @@ def discovery_tools(
     return Tools(fetch, read_document, read_traffic, read_source, progress)
 
 
-def _fetch(client: HttpClient, authorise: Authorise) -> Fetch:
+class Pace:
+    """At most `rate` requests a second to each host, evenly spaced; 0: as fast as they come. This machine is asked as
+    fast as it answers. A host that answers 429 is asked more slowly from then on, and left alone for as long as its
+    `Retry-After` (RFC 9110, 10.2.3) says, for 30 s at most."""
+
+    def __init__(
+        self,
+        rate: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._interval = 1 / rate if rate else 0.0
+        self._clock = clock
+        self._sleep = sleep
+        self._intervals: dict[str, float] = {}
+        self._free_at: dict[str, float] = {}
+
+    async def wait(self, url: str) -> None:
+        """Until it is this request's turn."""
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+        default = 0.0 if host.startswith(_THIS_MACHINE) else self._interval
+        now = self._clock()
+        turn = max(now, self._free_at.get(host, now))
+        self._free_at[host] = turn + self._intervals.get(host, default)
+        if turn > now:
+            await self._sleep(turn - now)
+
+    def heard(self, url: str, exchange: Exchange) -> None:
+        answer = exchange.answer
+        if answer is None or answer.status != 429:
+            return
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+        asked = answer.header("retry-after") or ""
+        pause = min(float(asked), _LONGEST_WAIT) if asked.isascii() and asked.isdigit() else _SLOWED
+        self._intervals[host] = _SLOWED
+        self._free_at[host] = max(self._free_at.get(host, 0.0), self._clock() + pause)
+
+
+def _fetch(client: HttpClient, authorise: Authorise, pace: Pace) -> Fetch:
     """The exchange shows the request without credentials, because its URL is kept as the place of a description."""
 
     async def fetch(request: Request, *, follow_redirects: bool = True) -> Exchange:
@@ -65,8 +114,10 @@ def _fetch(client: HttpClient, authorise: Authorise) -> Fetch:
             url=_with_query(request.url, credentials.query),
             headers=(*request.headers, *credentials.headers),
         )
+        await pace.wait(sent.url)
         # Servers repeat the query in the address that they redirect to, which may be elsewhere.
         exchange = await client.send(sent, follow_redirects=follow_redirects and not credentials.query)
+        pace.heard(sent.url, exchange)
         return replace(exchange, request=request)
 
     return fetch
