@@ -15,10 +15,16 @@ from backend.app.modules.endpoints.discovery.source.tree import scan_tree
 
 
 class Web:
-    """Answers by URL, or by method and URL (`OPTIONS http://...`); 404 to everything else."""
+    """Answers by URL, or by method and URL (`OPTIONS http://...`); `otherwise` to everything else, which is 404."""
 
-    def __init__(self, *pages: tuple[str, int, bytes], down: Outcome | None = None) -> None:
+    def __init__(
+        self,
+        *pages: tuple[str, int, bytes],
+        down: Outcome | None = None,
+        otherwise: Callable[[Request], Answer] = lambda request: Answer(404, ()),
+    ) -> None:
         self.pages = {url: Answer(status, (), body) for url, status, body in pages}
+        self.otherwise = otherwise
         self.down = down
         self.requests: list[Request] = []
 
@@ -30,8 +36,8 @@ class Web:
         self.requests.append(request)
         if self.down:
             return Exchange(request, self.down, Timing(0), error="nobody is there")
-        answer = self.pages.get(f"{request.method} {request.url}") or self.pages.get(request.url) or Answer(404, ())
-        return Exchange(request, Outcome.ANSWERED, Timing(0), answer)
+        answer = self.pages.get(f"{request.method} {request.url}") or self.pages.get(request.url)
+        return Exchange(request, Outcome.ANSWERED, Timing(0), answer or self.otherwise(request))
 
 
 async def _read_document(document: bytes, where: str) -> ApiDescription:
