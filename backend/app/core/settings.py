@@ -150,6 +150,9 @@ class HttpSettings(Group):
     """For one request as a whole, redirects included."""
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024)
     """Of an answer, decoded."""
+    discovery_rate: float = Field(10.0, ge=0)
+    """Requests a second that discovery sends to one host; 0: as many as it answers. This machine is always asked as
+    fast as it answers."""
 
 
 class JobSettings(Group):
