@@ -1,1 +1,1 @@
-"""API descriptions (OpenAPI 3.0 and 3.1, Swagger 2.0) as one normalised model."""
+"""API descriptions (OpenAPI 3.0, 3.1 and 3.2, Swagger 2.0, GraphQL) as one normalised model."""

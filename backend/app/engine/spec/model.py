@@ -145,7 +145,7 @@ class ApiDescription:
     title: str
     version: str
     dialect: str
-    """`openapi-3.2`, `openapi-3.1`, `openapi-3.0` or `swagger-2.0`."""
+    """`openapi-3.2`, `openapi-3.1`, `openapi-3.0`, `swagger-2.0` or `graphql`."""
     servers: tuple[str, ...] = ()
     """Absolute or relative server URLs with variables expanded by their defaults, in document order; behind them, as
     far as there are few, those that the other values of the variables make."""

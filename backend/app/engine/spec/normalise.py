@@ -3,6 +3,7 @@
 import re
 
 from backend.app.engine.spec.document import Document
+from backend.app.engine.spec.graphql import GraphQlReader, introspected
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
 from backend.app.engine.spec.model import ApiDescription, Json, SpecError
 from backend.app.engine.spec.openapi import OpenApi30Reader, OpenApi31Reader, OpenApi32Reader
@@ -19,13 +20,17 @@ def describe(
     load: Load | None = None,
     outlined: bool = False,
 ) -> ApiDescription:
-    """Reads OpenAPI 3.0, 3.1 and 3.2 and Swagger 2.0. What is broken in parts is left out and listed in `faults`.
+    """Reads OpenAPI 3.0, 3.1 and 3.2, Swagger 2.0, and what a GraphQL server tells by introspection. What is broken in
+    parts is left out and listed in `faults`.
 
     `document` comes from `parse_document`, whose limit on depth bounds the recursion here; `outlined` says that it is
     an outline. Other documents that it refers to are asked of `load` by their URIs, which are relative to `where`, the
     URI of this one; without `load`, and where it does not hand one out, the reference is a fault. Raises `SpecError`:
     `spec.not_a_spec`, `spec.unknown_version`, `spec.too_many_operations`, `spec.too_many_nodes`.
     """
+    told = introspected(document) if document.keys().isdisjoint(("openapi", "swagger")) else None
+    if told is not None:
+        return GraphQlReader(Document(document, limits), told, where).describe()
     reader, doubt = _reader(document)
     references = References(document, limits, where, load, identified=reader.modern_schemas)
     state = Document(document, limits, references, outlined=outlined)
