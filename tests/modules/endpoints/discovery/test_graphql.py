@@ -128,6 +128,8 @@ async def test_an_introspection_that_was_handed_in_needs_no_network() -> None:
     web = Web()
     found = await look(Subject(BASE, document=TOLD), web)
     assert (found.where, found.description.servers) == ("request", ())
+    found = await look(Subject(f"{BASE}/graphql", document=TOLD), web)
+    assert (found.where, found.description.servers) == ("request", (BASE,))
     with pytest.raises(NothingDiscovered, match="no answer to a GraphQL introspection"):
         await look(Subject(BASE, document=b'{"openapi": "3.1.0"}'), web)
     assert web.requests == []
@@ -145,3 +147,5 @@ async def test_an_introspection_that_was_handed_in_needs_no_network() -> None:
 )
 def test_it_applies_where_a_graphql_server_may_be(subject: Subject, applies: bool) -> None:
     assert strategies.get("graphql").applies(subject) is applies
+    if subject.document is not None:
+        assert strategies.get("openapi").applies(subject) is not applies

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from backend.app.engine.http import Answer, Headers, Outcome, Request
@@ -47,7 +48,8 @@ async def graphql(subject: Subject, tools: Tools) -> tuple[Discovered]:
     if subject.document is not None:
         if not recognises(subject.document):
             raise NothingDiscovered("discovery.not_graphql", "The document is no answer to a GraphQL introspection")
-        return (await _read(subject.document, HANDED_IN, tools),)
+        place = next((url for url in (subject.spec_url, subject.base_url) if url and _is_named(url)), "")
+        return (replace(await _read(subject.document, place, tools), where=HANDED_IN),)
     found = await _Search(tools).find(subject)
     return (found,)
 
@@ -152,7 +154,7 @@ def _refusal(url: str, answer: Answer) -> NothingDiscovered | None:
 
 
 async def _read(document: bytes, where: str, tools: Tools) -> Discovered:
-    description = await tools.read_document(document, "" if where == HANDED_IN else where)
+    description = await tools.read_document(document, where)
     if description.dialect != DIALECT:
-        raise NothingDiscovered("discovery.not_graphql", f"{where}: no answer to a GraphQL introspection", where)
+        raise NothingDiscovered("discovery.not_graphql", "This is no answer to a GraphQL introspection", where)
     return Discovered(description, DIALECT, where)

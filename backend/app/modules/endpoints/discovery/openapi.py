@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from backend.app.engine.http import Answer, Exchange, Outcome, Request
+from backend.app.engine.spec.graphql import recognises
 from backend.app.engine.spec.guess import Leads, leads_of, spec_candidates
 from backend.app.engine.spec.model import SpecError
 from backend.app.modules.endpoints.discovery import Discovered, Kind, NothingDiscovered, Subject, Tools, strategy
@@ -20,7 +21,9 @@ _MARKS = (b"openapi", b"swagger")
 
 
 def _applies(subject: Subject) -> bool:
-    return bool(subject.document or subject.spec_url or subject.base_url)
+    if subject.document:
+        return not recognises(subject.document)  # that is for the strategy `graphql`
+    return bool(subject.spec_url or subject.base_url)
 
 
 @strategy("openapi", Kind.DOCUMENT, _applies)
