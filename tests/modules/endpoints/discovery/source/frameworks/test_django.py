@@ -9,12 +9,10 @@ def test_urlconfs_are_followed_from_the_root() -> None:
             **SETTINGS,
             "site/urls.py": """
                 from django.conf.urls.i18n import i18n_patterns
-                from django.contrib import admin
                 from django.urls import include, path, re_path
                 from blog import views
                 blog_patterns = [path("<slug:slug>/", views.post), path("", views.Posts.as_view())]
                 urlpatterns = [
-                    path("admin/", admin.site.urls),
                     path("blog/", include((blog_patterns, "blog"), namespace="blog")),
                     re_path(r"^archive/(?P<year>[0-9]{4})/(?:page-(\\\\d+)/)?$", views.archive),
                     path("api/", include("blog.urls")),
@@ -111,15 +109,215 @@ def test_what_stands_in_no_file_of_the_tree_is_told() -> None:
             **SETTINGS,
             "site/urls.py": """
                 from django.urls import include, path
-                urlpatterns = [path("accounts/", include("allauth.urls"))]
+                urlpatterns = [path("shop/", include("shop_of_others.urls"))]
             """,
         }
     )
     assert found.routes == ()
     assert [(fault.file, fault.line) for fault in found.faults] == [("site/urls.py", 3)]
-    assert "allauth.urls" in found.faults[0].message
+    assert "shop_of_others.urls" in found.faults[0].message
+
+
+def test_well_known_packages_are_listed_as_they_are_installed() -> None:
+    found = paths(
+        {
+            "site/__init__.py": "",
+            "site/settings.py": """
+                ROOT_URLCONF = "site.urls"
+                INSTALLED_APPS = ["allauth.account", "allauth.socialaccount", "allauth.socialaccount.providers.github"]
+            """,
+            "site/urls.py": """
+                from django.urls import include, path
+                urlpatterns = [
+                    path("accounts/", include("allauth.urls")),
+                    path("api/auth/", include("dj_rest_auth.urls")),
+                ]
+            """,
+        }
+    )
+    assert {"GET /accounts/login/", "* /accounts/github/login/callback/", "GET /accounts/3rdparty/"} <= found
+    assert {"POST /api/auth/login/", "PATCH /api/auth/user/"} <= found
+    assert not any("2fa" in path for path in found)  # allauth.mfa is not installed
+
+
+def test_the_admin_site_has_pages_for_the_models_that_are_registered() -> None:
+    found = paths(
+        {
+            "site/__init__.py": "",
+            "site/settings.py": """
+                ROOT_URLCONF = "site.urls"
+                AUTH_USER_MODEL = "people.Person"
+                INSTALLED_APPS = ["django.contrib.admin", "django.contrib.auth", "people.apps.PeopleConfig", "blog"]
+            """,
+            "site/urls.py": """
+                from django.contrib import admin
+                from django.urls import path
+                urlpatterns = [path("admin/", admin.site.urls)]
+            """,
+            "people/__init__.py": "",
+            "people/apps.py": "from django.apps import AppConfig\nclass PeopleConfig(AppConfig): label = 'staff'\n",
+            "people/models.py": "from django.db import models\nclass Person(models.Model): ...\n",
+            "people/admin.py": """
+                from django.contrib import admin
+                from django.contrib.auth.admin import UserAdmin
+                from django.contrib.auth.models import Group
+                from .models import Person
+                @admin.register(Person)
+                class PersonAdmin(UserAdmin): ...
+                admin.site.unregister(Group)
+            """,
+            "blog/__init__.py": "",
+            "blog/models.py": "from django.db import models\nclass Post(models.Model): ...\n",
+            "blog/admin.py": """
+                from django.contrib import admin
+                from django.urls import path
+                from .models import Post
+                class PostAdmin(admin.ModelAdmin):
+                    def get_urls(self):
+                        return [path("publish/", self.admin_site.admin_view(self.publish))] + super().get_urls()
+                admin.site.register(Post, PostAdmin)
+            """,
+        }
+    )
+    assert {"* /admin/", "* /admin/login/", "* /admin/blog/post/add/", "* /admin/blog/post/publish/"} <= found
+    assert {"* /admin/staff/person/{id}/password/", "GET /admin/staff/person/{object_id}/"} <= found
+    assert not any("/auth/group/" in path or "/auth/user/" in path for path in found)
+
+
+def test_a_router_of_the_project_may_have_routes_of_its_own() -> None:
+    assert paths(
+        {
+            **SETTINGS,
+            "site/urls.py": """
+                from django.urls import include, path
+                from rest_framework.routers import DynamicRoute, Route, SimpleRouter
+                from rest_framework.decorators import action
+                from rest_framework.viewsets import ReadOnlyModelViewSet
+                class Bulk(SimpleRouter):
+                    def __init__(self, *args, **kwargs):
+                        super().__init__(*args, **kwargs)
+                        self.routes[0].mapping.update({"delete": "bulk_destroy", "put": "bulk_update"})
+                class Singular(SimpleRouter):
+                    routes = [
+                        Route(url=r"^{prefix}{trailing_slash}$", mapping={"get": "retrieve"}, name="x", detail=True,
+                              initkwargs={}),
+                        DynamicRoute(url=r"^{prefix}/do-{url_path}$", name="y", detail=False, initkwargs={}),
+                    ]
+                class Notes(ReadOnlyModelViewSet):
+                    def bulk_destroy(self, request): ...
+                    @action(detail=False)
+                    def sum(self, request): ...
+                bulk, singular = Bulk(), Singular()
+                bulk.register("notes", Notes)
+                singular.register("note", Notes)
+                urlpatterns = [path("", include(bulk.urls)), path("", include(singular.urls))]
+            """,
+        }
+    ) == {
+        "GET /notes/",
+        "DELETE /notes/",
+        "GET /notes/{pk}/",
+        "GET /notes/sum/",
+        "GET /note/",
+        "GET /note/do-sum",
+    }
+
+
+def test_settings_make_prefixes_and_decide_what_is_there() -> None:
+    assert paths(
+        {
+            "site/__init__.py": "",
+            "site/settings.py": """
+                import os
+                ROOT_URLCONF = "site.urls"
+                BASE_PATH = os.environ.get("BASE_PATH", "v1/")
+                METRICS = os.environ.get("METRICS", "0") == "1"
+                FEEDS = True
+            """,
+            "site/urls.py": """
+                from django.conf import settings
+                from django.urls import include, path
+                inner = [path("x/", print)]
+                if settings.METRICS:
+                    inner.append(path("metrics/", print))
+                if settings.FEEDS:
+                    inner.append(path("feeds/", print))
+                if settings.DEBUG:
+                    inner.append(path("debug/", print))
+                urlpatterns = [path(settings.BASE_PATH, include(inner))]
+            """,
+        }
+    ) == {"* /v1/x/", "* /v1/feeds/", "* /v1/debug/"}
+
+
+def test_views_that_a_decorator_puts_into_a_registry() -> None:
+    assert paths(
+        {
+            **SETTINGS,
+            "site/registry.py": """
+                from collections import defaultdict
+                class Registry(dict): ...
+                registry = Registry({"views": defaultdict(dict)})
+                def register_view(model, path):
+                    def wrap(cls):
+                        app, name = model._meta.app_label, model._meta.model_name
+                        if name not in registry["views"][app]:
+                            registry["views"][app][name] = []
+                        registry["views"][app][name].append({"path": path, "view": cls})
+                        return cls
+                    return wrap
+            """,
+            "blog/__init__.py": "",
+            "blog/models.py": "from django.db import models\nclass Post(models.Model): ...\n",
+            "blog/views.py": """
+                from django.views.generic import View
+                from site.registry import register_view
+                from .models import Post
+                @register_view(Post, "new")
+                class New(View):
+                    def post(self, request): ...
+                @register_view(Post, "all")
+                class All(View):
+                    def get(self, request): ...
+            """,
+            "site/urls.py": """
+                from django.urls import include, path
+                urlpatterns = [path("posts/", include("blog.urls"))]
+            """,
+            "blog/urls.py": """
+                from django.urls import include, path
+                from django.views.generic import View
+                from site.registry import registry
+                from . import views
+                def made(app, name):
+                    found = []
+                    for entry in registry["views"][app][name]:
+                        view = entry["view"]
+                        if issubclass(view, View):
+                            view = view.as_view()
+                        found.append(path(entry["path"], view))
+                    return found
+                urlpatterns = made("blog", "post")
+            """,
+        }
+    ) == {"POST /posts/new", "GET /posts/all"}
 
 
 def test_a_urlconf_that_nothing_includes_is_marked() -> None:
     found = routes({"lib/urls.py": 'from django.urls import path\nurlpatterns = [path("x/", print)]\n'})
     assert [(route.key, bool(route.unresolved)) for route in found] == [("* /x/", True)]
+
+
+def test_patterns_that_another_urlconf_lists_are_no_routes_of_their_own() -> None:
+    assert paths(
+        {
+            **SETTINGS,
+            "site/urls.py": """
+                from django.urls import include, path
+                urlpatterns = [path("api/", include("blog.urls"))]
+            """,
+            "blog/__init__.py": "",
+            "blog/urls/__init__.py": "from .posts import urlpatterns as posts\nurlpatterns = [*posts]\n",
+            "blog/urls/posts.py": 'from django.urls import path\nurlpatterns = [path("posts/", print)]\n',
+        }
+    ) == {"* /api/posts/"}

@@ -101,6 +101,35 @@ class PathText(str):
     __slots__ = ()
 
 
+class DefaultDict(dict[Any, Value]):
+    """`collections.defaultdict`."""
+
+    def __init__(self, factory: str) -> None:
+        super().__init__()
+        self.factory = factory
+
+    def at(self, key: str | int) -> Value:
+        if key not in self and len(self) < _MOST_ITEMS:
+            self[key] = {} if self.factory == "builtins.dict" else []
+        return self.get(key, Unknown("..."))
+
+
+def mapping_of(value: Value) -> Value:
+    """The dictionary that an object of a subclass of `dict` was made of; other values as they are."""
+    if isinstance(value, Call) and isinstance(value.function, Class) and value.arguments:
+        first = value.arguments[0]
+        if isinstance(first, dict) and External("builtins.dict") in value.function.mro():
+            return first
+    return value
+
+
+def label_of_model(model: Class) -> str:
+    """Of the Django application that a model is in: what its `Meta` says, else the name of the folder."""
+    meta = model.find("Meta")
+    declared = meta.find("app_label") if isinstance(meta, Class) else None
+    return declared if isinstance(declared, str) else model.module.path.rpartition("/models")[0].rpartition("/")[2]
+
+
 def as_items(value: Value) -> list[Value]:
     if isinstance(value, list | tuple):
         return list(value)
@@ -184,7 +213,12 @@ def compare(operator: str, left: Value, right: Value) -> Value:
     if operator in ("in", "not in") and isinstance(left, str) and isinstance(right, str):
         return (left in right) is (operator == "in")
     known = isinstance(right, list | tuple | dict) and all(isinstance(item, str | int) for item in right)
-    if operator in ("in", "not in") and isinstance(left, str) and isinstance(right, list | tuple | dict) and known:
+    if (
+        operator in ("in", "not in")
+        and isinstance(left, str | int)
+        and isinstance(right, list | tuple | dict)
+        and known
+    ):
         return (left in right) is (operator == "in")
     return Unknown(f"{name_of(left)} {operator} {name_of(right)}")
 
@@ -221,6 +255,19 @@ def configured(code: "Code", config: Value, key: str) -> Any:
     return found
 
 
+def truth_of_setting(code: "Code", value: External) -> bool | None:
+    """Of `settings.NAME` of Django, when its modules of settings agree. `DEBUG` may be either."""
+    prefix, _, name = value.name.rpartition(".")
+    if prefix != "django.conf.settings" or name == "DEBUG":
+        return None
+    found = {
+        code.truth(declared)
+        for module in list(code.modules.values())
+        if "ROOT_URLCONF" in module.scope.variables and not isinstance(declared := code.member(module, name), Unknown)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 def default_of(function: Value, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     """Of a setting that is looked up: `os.getenv("PREFIX", "/api")`, `config("PREFIX", default="/api")`."""
     name = name_of(function).lower()
@@ -229,7 +276,7 @@ def default_of(function: Value, arguments: list[Value], keywords: dict[str, Valu
         return None
     if isinstance(keywords.get("default"), str | int | list):
         return keywords["default"]
-    if len(arguments) == 2 and all(isinstance(argument, str) for argument in arguments):
+    if len(arguments) == 2 and isinstance(arguments[0], str) and isinstance(arguments[1], str | int):
         return arguments[1]
     return None
 
@@ -318,6 +365,19 @@ def _dict(_c: object, arguments: list[Value], keywords: dict[str, Value], _m: ob
     return {**made, **keywords}
 
 
+def _defaultdict(_c: object, arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+    factory = name_of(arguments[0]) if arguments else ""
+    return DefaultDict(factory) if factory in ("builtins.dict", "builtins.list", "builtins.set") else {}
+
+
+def _issubclass(code: "Code", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+    """False is never certain: a base from outside may come from the class."""
+    made, base = arguments if len(arguments) == 2 else (None, None)
+    if isinstance(made, Class) and isinstance(base, Class | External) and base in made.mro():
+        return True
+    return Unknown("issubclass()")
+
+
 def _enumerate(_c: object, arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
     return [(number, item) for number, item in enumerate(as_items(arguments[0] if arguments else []))]
 
@@ -399,7 +459,9 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "builtins.zip": _zip,
     "builtins.globals": _globals,
     "builtins.dir": _dir,
+    "builtins.issubclass": _issubclass,
     "collections.OrderedDict": _dict,
+    "collections.defaultdict": _defaultdict,
     "itertools.chain": _chain,
     "typing.cast": _cast,
     "os.path.join": _join,

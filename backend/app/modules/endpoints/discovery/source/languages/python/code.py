@@ -65,7 +65,8 @@ class Code:
         self._run()
 
     def _run(self) -> None:
-        for path in self.sources.roots:
+        # Settings first: they decide what is declared on a condition.
+        for path in sorted(self.sources.roots, key=lambda path: "settings" not in path):
             self._guarded(path, 0, partial(self.execute, self.module(path)))
         roots = frozenset(self.sources.roots)
         # What builds an application on its own first: it calls the others.
@@ -119,7 +120,29 @@ class Code:
         if module.is_package:
             variables["__path__"] = [f"/{module.path.removesuffix('__init__.py').rstrip('/')}"]
         if facts is not None:
-            self.block(facts["body"], module.scope)
+            body = facts["body"]
+            if any(statement[0] in ("set", "add") and statement[1] == ["n", "urlpatterns"] for statement in body):
+                self._import_views(body, module)
+            self.block(body, module.scope)
+
+    def _import_views(self, body: list[list[Any]], module: Module) -> None:
+        """What a URLconf imports may only be there to register views. Other imports wait until they are needed."""
+        for statement in body:
+            if statement[0] == "from" and statement[1] and not statement[2]:
+                for name, _ in statement[3]:
+                    found = self.import_module(name, module, statement[1])
+                    if isinstance(found, Module):
+                        self.execute(found)
+                        self._import_parts(found)
+
+    def _import_parts(self, package: Module) -> None:
+        lazy = [value for value in package.scope.variables.values() if isinstance(value, Lazy) and value.level]
+        parts = (
+            [self.import_module(each.dotted, each.importer, each.level) for each in lazy] if package.is_package else []
+        )
+        for part in [*package.scope.stars, *parts]:
+            if isinstance(part, Module):
+                self.execute(part)
 
     def import_module(self, dotted: str, importer: Module, level: int = 0) -> Value:
         path = self.names.resolve(importer.path, level, dotted) if dotted or level else None
@@ -271,6 +294,7 @@ class Code:
                     holder.value.attributes[f"{holder.name}.{target[2]}"] = value
             case "i":
                 holder, key = self.evaluate(target[1], scope), self.evaluate(target[2], scope)
+                holder = builtins.mapping_of(holder)
                 if isinstance(holder, dict) and isinstance(key, str | int):
                     holder[key] = value
                 elif isinstance(holder, Call) and isinstance(key, str):
@@ -290,8 +314,26 @@ class Code:
         truth = self.truth(self.evaluate(node[1], scope))
         if truth is not None:
             return self.block(node[2] if truth else node[3], scope)
-        ended = self._branch(node[2], scope)
-        return self._branch(node[3], scope) and ended
+        variables = scope.variables
+        before = dict(variables)
+        ended = self.block(node[2], scope)
+        then = dict(variables)
+        variables.clear()
+        variables.update(before)
+        ended_otherwise = self.block(node[3], scope)
+        for name, value in ({} if ended and not ended_otherwise else then).items():
+            former, other = before.get(name, MISSING), variables.get(name, MISSING)
+            if value is former:
+                continue
+            if other is former:
+                variables[name] = former if former is not MISSING and _says_more(former, value) else value
+            elif is_known(value) or not is_known(other):
+                variables[name] = value
+        for name, former in before.items():
+            other = variables[name]
+            if then.get(name, MISSING) is former and other is not former and _says_more(former, other):
+                variables[name] = former
+        return ended and ended_otherwise
 
     def _branch(self, body: list[list[Any]], scope: Scope) -> bool:
         """Of what may happen: a name keeps its former value unless the other one says more."""
@@ -463,9 +505,12 @@ class Code:
             return bool(value)
         if isinstance(value, Text):
             return True if any(isinstance(part, str) and part for part in value.parts) else None
-        return None
+        return builtins.truth_of_setting(self, value) if isinstance(value, External) else None
 
     def _index(self, value: Value, key: Value, node: list[Any]) -> Value:
+        value = builtins.mapping_of(value)
+        if isinstance(value, builtins.DefaultDict) and isinstance(key, str | int):
+            return value.at(key)
         if isinstance(value, dict) and isinstance(key, str | int):
             return value.get(key, Unknown(f"{name_of(value)}[{key!r}]"))
         if isinstance(value, list | tuple) and isinstance(key, int) and -len(value) <= key < len(value):
@@ -478,6 +523,8 @@ class Code:
             return found  # type: ignore[no-any-return]
         if isinstance(value, External) and not isinstance(key, str):
             return _annotated(value, key)
+        if isinstance(value, Attribute) and isinstance(key, int):
+            return Attribute(value, f"[{key}]")
         return Unknown(f"{name_of(value)}[{key!r}]" if isinstance(key, str | int) else f"{name_of(value)}[...]")
 
     # Attributes
@@ -500,6 +547,8 @@ class Code:
                 return builtins.path_attribute(value, name)
             case Function() if name == "__name__":
                 return value.name
+            case Attribute(value=Class() as model, name="_meta") if name in ("app_label", "model_name"):
+                return builtins.label_of_model(model) if name == "app_label" else model.name.lower()
         return Attribute(value, name)
 
     def _class_attribute(self, made: Class, name: str) -> Any:
@@ -724,6 +773,20 @@ class Code:
             return self.evaluate(node, scope)
         except (_TooMuch, RecursionError):
             return Unknown("...")
+
+    def execute_apart(self, module: Module) -> None:
+        """A module that the program imports by a rule of the framework's."""
+        self._guarded(module.path, 0, partial(self.execute, module))
+
+    def returned(self, function: Function, arguments: list[Value]) -> Value:
+        """What a function that the framework calls gives; unknown when it takes too long."""
+        result: list[Value] = []
+        self._guarded(
+            function.module.path,
+            function.line,
+            lambda: result.append(self._run_function(function, arguments, {}, alone=True)),
+        )
+        return result[0] if result else Unknown(f"{function.name}()")
 
     def external_bases(self, value: Value) -> set[str]:
         """Dotted names of the outside classes that an object is made of, or a class comes from."""

@@ -39,7 +39,9 @@ MOST_ITEMS = 5_000
 LONGEST_STRING = 2_000
 
 _SHORT_BODY = 500
-"""Bytes; whatever is that short is kept."""
+_SHORT_DECORATOR = 2_000
+"""Bytes without the docstring; whatever is that short is kept, and functions with functions inside or around them."""
+_INNER_FUNCTION = re.compile(rb"^\s+(?:async )?def ", re.MULTILINE)
 _BUILDS_ROUTES = re.compile(
     rb"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|\.mount\("
     rb"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette)\("
@@ -47,6 +49,22 @@ _BUILDS_ROUTES = re.compile(
     rb"|@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket|errorhandler)\(|as_view\("
     rb"|[(,]\s*(?:self\.)?_?(?:app|application|flask_app|fastapi_app|api|api_router|server|router|bp|blueprint)\s*[,)]"
 )
+
+
+def _extent(body: Node | None) -> tuple[int, int]:
+    """Where the statements of a function begin and end, past its docstring."""
+    if body is None:
+        return 0, 0
+    first = next(iter(body.named_children), None)
+    is_documented = first is not None and first.type == "expression_statement" and first.named_child_count == 1
+    if first is not None and is_documented and first.named_children[0].type == "string":
+        return first.end_byte, body.end_byte
+    return body.start_byte, body.end_byte
+
+
+def _is_inner(node: Node) -> bool:
+    block = node.parent if node.parent is None or node.parent.type == "block" else node.parent.parent
+    return block is not None and block.parent is not None and block.parent.type == "function_definition"
 
 
 def extract(text: bytes, suffix: str) -> Facts:
@@ -158,9 +176,11 @@ class _Reader:
         if name is None:
             return
         returns = node.child_by_field_name("return_type")
-        start, end = (body.start_byte, body.end_byte) if body is not None else (0, 0)
+        start, end = _extent(body)
         builds = _BUILDS_ROUTES.search(self.source, start, end) is not None
         kept = builds or end - start <= _SHORT_BODY or self.text(name) == "__init__"
+        if not kept and end - start <= _SHORT_DECORATOR:
+            kept = _is_inner(node) or _INNER_FUNCTION.search(self.source, start, end) is not None
         yield [
             "def",
             self.text(name),

@@ -1,16 +1,12 @@
-"""Django, with Django REST framework: URLconfs from `ROOT_URLCONF` on, class-based views, viewsets and their routers.
-
-A function view takes any method (`*`) unless a decorator says which. The admin site, what packages outside of the tree
-include, the format suffixes of routers, and HEAD and OPTIONS of class-based views are not reported; regular expressions
-are written as Django's admin documentation writes them.
-"""
+"""URLconfs from `ROOT_URLCONF` on, class-based views, viewsets and their routers."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from backend.app.modules.endpoints.discovery.source import Framework
-from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.frameworks.django import packages
+from backend.app.modules.endpoints.discovery.source.frameworks.django.admin import Admin
+from backend.app.modules.endpoints.discovery.source.frameworks.django.settings import Settings
 from backend.app.modules.endpoints.discovery.source.languages.python.builtins import called_on
 from backend.app.modules.endpoints.discovery.source.languages.python.code import Code
 from backend.app.modules.endpoints.discovery.source.languages.python.routes import (
@@ -52,6 +48,9 @@ _INCLUDE = frozenset(
 _I18N = frozenset({"django.conf.urls.i18n.i18n_patterns"})
 _RESOLVER = frozenset({"django.urls.URLResolver", "django.urls.resolvers.URLResolver"})
 _TRANSLATED = frozenset({"gettext_lazy", "ugettext_lazy", "gettext", "_", "pgettext_lazy"})
+_NOT_INCLUDED = "where its URLconf is included"
+_MAPPING = re.compile(r"routes\.\[(\d+)\]\.mapping\.update$")
+_PART = re.compile(r"\{(\w+)\}")
 _MOST_NESTED = 30
 _MOST_ROUTES = 100_000
 
@@ -86,22 +85,28 @@ _VIEWSET_ACTIONS = {
     "UpdateModelMixin": ("update", "partial_update"),
     "DestroyModelMixin": ("destroy",),
 }
-_ON_LIST = {"list": "GET", "create": "POST"}
-_ON_ITEM = {"retrieve": "GET", "update": "PUT", "partial_update": "PATCH", "destroy": "DELETE"}
-_CONTRIB = {
-    "django.contrib.auth.urls": (
-        ("login/", "GET POST PUT"),
-        ("logout/", "POST"),
-        ("password_change/", "GET POST PUT"),
-        ("password_change/done/", "GET"),
-        ("password_reset/", "GET POST PUT"),
-        ("password_reset/done/", "GET"),
-        ("reset/<uidb64>/<token>/", "GET POST PUT"),
-        ("reset/done/", "GET"),
-    ),
-    "rest_framework.urls": (("login/", "GET POST PUT"), ("logout/", "POST")),
-    "django.conf.urls.i18n": (("setlang/", "*"),),
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Templates:
+    """What a router makes of a viewset, written as Django REST framework's `Route.url`."""
+
+    routes: list[tuple[str, dict[str, str]]]
+    """Path with the actions by their methods."""
+    actions: dict[bool, str]
+    """Path of further actions, on the item or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """`@action(...)` of a function of a viewset."""
+
+    declared: Call
+    path: str
+    unknown: str
+    on_item: bool
+    methods: list[str]
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +125,20 @@ class _Place:
         return replace(self, file=call.module.path, line=call.line)
 
 
-class _Walk:
+class Walk:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.found: list[Route | SourceFault] = []
         self.reached: set[str] = set()
+        self.seen: set[int] = set()
+        """Patterns that were found below a URLconf, wherever they were written."""
         self.active: list[str] = []
-        self.language = "en-us"
-        self.default_permissions: list[str] = []
+        self.settings = Settings(code)
+        self.admin = Admin(code, self.settings)
 
     def run(self) -> list[Route | SourceFault]:
-        modules = [module for module in self.code.modules.values() if module.executed]
-        for module in modules:
-            self._settings(module)
         roots = []
-        for module in modules:
+        for module in self.settings.modules:
             named = module.scope.variables.get("ROOT_URLCONF")
             if isinstance(named, str):
                 urlconf = self.code.import_module(named, module)
@@ -146,18 +150,8 @@ class _Walk:
         included = set(self._included())
         for module in [*(m for m in patterned if m.path not in included), *patterned]:
             if module.path not in self.reached:
-                self._module(module, _Place(unknown=("where its URLconf is included",)))
+                self._module(module, _Place(unknown=(_NOT_INCLUDED,)))
         return self.found
-
-    def _settings(self, module: Module) -> None:
-        variables = module.scope.variables
-        if "ROOT_URLCONF" not in variables and "REST_FRAMEWORK" not in variables:
-            return
-        if isinstance(language := variables.get("LANGUAGE_CODE"), str):
-            self.language = language.lower()
-        settings = variables.get("REST_FRAMEWORK")
-        if isinstance(settings, dict):
-            self.default_permissions += strings(settings.get("DEFAULT_PERMISSION_CLASSES"))
 
     def _included(self) -> Iterator[str]:
         for call in self.code.calls:
@@ -188,6 +182,9 @@ class _Walk:
         elif isinstance(patterns, Attribute):
             self._attribute(patterns, place)
         elif isinstance(patterns, Call):
+            if _NOT_INCLUDED in place.unknown and id(patterns) in self.seen:
+                return
+            self.seen.add(id(patterns))
             self._pattern(patterns, place.at(patterns), depth)
 
     def _attribute(self, value: Attribute, place: _Place) -> None:
@@ -206,7 +203,9 @@ class _Walk:
         names = self.code.external_bases(call)
         if names & _I18N:
             prefixed = call.keywords.get("prefix_default_language") is not False
-            self._patterns(list(call.arguments), place.below(f"{self.language}/" if prefixed else ""), depth + 1)
+            self._patterns(
+                list(call.arguments), place.below(f"{self.settings.language}/" if prefixed else ""), depth + 1
+            )
         elif names & _RESOLVER:
             self._resolver(call, place, depth)
         elif names & _PATH or names & _REGEX:
@@ -222,7 +221,7 @@ class _Walk:
         pattern, text = call.argument(0, "pattern"), ""
         bases = {name.rpartition(".")[2] for name in self.code.external_bases(pattern)}
         if "LocalePrefixPattern" in bases:
-            text = f"{self.language}/"
+            text = f"{self.settings.language}/"
         elif isinstance(pattern, Call):
             written = text_of(pattern.argument(0, "route"))[0]
             text = _from_route(written) if "RoutePattern" in bases else _from_regex(written)
@@ -236,6 +235,7 @@ class _Walk:
         route = call.argument(0, "regex" if is_regex and "regex" in call.keywords else "route")
         if isinstance(route, Call | Unknown) and name_of(route).rpartition(".")[2].removesuffix("()") in _TRANSLATED:
             route = route.arguments[0] if isinstance(route, Call) and route.arguments else route
+        route = self.settings.settle(route)
         text, unknown = text_of(route)
         if unknown and not isinstance(route, str):
             text = text.lstrip("/")
@@ -246,10 +246,17 @@ class _Walk:
         elif isinstance(view, list | tuple):
             self._patterns(view[0] if view else None, inside, depth + 1)
         elif isinstance(view, Attribute) and view.name in ("urls", "get_urls"):
-            self._left_out(call, name_of(view))
-            self._attribute(view, inside)
+            if self.admin.is_site(view.value):
+                self._admin(view.value, inside, depth)
+            else:
+                self._left_out(call, name_of(view))
+                self._attribute(view, inside)
         elif isinstance(view, External) and view.name.endswith(".urls"):
-            self._left_out(call, view.name)
+            site = External(view.name.removesuffix(".urls"))
+            if self.admin.is_site(site):
+                self._admin(site, inside, depth)
+            else:
+                self._package(call, view.name, inside)
         else:
             self._view(view, inside, call.argument(-1, "kwargs"))
 
@@ -260,18 +267,29 @@ class _Walk:
         target = self._urlconf(target, call.module)
         if isinstance(target, Module):
             self._module(target, place)
+        elif isinstance(target, External) and self.admin.is_site(External(target.name.removesuffix(".urls"))):
+            self._admin(External(target.name.removesuffix(".urls")), place, depth)
         elif isinstance(target, External):
-            for text, methods in _CONTRIB.get(target.name, ()):
-                for method in methods.split():
-                    self._add(place.below(_from_route(text)), method, "", None)
-            if target.name not in _CONTRIB:
-                self._left_out(call, target.name)
+            self._package(call, target.name, place)
         elif isinstance(target, Attribute) and not isinstance(attribute_path(target)[0], Call):
             self._left_out(call, name_of(target))
         elif isinstance(target, Unknown):
             self.found.append(SourceFault(call.module.path, call.line, f"what is included is not known: {target.name}"))
         else:
             self._patterns(target, place, depth + 1)
+
+    def _package(self, call: Call, name: str, place: _Place) -> None:
+        for method, path in packages.routes_of(name, self.settings):
+            self._add(place.below(path), method, "", None)
+        if not packages.is_known(name):
+            self._left_out(call, name)
+
+    def _admin(self, site: Value, place: _Place, depth: int) -> None:
+        for method, path, patterns in self.admin.routes(site):
+            if method:
+                self._add(place.below(path), method, "", True if path != "login/" else None)
+            else:
+                self._patterns(patterns, place.below(path), depth + 1)
 
     def _urlconf(self, target: Value, module: Module) -> Value:
         if isinstance(target, tuple) and target:
@@ -297,6 +315,9 @@ class _Walk:
                 self._class_view(view, made, place, wrappers)
                 return
             view = called_on(view)
+            if isinstance(view, Class) and self._is_class_view(view):
+                self._class_view(Call(view, [], {}, view.module, view.line), view, place, wrappers)
+                return
             if not isinstance(view, Call) or not view.arguments:
                 break
             wrappers.append(name_of(view.function).removesuffix("()"))
@@ -308,6 +329,9 @@ class _Walk:
         names = [*wrappers, *(name_of(decorator).removesuffix("()") for decorator in decorators)]
         for method in _methods_of_function(decorators, wrappers):
             self._add(place, method, handler_name(view), self._protected(names, view))
+
+    def _is_class_view(self, view: Class) -> bool:
+        return any(name.startswith(("django.views", "rest_framework")) for name in self.code.external_bases(view))
 
     def _class_view(self, call: Call, view: Value, place: _Place, wrappers: list[str]) -> None:
         names = [*wrappers, *self._names_of(view)]
@@ -357,8 +381,10 @@ class _Walk:
         mixins = [name.rpartition(".")[2] for name in names]
         if any(name.endswith(("RequiredMixin", "PassesTestMixin")) for name in mixins) or names_authentication(names):
             return True
-        if self.default_permissions and (self._is_rest(view) or any(name.endswith("api_view") for name in names)):
-            return _permits(self.default_permissions)
+        if self.settings.default_permissions and (
+            self._is_rest(view) or any(name.endswith("api_view") for name in names)
+        ):
+            return _permits(self.settings.default_permissions)
         return None
 
     def _is_rest(self, view: Value) -> bool:
@@ -383,11 +409,40 @@ class _Walk:
         if shows_root and any(name.endswith("DefaultRouter") for name in bases):
             self._add(place.at(built), "GET", "APIRootView", None)
         parent = self._parent_of(router, built, bases)
+        templates = self._templates(router)
         for call in self._registrations(router, 0):
-            text, unknown = text_of(call.argument(0, "prefix"))
-            self._registered(
-                call, place.below(parent).at(call), _from_regex(text) if not unknown else text, unknown, end
-            )
+            text, unknown = text_of(self.settings.settle(call.argument(0, "prefix")))
+            at = place.below(parent, unknown).at(call)
+            self._registered(call, at, templates, _from_regex(text) if not unknown else text, end)
+
+    def _templates(self, router: Call) -> _Templates:
+        made = _Templates(
+            [
+                ("{prefix}{trailing_slash}", {"GET": "list", "POST": "create"}),
+                (
+                    "{prefix}/{lookup}{trailing_slash}",
+                    {"GET": "retrieve", "PUT": "update", "PATCH": "partial_update", "DELETE": "destroy"},
+                ),
+            ],
+            {False: "{prefix}/{url_path}{trailing_slash}", True: "{prefix}/{lookup}/{url_path}{trailing_slash}"},
+        )
+        declared = router.function.find("routes") if isinstance(router.function, Class) else None
+        if isinstance(declared, list):
+            made = _Templates([], {})
+            for route in declared:
+                url = route.argument(0, "url") if isinstance(route, Call) else None
+                if not isinstance(route, Call) or not isinstance(url, str):
+                    continue
+                mapping = route.argument(1, "mapping")
+                if isinstance(mapping, dict):
+                    made.routes.append((url, _by_method(mapping)))
+                else:
+                    made.actions[bool("{lookup}" in url)] = url
+        for call in router.calls:
+            _, name = attribute_path(call.function)
+            if (changed := _MAPPING.match(name)) and call.arguments and int(changed[1]) < len(made.routes):
+                made.routes[int(changed[1])][1].update(_by_method(call.arguments[0]))
+        return made
 
     def _parent_of(self, router: Call, built: Call, bases: set[str]) -> str:
         """`domains/{domain_pk}/` of drf-nested-routers."""
@@ -420,11 +475,8 @@ class _Walk:
                 return value
         return "pk"
 
-    def _registered(self, call: Call, place: _Place, prefix: str, unknown: str, end: str) -> None:
+    def _registered(self, call: Call, place: _Place, templates: _Templates, prefix: str, end: str) -> None:
         viewset = call.argument(1, "viewset")
-        actions: dict[str, None] = {}
-        for base in self._base_names(viewset):
-            actions.update(dict.fromkeys(_VIEWSET_ACTIONS.get(base, ())))
         functions: dict[str, Function] = {}
         if isinstance(viewset, Class):
             for owner in viewset.mro():
@@ -432,32 +484,36 @@ class _Walk:
                     for name, value in owner.scope.variables.items():
                         if isinstance(value, Function):
                             functions.setdefault(name, value)
-        actions.update((name, None) for name in functions if name in _ON_LIST or name in _ON_ITEM)
+        actions = {action for base in self._base_names(viewset) for action in _VIEWSET_ACTIONS.get(base, ())}
+        actions |= functions.keys()
         if isinstance(viewset, Class):
-            for name in list(actions):
-                if viewset.find(name) is None:  # `update = None` takes it away
-                    actions.pop(name)
+            actions -= {name for name in actions if viewset.find(name) is None}  # `update = None` takes it away
         protected = self._protected(self._names_of(viewset), viewset)
-        item = f"{prefix}/{{{self._lookup(viewset)}}}{end}".lstrip("/")
-        whole = f"{prefix}{end}" if prefix else ""
-        for action in actions:
-            method, path = (_ON_LIST[action], whole) if action in _ON_LIST else (_ON_ITEM[action], item)
-            if self._allowed(viewset, [method]):
-                self._add(place.below(path, unknown), method, f"{handler_name(viewset)}.{action}", protected)
-        for function in functions.values():
-            self._action(function, functions, viewset, place, prefix, unknown, end, protected)
+        lookup = f"{{{self._lookup(viewset)}}}"
 
-    def _action(
-        self,
-        function: Function,
-        functions: dict[str, Function],
-        viewset: Value,
-        place: _Place,
-        prefix: str,
-        unknown: str,
-        end: str,
-        protected: bool | None,
-    ) -> None:
+        def path_of(url: str, url_path: str = "") -> str:
+            parts = {"prefix": prefix, "lookup": lookup, "trailing_slash": end, "url_path": url_path}
+            return _PART.sub(lambda part: parts.get(part[1], part[0]), url).strip("^$").lstrip("/")
+
+        for url, mapping in templates.routes:
+            for method, action in mapping.items():
+                if action in actions and self._allowed(viewset, [method]):
+                    handler = f"{handler_name(viewset)}.{action}"
+                    path = path_of(url) if prefix or "{lookup}" in url else ""
+                    self._add(place.below(path), method, handler, protected)
+        for function in functions.values():
+            for extra in self._actions(function):
+                if extra.on_item not in templates.actions:
+                    continue
+                template = templates.actions[extra.on_item]
+                own = extra.declared.argument(-1, "permission_classes")
+                guarded = _permits(list(map(name_of, items(own)))) if own is not None else protected
+                at = replace(place, file=function.module.path, line=extra.line)
+                for method in self._allowed(viewset, extra.methods):
+                    handler = f"{handler_name(viewset)}.{function.name}"
+                    self._add(at.below(path_of(template, extra.path), extra.unknown), method, handler, guarded)
+
+    def _actions(self, function: Function) -> Iterator[_Action]:
         for decorator, line in function.decorators:
             declared, target = decorator, function
             holder, mapping = attribute_path(decorator)
@@ -469,20 +525,13 @@ class _Walk:
             kind = name_of(declared.function).rpartition(".")[2]
             if kind not in ("action", "list_route", "detail_route"):
                 continue
-            detail = kind == "detail_route" or (kind == "action" and declared.argument(1, "detail") is True)
+            on_item = kind == "detail_route" or (kind == "action" and declared.argument(1, "detail") is True)
             url_path = declared.argument(-1, "url_path")
-            text, extra = text_of(url_path) if url_path is not None else (target.name, "")
+            text, unknown = text_of(url_path) if url_path is not None else (target.name, "")
             methods = [method.upper() for method in strings(declared.argument(0, "methods"))] or ["GET"]
             if target is not function:
                 methods = [mapping.partition(".")[2].upper()]
-            own = declared.argument(-1, "permission_classes")
-            guarded = _permits(list(map(name_of, items(own)))) if own is not None else protected
-            middle = f"{prefix}/{{{self._lookup(viewset)}}}/" if detail else f"{prefix}/" if prefix else ""
-            path = f"{middle}{_from_regex(text)}{end}".lstrip("/")
-            at = replace(place, file=function.module.path, line=line or function.line)
-            for method in self._allowed(viewset, methods):
-                handler = f"{handler_name(viewset)}.{function.name}"
-                self._add(at.below(path, " ".join(filter(None, (unknown, extra)))), method, handler, guarded)
+            yield _Action(declared, _from_regex(text), unknown, on_item, methods, line or function.line)
 
     def _add(self, place: _Place, method: str, handler: str, protected: bool | None) -> None:
         if method not in HTTP_METHODS and method != "*":
@@ -501,6 +550,11 @@ class _Walk:
                 unresolved=unresolved(*place.unknown),
             )
         )
+
+
+def _by_method(mapping: Value) -> dict[str, str]:
+    pairs = mapping.items() if isinstance(mapping, dict) else ()
+    return {verb.upper(): action for verb, action in pairs if isinstance(verb, str) and isinstance(action, str)}
 
 
 def _permits(names: list[str]) -> bool | None:
@@ -581,17 +635,3 @@ def _end_of_group(pattern: str, start: int) -> int:
                 return position
         position += 1
     return len(pattern)
-
-
-def _link(code: Code) -> list[Route | SourceFault]:
-    return _Walk(code).run()
-
-
-frameworks.register("django")(
-    Framework(
-        description="Django: URLconfs with includes, class-based views; routers and viewsets of Django REST framework.",
-        language="python",
-        gate=r"\burlpatterns\b|\bROOT_URLCONF\b|\bREST_FRAMEWORK\s*=",
-        link=_link,
-    )
-)
