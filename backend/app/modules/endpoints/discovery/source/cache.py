@@ -37,6 +37,7 @@ class FactsCache:
         """Raises `OSError`. Another process that reads the file meanwhile sees the former or the latter whole."""
         if self.path is None or self._used.keys() == self._stored.keys():
             return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -206,3 +206,31 @@ def test_guards_of_a_router_hold_for_what_follows() -> None:
         }
     )
     assert {route.key: route.requires_auth for route in found} == {"POST /login": None, "GET /me": True}
+
+
+def test_a_start_that_takes_many_steps_is_followed_to_its_end() -> None:
+    steps = "\n".join(f"await table{number}.create({{ size: {number} }});" for number in range(1_500))
+    assert paths(
+        {
+            "server.ts": f"""
+                import express from 'express';
+                import router from './router';
+                export class Server {{
+                  app = express();
+                  async prepare() {{ {steps} }}
+                  async listen() {{ this.app.use('/api', router); }}
+                }}
+                export async function start() {{
+                  const server = new Server();
+                  await server.prepare();
+                  await server.listen();
+                }}
+            """,
+            "router.ts": """
+                import express from 'express';
+                const router = express.Router();
+                router.get('/users', list);
+                export default router;
+            """,
+        }
+    ) == {"GET /api/users"}

@@ -183,3 +183,31 @@ def test_controllers_that_only_imports_lead_to() -> None:
         ("GET /api/v3/sample", False),
         ("GET /unused", True),
     ]
+
+
+def test_an_application_that_never_listens_serves_nothing() -> None:
+    assert paths(
+        {
+            "src/main.ts": """
+                import { NestFactory } from '@nestjs/core';
+                import { AppModule } from './app.module';
+                async function bootstrap() {
+                  const settings = await NestFactory.create(AppModule);
+                  const port = settings.get(Settings).port;
+                  await settings.close();
+                  const app = await NestFactory.create(AppModule);
+                  app.setGlobalPrefix('api');
+                  await app.listen(port);
+                }
+                bootstrap();
+            """,
+            "src/app.module.ts": """
+                import { Controller, Get, Module } from '@nestjs/common';
+                @Controller('users')
+                export class Users { @Get() list() {} }
+                const signedIn = [Users];
+                @Module({ controllers: process.env.WORKER ? [] : [...signedIn] })
+                export class AppModule {}
+            """,
+        }
+    ) == {"GET /api/users"}

@@ -82,6 +82,8 @@ class Application(Native):
     version_prefix: str | None = None
     """None: versions are no part of paths."""
     default_versions: list[str] = field(default_factory=list)
+    is_served: bool = False
+    """Whether it was seen to listen. One that does not may only have been made to read its settings."""
 
     def settle(self, evaluator: Evaluator) -> None:
         settle = evaluator.settings.settle
@@ -113,6 +115,8 @@ class Application(Native):
             return SettingsService()
         elif name in ("resolve", "select"):
             return Unknown(call.label(0))
+        elif name in ("listen", "init"):
+            self.is_served = True
         elif name in ("getHttpAdapter", "getHttpServer", "connectMicroservice"):
             call.values()
             return Unknown(name)
@@ -261,6 +265,10 @@ class _Linker:
 
     def routes(self) -> Iterator[Route]:
         applications = [each for each in self.evaluator.handles if isinstance(each, Application)]
+        served = {id(self.evaluator.force(each.module)) for each in applications if each.is_served}
+        applications = [
+            each for each in applications if each.is_served or id(self.evaluator.force(each.module)) not in served
+        ]
         found: dict[int, list[_Found]] = {}
         for application in applications:
             self._walk(application, found)

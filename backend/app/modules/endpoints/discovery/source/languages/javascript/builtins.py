@@ -903,7 +903,7 @@ def _desm_module(evaluator: "Evaluator") -> Value:
 
 
 def _folder_module(evaluator: "Evaluator") -> Value:
-    """`require-dir` and its kind: the modules of a folder by their names."""
+    """`require-dir` and its kind: the modules of a folder by their names. `require-directory` has a `visit`."""
 
     def load(call: Call) -> Value:
         given = call.value(0)
@@ -911,21 +911,24 @@ def _folder_module(evaluator: "Evaluator") -> Value:
         name = next((each for key in ("dirname", "dir") if isinstance(each := options.get(key), str)), given)
         if isinstance(given, Obj) and "exports" in given.props:  # `require-directory` is given the module
             name = call.value(1) if isinstance(call.value(1), str) else "."
+            options = call.options(2 if isinstance(call.value(1), str) else 1)
         if not isinstance(name, str) or "\ue000" in name:
             return Unknown("folder")
         base = posixpath.dirname(call.file)
         folder = inside(posixpath.normpath(posixpath.join(f"{ROOT}/{base}", name)))
-        return Unknown("folder") if folder is None else modules(folder, call.file, 0)
+        return Unknown("folder") if folder is None else modules(folder, call.file, options.get("visit"), 0)
 
-    def modules(folder: str, importer: str, depth: int) -> Value:
+    def modules(folder: str, importer: str, visit: Value, depth: int) -> Value:
         result = Obj()
         for name, is_folder in evaluator.resolver.listing(folder).items():
             path = posixpath.join(folder, name)
             stem, suffix = posixpath.splitext(name)
             if is_folder and depth < 6:
-                result.props[name] = modules(path, importer, depth + 1)
+                result.props[name] = modules(path, importer, visit, depth + 1)
             elif suffix in SUFFIXES and path != importer and not name.endswith(".d.ts"):
-                result.props[stem] = Lazy(partial(evaluator.imported, importer, f"{ROOT}/{path}"), stem)
+                module = result.props[stem] = Lazy(partial(evaluator.imported, importer, f"{ROOT}/{path}"), stem)
+                if visit is not UNDEFINED:
+                    evaluator.call_values(visit, evaluator.force(module), f"{ROOT}/{path}", name)
         return result
 
     return Function(load, name="load")

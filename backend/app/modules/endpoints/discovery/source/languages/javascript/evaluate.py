@@ -86,6 +86,11 @@ class Module:
         self.holder = Obj({"exports": self.exports})
         self.scope = Scope({}, None, self)
 
+    @property
+    def value(self) -> Value:
+        """What was assigned to `module.exports` stands before what was exported by name: bundlers allow both."""
+        return self.holder.props["exports"]
+
 
 class _Exhausted(Exception):
     """The budget of steps is used up."""
@@ -117,6 +122,8 @@ class Evaluator:
         self._package_values: dict[str, Value] = {}
         self._functions: dict[int, Func] = {}
         self._calls: Counter[int] = Counter()
+        self._first_calls: list[int] = []
+        """Functions that nobody called before what runs at present began."""
         self._adoptions: list[tuple[Native, int]] = []
         self._constructed: set[int] = set()
         self._nodes: list[Any] = []
@@ -147,13 +154,20 @@ class Evaluator:
             for starter in self.starters:
                 self._guarded("", partial(starter, self))
             roots = set(self.sources.roots)
+            unfinished: list[tuple[Func, list[int]]] = []
             for call in (self._call_maker, self._construct_orphan, self._call_adopter, self._call_orphan):
                 orphans: Iterable[Any] = self.classes if call == self._construct_orphan else self._functions.values()
                 for orphan in list(orphans):
                     path = orphan.scope.module.path
                     if path in roots:
-                        is_last = call == self._call_orphan
-                        self._guarded(path, partial(call, orphan), _STEPS_OF_ORPHAN if is_last else _STEPS_AT_ONCE)
+                        if call != self._call_orphan:
+                            self._guarded(path, partial(call, orphan))
+                        elif not self._guarded(path, partial(call, orphan), _STEPS_OF_ORPHAN):
+                            unfinished.append((orphan, self._first_calls))
+            for orphan, calls in unfinished:
+                for key in calls:
+                    self._calls.pop(key, None)
+                self._guarded(orphan.scope.module.path, partial(self.call_back, orphan))
             called = {id(native) for native, key in self._adoptions if self._calls[key] > 1}
             self.handles = [native for native in self.handles if id(native) not in called]
         finally:
@@ -171,19 +185,24 @@ class Evaluator:
                     result.append(posixpath.join(place, name))
         return result
 
-    def _guarded(self, path: str, run: Callable[[], Any], steps: int = _STEPS_AT_ONCE) -> None:
+    def _guarded(self, path: str, run: Callable[[], Any], steps: int = _STEPS_AT_ONCE) -> bool:
+        """Whether it came to its end."""
         self._active.clear()
         self._maybe.clear()
+        self._first_calls = []
         self._floor = 0
+        ended = True
         given = self._steps = min(steps, self._left)
         try:
             run()
         except _Exhausted:
+            ended = False
             if steps > _STEPS_OF_ORPHAN:
                 self.unread.append((path, "it takes too many steps to follow"))
         except RecursionError:
             self.unread.append((path, "it is nested too deeply to follow"))
         self._left -= given - max(self._steps, 0)
+        return ended
 
     def refill(self) -> None:
         """For what a framework evaluates besides."""
@@ -202,7 +221,10 @@ class Evaluator:
             return
         adopted = [self._adopted(parameter, function) for parameter in function.node[2]]
         if always or any(native is not None for native in adopted):
-            values = [native if native is not None else Unknown() for native in adopted]
+            values = [
+                native if native is not None else UNDEFINED if isinstance(parameter, list) else Unknown()
+                for native, parameter in zip(adopted, function.node[2], strict=True)
+            ]
             self.call_function(function, [Argument(None, None, value) for value in values], function.this)
 
     def _call_orphan(self, function: Func) -> None:
@@ -217,6 +239,8 @@ class Evaluator:
 
     def _adopted(self, parameter: Any, function: Func) -> Native | None:
         types = function.node[7]
+        if isinstance(parameter, list) and parameter[0] == "d" and parameter[2][0] in ("c", "n"):
+            return None  # it is made when it is not given
         name = parameter[1] if isinstance(parameter, list) and parameter[0] == "d" else parameter
         if not isinstance(name, str):
             return None
@@ -269,7 +293,7 @@ class Evaluator:
         module = self.module(path)
         if module is None:
             return Unknown(name)
-        return module.exports if module.is_esm and "=" not in module.holder.props else module.holder.props["exports"]
+        return module.value
 
     def imported_name(self, importer: str, module: str, name: str) -> Value:
         """What `import { name } from "module"` gives."""
@@ -285,7 +309,7 @@ class Evaluator:
 
     def _is_esm(self, path: str) -> bool:
         module = self.modules.get(path)
-        return module is not None and module.is_esm
+        return module is not None and module.is_esm and module.value is module.exports
 
     def _package(self, name: str) -> Value:
         name = name.removeprefix("node:")
@@ -476,7 +500,6 @@ class Evaluator:
         value = self.raw(statement[1], scope)
         if statement[2]:
             scope.module.holder.props["exports"] = value
-            scope.module.holder.props["="] = True
         else:
             scope.module.exports.props["default"] = value
 
@@ -549,7 +572,10 @@ class Evaluator:
         if isinstance(index, (str, int, float)):
             return self.raw_member(owner, text_of(index))
         if isinstance(owner, Obj) and owner.props and isinstance(index, Unknown):
-            return best([self.force(value) for value in owner.props.values()])
+            values = [self.force(value) for value in owner.props.values()]
+            if len(values) > 1 and all(isinstance(value, Func) for value in values):
+                return Function(lambda call: best([self.force(self.call(each, call)) for each in values]))
+            return best(values)
         return Unknown(f"{expression_label(node[1])}[{expression_label(node[2])}]")
 
     def member(self, owner: Value, name: str) -> Value:
@@ -715,6 +741,10 @@ class Evaluator:
                 return default  # the settings of an application, and the default of one of them
         if len(call) == 1 and _WRAPPER.search(name) and isinstance(wrapped := call.value(0), Func):
             return wrapped
+        native = native_of(owner)
+        if native is not None and native.is_meant(name, call):
+            native.call(name, call)
+            return owner
         call.run_callbacks()
         return Unknown(f"{owner.label}.{name}" if owner.label else name, call.carried() + owner.carried)
 
@@ -763,6 +793,8 @@ class Evaluator:
         if body is None:
             return Unknown(node[1])
         key = id(node)
+        if not self._calls[key]:
+            self._first_calls.append(key)
         self._calls[key] += 1
         if len(self._active) > _DEEPEST_CALLS or self._active.count(key) >= _SAME_FUNCTION:
             return Unknown(node[1])
@@ -1177,7 +1209,13 @@ def truth(value: Value) -> bool | None:
 
 def best(values: list[Value]) -> Value:
     """Of values of which any may be the one: that which tells most."""
-    return max(values, key=_weight) if values else UNDEFINED
+    return max(values, key=lambda value: (_weight(value), _size(value)), default=UNDEFINED)
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, Obj) and not isinstance(value, Namespace):
+        return sum(1 + _size(each) for each in value.props.values() if isinstance(each, list))
+    return len(value) if isinstance(value, list) else 0
 
 
 def _weight(value: Value) -> int:

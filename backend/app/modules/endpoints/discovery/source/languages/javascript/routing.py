@@ -91,6 +91,10 @@ class Router(Native):
     def set(self, name: str, value: Value) -> None:
         self.props[name] = value
 
+    def is_meant(self, name: str, call: Call) -> bool:
+        """`websocketify(new Koa()).use(router.routes())`, and not `request(app).get("/users")` of a test."""
+        return (name == "use" and bool(routers_in(call, 0, Router))) or (name in VERBS and len(call) > 1)
+
     def add(self, entry: Declared | Mount) -> None:
         if isinstance(entry, Mount) and entry.child is self:
             return

@@ -121,6 +121,10 @@ class Native:
         call.run_callbacks()
         return self
 
+    def is_meant(self, name: str, call: "Call") -> bool:
+        """Whether a call of a method of something unknown that was made of the object is one of the object's own."""
+        return False
+
     def invoke(self, call: "Call") -> Value:
         """A call of the object itself, with or without `new`."""
         call.run_callbacks()
