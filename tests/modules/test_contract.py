@@ -374,13 +374,17 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None
 
     for operation in api.operations:
         if operation.method == "GET" and not is_public(operation):
-            assert (await send(client, operation, ids)).status_code == 200, operation.key
+            query = [each for each in operation.parameters if each.location is ParameterLocation.QUERY]
+            params = {each.name: ids["entity_id"] for each in query if each.required}
+            assert (await send(client, operation, ids, params=params)).status_code == 200, operation.key
     for collection, name in {
         "api-keys": "key_id",
         "discoveries": "discovery_id",
         "endpoints": "endpoint_id",
+        "entities": "entity_id",
         "findings": "finding_id",
         "jobs": "job_id",
+        "relationships": "relationship_id",
         "scans": "scan_id",
     }.items():
         await ask(client, "GET", f"/{collection}/{ids[name]}/events")
@@ -396,6 +400,9 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None
     client.headers["If-Match"] = "*"
     await ask(client, "PATCH", project, {"description": "sells books"})
     await ask(client, "PATCH", finding, {"status": "accepted", "reason": "known"})
+    for drawn in (f"relationships/{ids['relationship_id']}", f"entities/{ids['entity_id']}"):
+        await ask(client, "PATCH", f"{project}/{drawn}", {"name": "drawn by hand"})
+        await ask(client, "DELETE", f"{project}/{drawn}")
     del client.headers["If-Match"]
 
     scan = await ask(client, "POST", f"{project}/scans", {"scan_type": "quick"}, status=202)

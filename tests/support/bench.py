@@ -121,11 +121,11 @@ class Bench:
         return await self.call("GET", f"/scans/{started['id']}")
 
     async def events(self, project_id: str) -> list[str]:
-        """Names, oldest first, without those of the project itself and of the modules above."""
+        """Names, oldest first, without those of the project itself, of its graph and of the modules above."""
         async with self.database.transaction(write=False) as session:
             mine = EventRecord.project_id == project_id
             names = await session.scalars(select(EventRecord.name).where(mine).order_by(EventRecord.position))
-            return [name for name in names if not name.startswith(("project.", "anomal"))]
+            return [name for name in names if not name.startswith(("project.", "anomal", "graph."))]
 
     async def due_again(self, *statuses: str) -> None:
         """Makes long jobs due at once, those that have ended too, or only those with one of `statuses`."""

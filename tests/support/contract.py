@@ -111,6 +111,10 @@ class OurApi:
         }.items():
             first, *_ = await ask(client, "GET", path)
             ids[name] = first["id"]
+        path = f"/projects/{project}/entities"
+        ends = [(await ask(client, "POST", path, {"type": "resource", "name": it}, status=201))["id"] for it in "ab"]
+        pair = {"type": "part_of", "source_id": ends[0], "target_id": ends[1]}
+        relationship = await ask(client, "POST", f"/projects/{project}/relationships", pair, status=201)
         me = await ask(client, "GET", "/auth/me")
         ids |= {"provider": "corp", "identity_id": await self._link(me["id"])}
         workspace = {"workspace_id": me["workspace_id"], "user_id": me["id"]}
@@ -122,8 +126,9 @@ class OurApi:
             **ids,
             **workspace,
             "invitation_id": invitation["id"],
-            "collection": "projects",
-            "entity_id": project,
+            "collection": "entities",
+            "entity_id": ends[0],
+            "relationship_id": relationship["id"],
         }
 
     async def _link(self, user_id: str) -> str:

@@ -116,7 +116,8 @@ def collection_of(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
 
 
-def _last_static(path: str) -> str:
+def last_static(path: str) -> str:
+    """The last segment that is no parameter."""
     return next((part for part in reversed(path.split("/")) if part and "{" not in part), "")
 
 
@@ -131,7 +132,7 @@ def parameter_need(operation: Operation, name: str, location: ParameterLocation)
     by_name = "".join((*parts[:-1][:-1], singular(parts[-2]))) if len(parts) > 1 else ""
     if location is ParameterLocation.PATH:
         before = operation.path.split(f"{{{name}}}")[0].rstrip("/")
-        segment = kind_of(_last_static(before))
+        segment = kind_of(last_static(before))
         if by_name and segment in ID_WORDS:
             # `/teams/name/{team_name}`: the segment says which field, not which thing.
             segment = ""
@@ -153,7 +154,7 @@ class Chain:
     def __init__(self, description: ApiDescription, generator: ValueGenerator, validator: SchemaValidator) -> None:
         self._validator = validator
         self._operations = {operation.key: operation for operation in description.operations}
-        self._by_id = {operation.operation_id: operation for operation in description.operations}
+        self._by_id = {it.operation_id: it for it in description.operations if it.operation_id}
         self._needs: dict[str, dict[tuple[ParameterLocation, str], Need]] = {}
         self._body_needs: dict[str, dict[str, Need]] = {}
         self._resources: dict[str, deque[Resource]] = {}
@@ -204,7 +205,7 @@ class Chain:
         producers: dict[str, list[Operation]] = {}
         for operation in listed:
             if operation.method in ("POST", "PUT", "GET") and not operation.path.rstrip("/").endswith("}"):
-                producers.setdefault(kind_of(_last_static(operation.path)), []).append(operation)
+                producers.setdefault(kind_of(last_static(operation.path)), []).append(operation)
         depths: dict[str, int] = {}
 
         def depth(operation: Operation, above: tuple[str, ...]) -> int:
@@ -238,7 +239,7 @@ class Chain:
             return ""
         if f"{collection_of(operation.path)}/{{}}" in self._item_paths:
             return "it deletes a whole collection, and so things that the scan did not create"
-        if kind_of(_last_static(operation.path)) in OWN_ACCOUNT:
+        if kind_of(last_static(operation.path)) in OWN_ACCOUNT:
             return "it may delete the account that the scan uses"
         return ""
 
@@ -369,7 +370,7 @@ class Chain:
             self._remember_location(location, origin)
         if document is None:
             return
-        kind = kind_of(_last_static(operation.path))
+        kind = kind_of(last_static(operation.path))
         if operation.path.rstrip("/").endswith("}"):
             collection = collection.rpartition("/")[0]
         single, objects = _objects(document, kind)
@@ -455,22 +456,14 @@ class Chain:
             if not response.links or not _covers(response.status, answer.status):
                 continue
             for link in response.links.values():
-                target = self._by_id.get(link.get("operationId")) or self._referenced(str(link.get("operationRef", "")))
-                if target is None or target.key not in self._operations:
+                target = link_target(link, self._by_id, self._operations)
+                if target is None:
                     continue
                 values: dict[tuple[ParameterLocation, str], Json] = {}
-                for name, expression in (link.get("parameters") or {}).items():
-                    value = evaluate(expression, inputs, answer, document)
-                    place, dot, bare = str(name).partition(".")
-                    for parameter in target.parameters:
-                        if parameter.name == name or (dot and (place, bare) == (parameter.location, parameter.name)):
-                            values[(parameter.location, parameter.name)] = value
+                for key, expression in link_parameters(link, target):
+                    values[key] = evaluate(expression, inputs, answer, document)
                 if values and all(_is_id(value) for value in values.values()):
                     self._linked.setdefault(target.key, deque(maxlen=KEPT_PER_KIND)).append(values)
-
-    def _referenced(self, reference: str) -> Operation | None:
-        pointer, _, method = reference.partition("#/paths/")[2].rpartition("/")
-        return self._operations.get(f"{method.upper()} {pointer.replace('~1', '/').replace('~0', '~')}")
 
     def forget(self, resource: Resource) -> None:
         """The target has deleted it."""
@@ -546,6 +539,27 @@ def is_leaving(operation: Operation) -> bool:
     named = words(operation.path), words(operation.operation_id or "")
     said = {word for parts in named for word in (*parts, *map("".join, pairwise(parts)))}
     return not LEAVING.isdisjoint(said)
+
+
+def link_target(
+    link: Mapping[str, Json], by_id: Mapping[str, Operation], by_key: Mapping[str, Operation]
+) -> Operation | None:
+    """The operation that an OpenAPI link leads to, among those of this document."""
+    if (name := link.get("operationId")) is not None:
+        return by_id.get(str(name))
+    pointer, _, method = str(link.get("operationRef", "")).partition("#/paths/")[2].rpartition("/")
+    return by_key.get(f"{method.upper()} {pointer.replace('~1', '/').replace('~0', '~')}")
+
+
+def link_parameters(
+    link: Mapping[str, Json], target: Operation
+) -> Iterator[tuple[tuple[ParameterLocation, str], Json]]:
+    """The parameters of `target` that a link gives, each with its runtime expression or constant."""
+    for name, expression in (link.get("parameters") or {}).items():
+        place, dot, bare = str(name).partition(".")
+        for parameter in target.parameters:
+            if parameter.name == name or (dot and (place, bare) == (parameter.location, parameter.name)):
+                yield (parameter.location, parameter.name), expression
 
 
 def evaluate(expression: Json, inputs: Inputs, answer: Answer, document: Json) -> Json:

@@ -9,10 +9,13 @@ from backend.app.engine.generate.requests import Credentials
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
 from backend.app.modules.endpoints.events import DiscoveryRequested
+from backend.app.modules.endpoints.graph import handlers as graph
 from backend.app.modules.endpoints.looking import failure, look
 from backend.app.modules.endpoints.service import DiscoveryOrder, DiscoveryService
 from backend.app.modules.endpoints.tools import Authorise, discovery_tools
 from backend.app.modules.projects.events import ProjectDeleted
+
+__all__ = ["graph"]
 
 
 @hub.on(DiscoveryRequested, queue="long", attempts=3)

@@ -11,6 +11,7 @@ from backend.app.core.permissions import Permission
 from backend.app.core.responses import Envelope, envelope, listed
 from backend.app.core.views import access_control, view
 from backend.app.modules.endpoints.dependencies import discovery_service, endpoint_filter, endpoint_service
+from backend.app.modules.endpoints.graph.router import router as graph_router
 from backend.app.modules.endpoints.repository import EndpointFilter
 from backend.app.modules.endpoints.schemas import (
     DiscoveryCreate,
@@ -85,3 +86,6 @@ class EndpointViews:
 
 def _tagged(endpoint: EndpointRead) -> Envelope[EndpointRead]:
     return envelope(endpoint, etag=entity_tag(endpoint.version))
+
+
+routers = (router, graph_router)

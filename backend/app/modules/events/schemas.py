@@ -51,9 +51,12 @@ class Collection(StrEnum):
     API_KEYS = "api-keys"
     DISCOVERIES = "discoveries"
     ENDPOINTS = "endpoints"
+    ENTITIES = "entities"
     FINDINGS = "findings"
+    GIT_SOURCES = "git-sources"
     JOBS = "jobs"
     PROJECTS = "projects"
+    RELATIONSHIPS = "relationships"
     SCANS = "scans"
     USERS = "users"
     WORKSPACES = "workspaces"
@@ -63,4 +66,8 @@ class Collection(StrEnum):
         return _ENTITY_TYPES.get(self, self.value.removesuffix("s").replace("-", "_"))
 
 
-_ENTITY_TYPES = {Collection.ANOMALIES: "anomaly", Collection.DISCOVERIES: "discovery"}
+_ENTITY_TYPES = {
+    Collection.ANOMALIES: "anomaly",
+    Collection.DISCOVERIES: "discovery",
+    Collection.ENTITIES: "graph_entity",
+}
