@@ -1,7 +1,7 @@
 """Fixtures of the whole suite: real engines, settings, and no network beyond this machine."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,17 @@ async def database(database_url: str) -> AsyncIterator[Any]:
     database = databases.Overview(create_engine(DatabaseSettings(url=database_url)))
     yield database
     await database.close()
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A `git_host.GitHost` whose certificate is trusted."""
+    from tests.support import git_host
+
+    git_host.write_authority(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with git_host.serving() as host:
+        yield host
 
 
 @pytest.fixture

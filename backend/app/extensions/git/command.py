@@ -6,18 +6,18 @@ and the size of a file. It leads a process group, which ends with it.
 
 import asyncio
 import contextlib
-import functools
 import math
 import os
 import re
 import shutil
 import signal
 import ssl
-import subprocess
-from collections.abc import Mapping, Sequence
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from backend.app.extensions.git.errors import GitError, Reason
 from backend.app.extensions.git.limits import MAX_FILE_BYTES, MIB, GitLimits
@@ -117,18 +117,45 @@ async def git_program() -> str:
     program = shutil.which("git")
     if program is None:
         raise GitError(Reason.GIT_MISSING, "git is not installed on this machine")
-    version = await asyncio.to_thread(_version, program)
-    if version < OLDEST:
+    if program not in _versions:
+        _versions[program] = await _version(program)
+    if (version := _versions[program]) < OLDEST:
         wanted, found = (".".join(map(str, each)) for each in (OLDEST, version))
         raise GitError(Reason.GIT_MISSING, f"git {wanted} or newer is needed, and this machine has {found}")
     return program
 
 
-@functools.lru_cache(maxsize=4)
-def _version(program: str) -> tuple[int, int]:
-    done = subprocess.run([program, "version"], env=ENVIRONMENT, capture_output=True, timeout=10, check=False)  # noqa: S603
-    found = re.search(rb"(\d+)\.(\d+)", done.stdout)
+_versions: dict[str, tuple[int, int]] = {}
+"""By the path of the program."""
+
+
+async def _version(program: str) -> tuple[int, int]:
+    async with started([program, "version"], env=ENVIRONMENT, stdout=PIPE) as process:
+        found = re.search(r"(\d+)\.(\d+)", await _beginning(process.stdout))
     return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str], *, env: Mapping[str, str], stdin: int = DEVNULL, stdout: int = DEVNULL, **options: Any
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that leads a group, which ends with the block. What it says of its errors is read where it is asked
+    for."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=stdin, stdout=stdout, env=env, start_new_session=True, **{"stderr": DEVNULL, **options}
+    )
+    try:
+        yield process
+    finally:
+        kill(process)
+        await process.wait()
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """With its group, which exists until its leader was waited for: the id cannot name another one."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class Job:
@@ -173,31 +200,38 @@ class Job:
         """Raises `GitError` (TOO_SLOW, TOO_LARGE); any other end is in the answer."""
         command = self.command([*(remote.options() if remote else ()), *arguments], seconds=seconds)
         credential = remote.credential if remote else None
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE if credential else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self._home,
+        async with started(
+            command,
             env=self.environment(online=remote is not None),
-            start_new_session=True,
+            stdin=PIPE if credential else DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=self._home,
+        ) as process:
+            watching = asyncio.create_task(self._watch())
+            working = asyncio.create_task(_finish(process, credential))
+            try:
+                async with asyncio.timeout(seconds):
+                    await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+                return await working if working.done() else await watching
+            except TimeoutError:
+                raise GitError(Reason.TOO_SLOW, f"the repository took longer than {seconds:g} s") from None
+            finally:
+                for task in (watching, working):
+                    task.cancel()
+                await asyncio.gather(watching, working, return_exceptions=True)
+
+    def reading(
+        self, *arguments: str, stdin: int, stdout: int
+    ) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+        """git as it reads the repository, with pipes of the caller's."""
+        return started(
+            self.command(self.local(*arguments), seconds=self.limits.deadline_s, fed=True),
+            env=self.environment(online=False),
+            stdin=stdin,
+            stdout=stdout,
+            cwd=self._home,
         )
-        watching = asyncio.create_task(self._watch())
-        working = asyncio.create_task(_finish(process, credential))
-        try:
-            async with asyncio.timeout(seconds):
-                await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
-            return await working if working.done() else await watching
-        except TimeoutError:
-            raise GitError(Reason.TOO_SLOW, f"the repository took longer than {seconds:g} s") from None
-        finally:
-            # The group exists until its leader was waited for, so the id cannot name another one.
-            if process.returncode is None:
-                kill_group(process.pid)
-            for task in (watching, working):
-                task.cancel()
-            await asyncio.gather(watching, working, return_exceptions=True)
-            await process.wait()
 
     async def _watch(self) -> Finished:
         while True:
@@ -205,11 +239,6 @@ class Job:
             if _size(self.repository) > self.limits.max_repository_bytes:
                 limit = self.limits.max_repository_bytes // MIB
                 raise GitError(Reason.TOO_LARGE, f"the repository has more than {limit} MiB")
-
-
-def kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
 
 
 def _size(folder: Path) -> int:

@@ -11,7 +11,6 @@ from backend.app.extensions.http_client.policy import Origin, RequestRefused, pa
 
 MAX_URL: Final = 1000
 MAX_BRANCH: Final = 200
-"""Bytes of UTF-8: the lock file of a ref has to fit into 255."""
 MAX_SUBFOLDER: Final = 500
 
 URL_PATTERN: Final = (
@@ -45,7 +44,7 @@ def require_branch(name: str) -> None:
     """git-check-ref-format(1), and no option. Raises `GitError` (BRANCH_INVALID)."""
     if (
         not name
-        or len(name.encode(errors="replace")) > MAX_BRANCH
+        or len(name) > MAX_BRANCH
         or name in ("@", "HEAD")
         or name.startswith(("-", "/", "."))
         or name.endswith(("/", "."))
@@ -59,11 +58,7 @@ def require_subfolder(path: str) -> None:
     if not path:
         return
     parts = path.split("/")
-    if (
-        len(path.encode(errors="replace")) > MAX_SUBFOLDER
-        or _NOT_IN_FOLDER.search(path)
-        or not all(map(is_safe, parts))
-    ):
+    if len(path) > MAX_SUBFOLDER or _NOT_IN_FOLDER.search(path) or not all(map(is_safe, parts)):
         raise GitError(
             Reason.SUBFOLDER_INVALID,
             "a sub-folder is written as services/shop, without . and .. and without a / at its ends",

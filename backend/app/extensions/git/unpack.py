@@ -8,19 +8,21 @@ of files.
 import asyncio
 import os
 import re
-import subprocess
-import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, ParamSpec, TypeVar
 
-from backend.app.extensions.git.command import Job, kill_group
+from backend.app.extensions.git.command import Job, kill
 from backend.app.extensions.git.errors import GitError, Reason
 from backend.app.extensions.git.limits import MAX_FILE_BYTES, MIB
 from backend.app.extensions.git.rules import is_safe
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _CHUNK: Final = 1 << 16
 _BATCH: Final = 200
@@ -64,93 +66,99 @@ class _Entry:
 
 async def unpack(job: Job, commit: str, subfolder: str, target: Path) -> Unpacked:
     """Writes the files below `subfolder` of `commit` below `target`, which must not be there. Raises `GitError`."""
-    work = _Work(job, f"{commit}:{subfolder}" if subfolder else commit, target)
-    running = asyncio.create_task(asyncio.to_thread(work.do))
+    listing = ("ls-tree", "-r", "-z", "--full-tree", f"{commit}:{subfolder}" if subfolder else commit)
+    work = _Work(job, target)
     try:
         async with asyncio.timeout(job.limits.deadline_s):
-            return await asyncio.shield(running)
+            async with _git(job, *listing) as (lister, _, entries):
+                empty = await _in_thread([lister], work.count, entries) == 0
+                if await lister.wait():
+                    raise _no_folder() if empty and subfolder else _unreadable()
+            async with (
+                _git(job, *listing) as (lister, _, entries),
+                _git(job, "cat-file", "--batch-command", "--buffer") as (reader, questions, answers),
+            ):
+                await _in_thread([lister, reader], work.write, entries, questions, answers)
     except TimeoutError:
         raise GitError(Reason.TOO_SLOW, f"the files took longer than {job.limits.deadline_s:g} s") from None
+    return work.done
+
+
+@asynccontextmanager
+async def _git(job: Job, *arguments: str) -> AsyncIterator[tuple[Process, IO[bytes], IO[bytes]]]:
+    """git as it reads the repository, the pipe that it is asked through, and the one that it answers through."""
+    stdin, asks = os.pipe()
+    answers, stdout = os.pipe()
+    # Unbuffered: what git did not take any more is not tried again when the pipe is closed.
+    with os.fdopen(asks, "wb", buffering=0) as questions, os.fdopen(answers, "rb") as output:
+        async with AsyncExitStack() as stack:
+            try:
+                process = await stack.enter_async_context(job.reading(*arguments, stdin=stdin, stdout=stdout))
+            finally:
+                os.close(stdin)
+                os.close(stdout)
+            yield process, questions, output
+
+
+async def _in_thread(processes: Sequence[Process], function: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Who is cancelled ends the processes, for which the thread waits, and then waits for the thread."""
+    running = asyncio.create_task(asyncio.to_thread(function, *given, **named))
+    try:
+        return await asyncio.shield(running)
     finally:
-        work.stop()
-        await asyncio.gather(running, return_exceptions=True)
+        if not running.done():
+            for process in processes:
+                kill(process)
+            await asyncio.gather(running, return_exceptions=True)
 
 
 class _Work:
-    """In a thread of its own; `stop` ends it soon, from any other."""
+    """What is done in a thread, with pipes that block."""
 
-    def __init__(self, job: Job, treeish: str, target: Path) -> None:
-        self._job = job
-        self._treeish = treeish
+    def __init__(self, job: Job, target: Path) -> None:
+        self._limits = job.limits
         self._target = target
         self._made: set[bytes] = set()
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._lock = threading.Lock()
-        self._stopped = False
-        self._done = Unpacked()
+        self.done = Unpacked()
 
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            for child in self._children:
-                if child.returncode is None:
-                    kill_group(child.pid)
+    def count(self, listing: IO[bytes]) -> int:
+        limit = self._limits.max_files
+        count = sum(1 for _ in islice(_records(listing), limit + 1))
+        if count > limit:
+            raise GitError(Reason.TOO_MANY_FILES, f"the repository has more than {limit} files")
+        return count
 
-    def do(self) -> Unpacked:
-        limit = self._job.limits.max_files
-        with closing(self._entries()) as entries:
-            if sum(1 for _ in islice(entries, limit + 1)) > limit:
-                raise GitError(Reason.TOO_MANY_FILES, f"the repository has more than {limit} files")
+    def write(self, listing: IO[bytes], questions: IO[bytes], answers: IO[bytes]) -> None:
         self._target.mkdir()
-        with (
-            closing(self._entries()) as entries,
-            self._git("cat-file", "--batch-command", "--buffer") as reader,
-        ):
-            wanted = self._wanted(entries)
-            assert reader.stdin  # noqa: S101 - for the type checker
-            assert reader.stdout  # noqa: S101
-            while batch := list(islice(wanted, _BATCH)):
-                try:
-                    reader.stdin.write(b"".join(b"contents %b\n" % entry.object_id for entry in batch) + b"flush\n")
-                    reader.stdin.flush()
-                except OSError:
-                    raise _unreadable() from None
-                for entry in batch:
-                    self._take(entry, reader.stdout)
-        return self._done
+        wanted = self._wanted(listing)
+        while batch := list(islice(wanted, _BATCH)):
+            try:
+                questions.write(b"".join(b"contents %b\n" % entry.object_id for entry in batch) + b"flush\n")
+            except OSError:
+                raise _unreadable() from None
+            for entry in batch:
+                self._take(entry, answers)
 
-    def _wanted(self, entries: Iterable[tuple[bytes, _Entry]]) -> Iterator[_Entry]:
-        for mode, entry in entries:
-            if mode == _LINK:
-                self._done.skip(entry.path, "symlink")
-            elif mode == _SUBMODULE:
-                self._done.skip(entry.path, "submodule")
-            elif not _is_plain(entry.path):
-                self._done.skip(entry.path, "name")
-            else:
-                yield entry
-
-    def _entries(self) -> Generator[tuple[bytes, _Entry], None, None]:
-        """Mode and entry of everything that is no folder. Raises `GitError` (SUBFOLDER_NOT_FOUND, FAILED)."""
-        with self._git("ls-tree", "-r", "-z", "--full-tree", self._treeish) as lister:
-            assert lister.stdout  # noqa: S101
-            empty = True
-            for record in _records(lister.stdout):
-                found = _ENTRY.fullmatch(record)
-                if found is None:
-                    raise _unreadable()
-                empty = False
-                yield found[1], _Entry(found[3], found[4])
-            if lister.wait():
-                if empty and ":" in self._treeish and not self._stopped:
-                    raise GitError(Reason.SUBFOLDER_NOT_FOUND, "the branch has no such folder")
+    def _wanted(self, listing: IO[bytes]) -> Iterator[_Entry]:
+        for record in _records(listing):
+            found = _ENTRY.fullmatch(record)
+            if found is None:
                 raise _unreadable()
+            mode, _, object_id, path = found.groups()
+            if mode == _LINK:
+                self.done.skip(path, "symlink")
+            elif mode == _SUBMODULE:
+                self.done.skip(path, "submodule")
+            elif not _is_plain(path):
+                self.done.skip(path, "name")
+            else:
+                yield _Entry(object_id, path)
 
     def _take(self, entry: _Entry, source: IO[bytes]) -> None:
         """Writes one file, whose bytes come next. A missing one was larger than what is fetched."""
         _, _, facts = source.readline(200).strip().partition(b" ")
         if facts == b"missing":
-            self._done.skip(entry.path, "too_large")
+            self.done.skip(entry.path, "too_large")
             return
         kind, _, digits = facts.partition(b" ")
         if kind != b"blob" or not digits.isdigit():
@@ -162,21 +170,21 @@ class _Work:
                 if not (chunk := source.read(min(left, _CHUNK))):
                     raise _unreadable()
                 left -= len(chunk)
-            self._done.skip(entry.path, "too_large")
+            self.done.skip(entry.path, "too_large")
             return
         data = source.read(size + 1)[:size]
         if len(data) < size:
             raise _unreadable()
         if size <= _MAX_POINTER and data.startswith(_POINTER):
-            self._done.skip(entry.path, "lfs_pointer")
+            self.done.skip(entry.path, "lfs_pointer")
             return
-        self._done.size += size
-        if self._done.size > self._job.limits.max_bytes:
-            raise GitError(Reason.TOO_LARGE, f"the files have more than {self._job.limits.max_bytes // MIB} MiB")
+        self.done.size += size
+        if self.done.size > self._limits.max_bytes:
+            raise GitError(Reason.TOO_LARGE, f"the files have more than {self._limits.max_bytes // MIB} MiB")
         if self._write(entry.path, data):
-            self._done.files += 1
+            self.done.files += 1
         else:
-            self._done.skip(entry.path, "name")
+            self.done.skip(entry.path, "name")
 
     def _write(self, path: bytes, data: bytes) -> bool:
         """False where the file system has no room for the name: too long, or taken by one that it reads alike."""
@@ -193,38 +201,6 @@ class _Work:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         return True
-
-    def _git(self, *arguments: str) -> "_Child":
-        with self._lock:
-            if self._stopped:
-                raise _unreadable()
-            child = _Child(self._job, arguments)
-            self._children.append(child)
-            return child
-
-
-class _Child(subprocess.Popen[bytes]):
-    """git on the repository, as the leader of a group that ends with the block."""
-
-    def __init__(self, job: Job, arguments: Sequence[str]) -> None:
-        super().__init__(
-            job.command(job.local(*arguments), seconds=job.limits.deadline_s, fed=True),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=job.folder,
-            env=job.environment(online=False),
-            start_new_session=True,
-        )
-
-    def __exit__(self, *error: object) -> None:
-        if self.poll() is None:
-            kill_group(self.pid)
-        for pipe in (self.stdin, self.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        self.wait()
 
 
 def shown(path: bytes) -> str:
@@ -249,6 +225,10 @@ def _records(pipe: IO[bytes]) -> Iterator[bytes]:
         yield from records
         if len(rest) > _LONGEST_PATH:
             raise _unreadable()
+
+
+def _no_folder() -> GitError:
+    return GitError(Reason.SUBFOLDER_NOT_FOUND, "the branch has no such folder")
 
 
 def _unreadable() -> GitError:
