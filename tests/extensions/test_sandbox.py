@@ -13,7 +13,7 @@ from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import SpecError
 from backend.app.extensions import sandbox
 from backend.app.extensions.sandbox import read_description
-from tests.engine.spec.bombs import DOCUMENTS, LARGE, READ, spec, with_schema
+from tests.engine.spec.bombs import DOCUMENTS, LARGE, MANY_VALUES, READ, spec, with_schema
 
 LISTED = {each["id"] for each in json.loads(Path("tests/data/spec-bombs.json").read_text())["payloads"]}
 
@@ -29,16 +29,20 @@ def test_every_listed_bomb_is_built() -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS | LARGE)
-async def test_a_bomb_is_refused_soon_with_the_limit_it_passed_and_the_place(name: str) -> None:
+@pytest.mark.parametrize("outlined", [False, True])
+async def test_a_bomb_is_refused_soon_and_in_little_memory_with_the_limit_it_passed_and_the_place(
+    name: str, outlined: bool
+) -> None:
     data, code = (DOCUMENTS | LARGE)[name]
+    limits = DocumentLimits(nodes=MANY_VALUES) if name in LARGE else DocumentLimits()
     before = children_cpu()
     with pytest.raises(SpecError) as refusal:
-        await read_description(data)
+        await read_description(data, outlined=outlined, limits=limits, memory=512 * 1024 * 1024)
     assert refusal.value.code == code
     assert refusal.value.message
     assert refusal.value.where.startswith("line ")
     # CPU time, because the wall clock of a busy machine says nothing.
-    assert children_cpu() - before < 5
+    assert children_cpu() - before < 2
 
 
 @pytest.mark.parametrize("name", READ)
@@ -56,6 +60,7 @@ async def test_the_largest_number_of_operations_is_read() -> None:
     description = await read_description(READ["spec-bombs-051"][0])
     assert len(description.operations) == 10_000
     assert children_cpu() - before < 5
+    assert len((await read_description(READ["spec-bombs-051"][0], outlined=True)).operations) == 10_000
     with pytest.raises(SpecError, match="operations"):
         await read_description(READ["spec-bombs-051"][0], limits=DocumentLimits(operations=9_999))
 

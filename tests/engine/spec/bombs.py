@@ -54,7 +54,7 @@ DOCUMENTS: dict[str, tuple[bytes, str]] = {
     "spec-bombs-007": (b"openapi: !!binary " + b"A" * 50_000_000, "spec.too_large"),
     "spec-bombs-009": (b"openapi: " + b"1" * 1_000_000, "spec.bad_number"),
     "spec-bombs-015": (b"openapi: 3.0.0\npaths: {}\nopenapi: 3.1.0\n", "spec.duplicate_key"),
-    "spec-bombs-016": (b"- a\n" * 5_000_000, "spec.too_large"),
+    "spec-bombs-016": (b"- a\n" * 5_000_000, "spec.too_many_nodes"),
     "spec-bombs-020": (b'{"openapi": NaN}', "spec.bad_number"),
     "spec-bombs-021": (b'{"openapi": "\\ud800"}', "spec.bad_text"),
     "spec-bombs-024": (
@@ -62,9 +62,8 @@ DOCUMENTS: dict[str, tuple[bytes, str]] = {
         "spec.not_json_or_yaml",
     ),
     "spec-bombs-025": (b'<!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>', "spec.not_json_or_yaml"),
-    "spec-bombs-035": (with_schema({"enum": list(range(1_000_000))}), "spec.too_many_nodes"),
 }
-"""Refused as a whole, with the code of the limit. The enumeration of a million values is past the limit on nodes."""
+"""Refused as a whole, with the code of the limit."""
 
 READ: dict[str, tuple[bytes, str]] = {
     "spec-bombs-013": (
@@ -78,6 +77,7 @@ READ: dict[str, tuple[bytes, str]] = {
         with_schema({"properties": {f"p{i}": {"oneOf": [{"const": n} for n in range(10)]} for i in range(50)}}),
         "",
     ),
+    "spec-bombs-035": (with_schema({"enum": list(range(1_000_000))}), "1000000 values is left out"),
     "spec-bombs-039": (
         with_schema({"type": "number", "maximum": 1e400}).replace(b"Infinity", b"1e400"),
         "beyond the range of a double",
@@ -99,6 +99,7 @@ READ: dict[str, tuple[bytes, str]] = {
 }
 """Read, with a fault that says this, or with none."""
 
+MANY_VALUES = 100_000
 LARGE: dict[str, tuple[bytes, str]] = {
     "YAML keys": (b"".join(b"key%06d: 1\n" % i for i in range(600_000)), "spec.too_many_nodes"),
     "YAML flow mappings": (b"a: [" + b"{a: 1}, " * 1_000_000 + b"]", "spec.too_many_nodes"),
@@ -109,4 +110,4 @@ LARGE: dict[str, tuple[bytes, str]] = {
     "JSON names": (b"{" + b",".join(b'"%d":1' % i for i in range(900_000)) + b"}", "spec.too_many_nodes"),
     "JSON escapes": (b'{"a":[' + b",".join([rb'"\ud83d\ude00"'] * 490_000) + b"]}", "spec.too_many_nodes"),
 }
-"""Refused as a whole, like `DOCUMENTS`: what is slow to read although nothing in it is odd."""
+"""Slow to read although nothing in it is odd, and refused as a whole where no more than `MANY_VALUES` are read."""

@@ -122,6 +122,9 @@ def test_what_is_not_listed_is_not_parsed_and_the_outline_is_the_same(text: str)
         .replace("      summary: Get one\n      responses:", "        summary: Get one\n        responses:")
         .replace("      operationId", "        operationId"),
         SPEC.replace("    delete:", "     delete:"),
+        # Lists where objects are expected.
+        SPEC.replace("  /bare:\n    get:\n      responses:", "  /bare:\n    get:\n    - x: 1\n      responses:"),
+        SPEC.replace("  /bare:\n    get:\n      responses:", "  /bare:\n  - get:\n      responses:"),
         SPEC.replace("\npaths:\n", "\npaths: # none\n  "),
         "{openapi: 3.0.0, paths: {/a: {get: {responses: {}}}}}",
     ],

@@ -31,8 +31,10 @@ def main() -> None:
     gc.disable()  # a tree of a million values has no cycles, and looking for them takes a third of the time
     limits = DocumentLimits(**order["limits"])
     try:
-        document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits)
-        description = describe(document, limits, where=order["where"], load=load if order["asks"] else None)
+        outlined = order["outlined"]
+        document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits, outlined=outlined)
+        load_others = load if order["asks"] else None
+        description = describe(document, limits, where=order["where"], load=load_others, outlined=outlined)
         content = b'{"description":' + description_to_bytes(description) + b"}"
     except SpecError as error:
         content = refusal(error.code, error.message, error.where)

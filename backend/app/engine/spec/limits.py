@@ -7,18 +7,21 @@ from backend.app.engine.spec.model import SpecError
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    bytes: int = 16 * 1024 * 1024
+    bytes: int = 40 * 1024 * 1024
+    """Microsoft Graph's description has some 37 million."""
     depth: int = 200
-    nodes: int = 350_000
+    nodes: int = 2_000_000
     """Values in the document after the expansion of YAML aliases."""
     aliases: int = 1_000
     digits: int = 1_000
     """Characters of one number."""
-    operations: int = 10_000
-    expanded_nodes: int = 1_000_000
+    operations: int = 20_000
+    expanded_nodes: int = 2_000_000
     """Values in the description after shared parameters, responses and path items were copied to each operation."""
     patterns: int = 500
     """Different regular expressions; compiling one can take 15 ms."""
+    enumerated: int = 20_000
+    """Values of one enumeration."""
     faults: int = 1_000
     documents: int = 5_000
     """Together with those that it refers to; `bytes` counts them all."""

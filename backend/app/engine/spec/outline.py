@@ -89,12 +89,15 @@ def outline_of_yaml(text: str) -> str | None:
             kept_from, cut_from = line.start(), -1
         name = plain or single or double or ""
         cut = False
-        if item:
-            continue
-        if indent == 0:
+        if indent == 0 and not item:
             section = name
             cut = name in _NOT_OF_ROOT
         elif section not in ("paths", "components"):
+            continue
+        elif item:
+            # Of a list where an object is expected, which may have members as deep as those that are cut.
+            if indent < step or (section == "paths" and indent < (3 if member in _METHODS else 2) * step):
+                return None
             continue
         elif indent < step:
             return None

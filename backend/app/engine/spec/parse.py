@@ -22,6 +22,8 @@ from backend.app.engine.spec.outline import outline, outline_of_yaml
 _LONGEST_BY_HAND = 1 << 20
 """Characters of what a person may have typed; what is longer was generated, and is not read twice."""
 _MAX_DIRECTIVES = 100
+_MOST_OF_A_LIST = 100_000
+"""Values of a document that is a list, and refused whatever follows."""
 
 
 def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outlined: bool = False) -> dict[str, Json]:
@@ -311,6 +313,7 @@ class _YamlComposer:
         """`restore` puts the characters that others stand for back into scalars."""
         self._limits = limits
         self._restore = restore
+        self._most_nodes = limits.nodes
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
         self._open_anchors: set[str] = set()
@@ -353,12 +356,14 @@ class _YamlComposer:
 
     def _count(self, event: Any, nodes: int, height: int) -> None:
         self._nodes += nodes
-        if self._nodes > self._limits.nodes:
-            self._refuse(event, "too_many_nodes", f"more than {self._limits.nodes} values, aliases expanded")
+        if self._nodes > self._most_nodes:
+            self._refuse(event, "too_many_nodes", f"more than {self._most_nodes} values, aliases expanded")
         if len(self._stack) + height > self._limits.depth:
             self._refuse(event, "too_deep", f"more than {self._limits.depth} levels of nesting")
 
     def _open(self, event: Any, container: dict[str, Json] | list[Json], tag: str) -> None:
+        if not self._stack and isinstance(container, list):
+            self._most_nodes = min(self._most_nodes, _MOST_OF_A_LIST)
         if event.tag is not None and event.tag not in ("!", f"{_TAG}{tag}"):
             self._refuse(event, "bad_tag", f"the tag {event.tag[:80]!r} is not read")
         before = self._nodes
@@ -410,7 +415,7 @@ class _YamlComposer:
             self._key(node, event.value, event)
             return
         self._nodes += 1
-        if self._nodes > self._limits.nodes:
+        if self._nodes > self._most_nodes:
             self._count(event, 0, 0)
         value = self._value(event)
         if anchor is not None:

@@ -208,6 +208,8 @@ class SchemaTranslator:
         elif key == "enum":
             if not isinstance(value, list) or not value:
                 document.fault(at, "a list of at least one value is expected here")
+            elif len(value) > document.limits.enumerated:
+                document.fault(at, f"an enumeration of {len(value)} values is left out")
             elif document.finite(value, at):
                 out[key] = value
         elif key in ("const", "default"):
