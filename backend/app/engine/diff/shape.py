@@ -15,6 +15,7 @@ import orjson
 from backend.app.engine.diff.model import Direction
 from backend.app.engine.spec.model import Json, Schema
 from backend.app.engine.spec.reach import PREFIX
+from backend.app.engine.subschemas import with_subschemas
 
 Parts: TypeAlias = tuple[Schema, ...]
 """Schemas that hold together, as in `allOf`."""
@@ -28,14 +29,7 @@ UNSAID: Json = object()
 _LABELS = frozenset({"title", "description", "examples"})
 _NOTES = _LABELS | {"default", "deprecated", "readOnly", "writeOnly"}
 _UNIONS = ("oneOf", "anyOf")
-_ONE_SCHEMA = frozenset(
-    {
-        "items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else",
-        "unevaluatedItems", "unevaluatedProperties",
-    }
-)  # fmt: skip
-_SCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_SETS = frozenset({"required", "type", "enum"})
 _VALUES = ("enum", "const")
 _LEAST = ("minLength", "minItems", "minProperties")
 _MOST = ("maxLength", "maxItems", "maxProperties")
@@ -417,17 +411,12 @@ class Alikeness:
             return node
         known = self._stripped.get(id(node))
         if known is None:
-            out = {}
-            for keyword, value in node.items():
-                if keyword in _LABELS:
-                    continue
-                if keyword in _ONE_SCHEMA or keyword in _SCHEMA_LISTS:
-                    value = self._strip(value)
-                elif keyword in _SCHEMA_MAPS:
-                    value = {name: self._strip(each) for name, each in value.items()}
-                elif keyword in ("required", "type", "enum") and isinstance(value, list):
-                    value = frozenset(map(canonical, value))
-                out[keyword] = value
+            out = {
+                # The order of these lists says nothing.
+                keyword: frozenset(map(canonical, value)) if keyword in _SETS and isinstance(value, list) else value
+                for keyword, value in with_subschemas(node, self._strip).items()
+                if keyword not in _LABELS
+            }
             known = self._stripped[id(node)] = node, out
         return known[1]
 
