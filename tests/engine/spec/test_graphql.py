@@ -75,13 +75,13 @@ def test_variables_have_the_schemas_of_their_types() -> None:
         {"filter": {"any": [None]}},
         {"first": None},
         {"first": 2**31},
-        {"x": 1},
     ):
         assert not validator.is_valid(variables, value), value
     _, variables = query_of(description, "mutation.addUser")
     assert validator.is_valid(variables, {"user": {"name": "a", "weights": [[1.5]], "odd": {"any": "thing"}}})
     for value in ({}, {"user": {}}, {"user": {"name": "a", "weights": [None]}}, {"user": {"name": "a", "role": None}}):
         assert not validator.is_valid(variables, value), value
+    assert description.definitions["graphql.DateTime"] == {"examples": ["2024-02-29T12:00:00Z"]}
     assert set(reachable_definitions(description.operations[1], description.definitions)) == {
         "graphql.Filter",
         "graphql.Role",
@@ -93,7 +93,7 @@ def test_answers_have_the_shape_of_what_was_selected() -> None:
     user, users, *_ = description.operations
     validator = SchemaValidator(description.definitions)
     one = {"id": "1", "name": None, "boss": {"id": 2, "name": "b"}}
-    good, bad = user.responses[0].content[0].schema, user.responses[1].content[0].schema
+    good = user.responses[0].content[0].schema
     answer: Json
     assert [response.status for response in user.responses] == ["200", "4XX"]
     for answer in ({"data": {"user": one}}, {"data": {"user": None}}, {"data": None, "errors": [{"message": "no"}]}):
@@ -101,8 +101,6 @@ def test_answers_have_the_shape_of_what_was_selected() -> None:
     for answer in ({"data": {}}, {"data": {"user": {"id": "1"}}}, {"data": {"user": []}}, {"errors": []}):
         assert not validator.is_valid(good, answer), answer
     assert not validator.is_valid(users.responses[0].content[0].schema, {"data": {"users": None}})
-    assert validator.is_valid(bad, {"errors": [{"message": "no"}]})
-    assert not validator.is_valid(bad, {})
 
 
 def test_members_of_a_union_are_asked_for_what_does_not_conflict() -> None:
