@@ -136,3 +136,18 @@ async def test_hostile_documents_among_them_are_faults() -> None:
 async def test_a_document_that_is_no_description_is_refused_all_the_same() -> None:
     with pytest.raises(SpecError, match="neither OpenAPI nor Swagger"):
         await read_description(b"a: 1", where="http://x/", load=endless)
+
+
+@pytest.mark.parametrize(("padding", "read"), [(0, True), (9_000_000, False)])
+async def test_a_large_description_is_listed_without_reading_what_its_operations_take(
+    tmp_path: Path, padding: int, read: bool
+) -> None:
+    file = tmp_path / "openapi.yaml"
+    parameters = "      parameters:\n        - {name: q, in: query, schema: {type: string}}\n"
+    operation = f"paths:\n  /a:\n    get:\n      summary: A\n{parameters}"
+    file.write_text(f"openapi: 3.1.0\n# {'x' * padding}\n{operation}")
+    (listed,) = (await read_spec_file(file, listing=True)).operations
+    (whole,) = (await read_spec_file(file)).operations
+    assert (listed.key, listed.summary) == (whole.key, whole.summary) == ("GET /a", "A")
+    assert [parameter.name for parameter in whole.parameters] == ["q"]
+    assert (listed.parameters == whole.parameters) is read

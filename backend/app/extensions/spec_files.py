@@ -6,18 +6,25 @@ from urllib.parse import unquote, urlsplit
 
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
 from backend.app.engine.spec.model import ApiDescription
+from backend.app.engine.spec.outline import OUTLINE_BYTES
 from backend.app.engine.spec.references import NotLoaded
 from backend.app.extensions.sandbox import Load, read_description
 
 
-async def read_spec_file(path: Path, limits: DocumentLimits = DEFAULT_LIMITS) -> ApiDescription:
-    """What the file describes; what it refers to is read from its folder and the folders below.
+async def read_spec_file(
+    path: Path, limits: DocumentLimits = DEFAULT_LIMITS, *, listing: bool = False
+) -> ApiDescription:
+    """What the file describes; what it refers to is read from its folder and the folders below. For a `listing` a large
+    one is read as its outline.
 
     Raises `SpecError`, as `read_description` does, and `OSError` when the file itself cannot be read.
     """
     folder, data = await asyncio.to_thread(lambda: (path.absolute().parent.resolve(), path.read_bytes()))
     where = (folder / path.name).as_uri()
-    return await read_description(data, where=where, load=below_folder(folder, limits), limits=limits)
+    outlined = listing and len(data) > OUTLINE_BYTES
+    return await read_description(
+        data, where=where, load=below_folder(folder, limits), outlined=outlined, limits=limits
+    )
 
 
 def below_folder(folder: Path, limits: DocumentLimits = DEFAULT_LIMITS) -> Load:

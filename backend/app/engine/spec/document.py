@@ -130,7 +130,9 @@ class Document:
 
     def items(self, node: Mapping[str, Json], key: str, pointer: str) -> Iterator[tuple[Json, str]]:
         """Each element of the array `node[key]` and its pointer. The array may be in another document as a whole."""
-        found = self.resolve(node.get(key), below(pointer, key))
+        if node.get(key) is None:
+            return
+        found = self.resolve(node[key], below(pointer, key))
         if found is None:
             return
         value, at = found

@@ -34,6 +34,10 @@ def describe(
     reader, doubt = _reader(document)
     references = References(document, limits, where, load, identified=reader.modern_schemas)
     state = Document(document, limits, references, outlined=outlined)
+    if outlined:
+        state.fault(
+            "", "only the list of operations is read of a description this large, not what they take and answer"
+        )
     if doubt:
         state.fault("/openapi", doubt)
     return reader(state).describe()

@@ -9,6 +9,9 @@ import re
 
 from backend.app.engine.spec.model import Json
 
+OUTLINE_BYTES = 8 * 1024 * 1024
+"""A description with more is listed from its outline."""
+
 _METHODS = frozenset({"get", "head", "options", "post", "put", "patch", "delete", "trace", "query"})
 _OF_OPERATION = frozenset(
     {"tags", "summary", "description", "operationId", "deprecated", "security", "servers", "$ref"}

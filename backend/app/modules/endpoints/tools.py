@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from backend.app.engine.generate.requests import Credentials, escape
 from backend.app.engine.http import Exchange, Headers, Request
 from backend.app.engine.spec.model import ApiDescription
+from backend.app.engine.spec.outline import OUTLINE_BYTES
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Fetch, Progress, Tools
@@ -48,13 +49,17 @@ def discovery_tools(
     cache: Path | None = None,
     workers: int | None = None,
     rate: float = DISCOVERY_RATE,
+    listing: bool = False,
 ) -> Tools:
-    """`cache` and `workers` are those of `scan_tree`, `rate` that of `Pace`."""
+    """`cache` and `workers` are those of `scan_tree`, `rate` that of `Pace`. For a `listing` large descriptions are
+    read as their outlines."""
 
     fetch = _fetch(client, authorise, Pace(rate))
 
     async def read_document(document: bytes, where: str) -> ApiDescription:
-        return await read_description(document, where=where, load=same_origin(where, fetch) if where else None)
+        load = same_origin(where, fetch) if where else None
+        outlined = listing and len(document) > OUTLINE_BYTES
+        return await read_description(document, where=where, load=load, outlined=outlined)
 
     async def read_traffic(path: Path) -> CaptureReport:
         return await read_capture_file(path, progress=progress)
