@@ -103,6 +103,18 @@ def test_a_correct_api_is_good(correct: tuple[str, Lab]) -> None:
     assert done.returncode == 0
 
 
+def test_a_spec_may_be_split_over_files(correct: tuple[str, Lab], tmp_path: Path) -> None:
+    url, _ = correct
+    (tmp_path / "paths").mkdir()
+    (tmp_path / "paths" / "trending.yaml").write_text("get: {responses: {'200': {description: d}}}")
+    spec = tmp_path / "openapi.yaml"
+    head = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\n"
+    spec.write_text(f"{head}paths: {{/trending: {{$ref: paths/trending.yaml}}}}")
+    done = touchstone("check", str(spec), "--base-url", url, *LIMITS)
+    assert "1 operations in" in done.stderr
+    assert "1 answered 2xx" in done.stdout, done.stdout
+
+
 def test_the_same_seed_finds_the_same(faulty: tuple[str, Lab]) -> None:
     url, lab = faulty
     prints = []
