@@ -42,6 +42,19 @@ class Inventory(StrEnum):
     OPENAPI = "openapi"
 
 
+class Report(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    GITHUB = "github"
+
+
+class Drift(StrEnum):
+    BREAKING = "breaking"
+    RISKY = "risky"
+    NEVER = "never"
+
+
 class Level(StrEnum):
     INFO = "info"
     LOW = "low"
@@ -139,23 +152,58 @@ def discover(
         list[str],
         typer.Argument(
             metavar="SRC...",
-            help="A directory of source code, a capture of traffic, a spec (file or URL), or the URL of an API.",
+            help="A directory of source code, a git repository (https://...git), a capture of traffic, a spec (file or "
+            "URL), or the URL of an API.",
         ),
     ],
     output: Annotated[Inventory, typer.Option("-o", "--output", help="What stands on stdout.")] = Inventory.TABLE,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where the API runs: decides what of traffic and code belongs to it.")
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Ask the API too, with GET, HEAD and OPTIONS only: what answers, and what does not."
+        ),
+    ] = False,
     cache: Annotated[
         Path | None, typer.Option(help="Keep what was read of source files here: the next run is faster.")
     ] = None,
 ) -> None:
-    """List the endpoints of source code, specs and captures of traffic; several sources are merged by method and path.
+    """List the endpoints of source code, specs, captures of traffic and a running API as one inventory, with who vouches
+    for each: active, shadow (answers, not documented), undocumented (in code only), dead (documented, not there).
 
     Source code is read and never run: Express, Fastify, Koa, NestJS; FastAPI, Starlette, Flask, Django; Spring.
     Captures are told by their content: HAR, Postman, curl lines, Insomnia, Bruno, access logs.
     Exit codes: 0 good, 2 usage or spec error, 3 unreachable, 5 internal, 130 interrupted.
     """
-    from backend.app.commands.discover import run_discover
+    from backend.app.commands.discover import DiscoverOptions, run_discover
 
-    raise typer.Exit(run_discover(sources, output.value, cache))
+    options = DiscoverOptions(tuple(sources), output.value, base_url, live, cache)
+    raise typer.Exit(run_discover(options))
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A spec, as file or URL.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one, in any version of OpenAPI or Swagger.")],
+    fail_on: Annotated[Drift, typer.Option(help="Exit with 1 when there is a change as bad as this.")] = Drift.BREAKING,
+    output: Annotated[
+        Report, typer.Option("-o", "--output", help="What stands on stdout. github: annotations of a workflow run.")
+    ] = Report.TEXT,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all changes and all operations, however many.")
+    ] = False,
+) -> None:
+    """Say what differs between two specs, and whether it breaks clients of the old one.
+
+    Each change is breaking, risky or safe by a documented rule: docs/reference/diff-rules.md.
+    Exit codes: 0 good, 1 changes at or above --fail-on, 2 usage or spec error, 3 unreachable, 5 internal,
+    130 interrupted.
+    """
+    from backend.app.commands.diff import run_diff
+
+    raise typer.Exit(run_diff(old, new, fail_on.value, output.value, everything=everything))
 
 
 @app.command()

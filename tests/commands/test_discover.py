@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.app.commands.discover import run_discover
+from backend.app.commands.discover import DiscoverOptions, run_discover
 from backend.app.engine.spec.normalise import describe
 from backend.app.engine.spec.parse import parse_document
 from tests.support.commands import touchstone
@@ -51,29 +51,29 @@ def test_a_table_for_people(tree: Path) -> None:
     done = touchstone("discover", "code", folder=tree)
     assert done.returncode == 0, done.stderr
     heading, *rows = done.stdout.splitlines()
-    assert heading.split() == ["METHOD", "PATH", "SOURCES", "AUTH", "MARKS"]
-    assert [row.split()[:4] for row in rows[:1]] == [["GET", "/api/users/{user_id}", "code/main.py:6", "yes"]]
+    assert heading.split() == ["METHOD", "PATH", "STATE", "AUTH", "SOURCES", "MARKS"]
+    assert rows[0].split() == ["GET", "/api/users/{user_id}", "undocumented", "yes", "code/main.py:6"]
     assert "deprecated; not known: where its router is mounted" in rows[1]
-    assert "2 endpoints, 1 of them marked" in done.stderr
+    assert "2 endpoints; 1 of them marked" in done.stderr
     assert "code/broken.py:3" in done.stderr
     assert "1 tests" in done.stderr
 
 
 def test_code_and_spec_are_merged(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = str(tree / "code")
-    assert run_discover([code, str(tree / "spec.json")], "json", workers=0) == 0
+    assert run_discover(DiscoverOptions((code, str(tree / "spec.json")), "json", workers=0)) == 0
     found = json.loads(capsys.readouterr().out)
     users, deleted = (endpoint for endpoint in found["endpoints"] if "users" in endpoint["path"])
     users, deleted = (users, deleted) if users["method"] == "GET" else (deleted, users)
-    assert [source["where"] for source in users["sources"]] == [
-        f"{code}/main.py:6",
-        f"{tree}/spec.json#/paths/~1users~1{{id}}/get",
+    assert [source["places"] for source in users["sources"]] == [
+        [f"{tree}/spec.json#/paths/~1users~1{{id}}/get"],
+        [f"{code}/main.py:6"],
     ]
-    assert [source["kind"] for source in users["sources"]] == ["fastapi", "openapi-3.1"]
+    assert [source["source"] for source in users["sources"]] == ["openapi-3.1", "fastapi"]
+    assert [endpoint["state"] for endpoint in found["endpoints"]] == ["active", "active", "undocumented"]
     assert users["requires_auth"] is True
     assert deleted["path"] == "/api/users/{id}"
-    assert found["left_out"] == {"tests": 1}
-    assert [fault["where"] for fault in found["faults"]] == [f"{code}/broken.py:3"]
+    assert [fault["where"] for fault in found["faults"]] == [f"{code}/broken.py:3", code]
 
 
 def test_the_openapi_document_can_be_read_again(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +82,7 @@ def test_the_openapi_document_can_be_read_again(tree: Path, capsys: pytest.Captu
         'urlpatterns = [path("any/<int:pk>", print), re_path(r"^(a|b)/(c|d)$", print)]\n'
         'ROOT_URLCONF = "urls"\n'
     )
-    assert run_discover([str(tree / "code"), str(tree / "spec.json")], "openapi", workers=0) == 0
+    assert run_discover(DiscoverOptions((str(tree / "code"), str(tree / "spec.json")), "openapi", workers=0)) == 0
     document = capsys.readouterr().out
     description = describe(parse_document(document.encode()))
     assert description.faults == ()

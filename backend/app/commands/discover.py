@@ -1,9 +1,8 @@
 """`touchstone discover`: what source code, specs, servers and traffic say that an API offers, as one list."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,264 +21,270 @@ from backend.app.commands.terminal import (
     warn,
 )
 from backend.app.core.redaction import redact_phrases
-from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
+from backend.app.engine.export import openapi_document
+from backend.app.engine.spec.model import Operation, SpecError
+from backend.app.engine.spec.servers import target_url
+from backend.app.extensions.git import GitError, Reason, clone_to
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
-from backend.app.extensions.sandbox import read_description
-from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
-from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureReport
+from backend.app.extensions.spec_files import read_spec_file
+from backend.app.modules.endpoints.discovery import Discovered, Kind, Material, NothingDiscovered, Subject, Tools
+from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
+from backend.app.engine.spec.graphql import recognises
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
-from backend.app.modules.endpoints.discovery.source.model import Route, SourceReport
-from backend.app.modules.endpoints.discovery.source.tree import scan_tree
-from backend.app.modules.endpoints.reading import read_capture_file
+from backend.app.modules.endpoints.inventory import Part, combined
+from backend.app.modules.endpoints.looking import informed, look
+from backend.app.modules.endpoints.models import EndpointState
+from backend.app.modules.endpoints.reconcile import Endpoint, Reconciliation, by_trust
 from backend.app.modules.endpoints.tools import discovery_tools
 
-_ANY = "*"
-_TEMPLATE = re.compile(r"\{[^{}]*\}")
-_DOCUMENTED = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_LIVE = ("crawl", "probe")
 _MOST_FAULTS_TOLD = 10
 _UNREACHABLE = frozenset(f"discovery.{outcome}" for outcome in UNREACHABLE_OUTCOMES) | {"discovery.timeout"}
 
 
-@dataclass(slots=True)
-class Endpoint:
-    """One method of one path, and who says that it is there."""
-
-    method: str
-    path: str
-    sources: list[dict[str, Any]] = field(default_factory=list)
-    """Each with its `kind` (a framework, a dialect of specs) and `where`: `app/users.py:12`, `spec.json#/paths/...`."""
-    requires_auth: bool | None = None
-    unresolved: str = ""
-    deprecated: bool = False
-    tags: tuple[str, ...] = ()
-
-    @property
-    def marks(self) -> list[str]:
-        return ["deprecated"] * self.deprecated + [self.unresolved] * bool(self.unresolved)
+@dataclass(frozen=True, slots=True)
+class DiscoverOptions:
+    sources: tuple[str, ...]
+    output: str = "table"
+    """`table`, `json`, `openapi` or `csv`."""
+    base_url: str | None = None
+    live: bool = False
+    cache: Path | None = None
+    workers: int | None = None
 
 
 @dataclass(slots=True)
-class Inventory:
-    """Endpoints by method and path; the names of parameters do not tell two paths apart."""
+class Listing:
+    """What is told: endpoints with their states, and what could not be read."""
 
-    endpoints: dict[tuple[str, str], Endpoint] = field(default_factory=dict)
-    faults: list[dict[str, Any]] = field(default_factory=list)
-    left_out: dict[str, int] = field(default_factory=dict)
-    files: int = 0
+    reconciliation: Reconciliation
+    base_path: str
+    parts: Sequence[Part]
+    endpoints: list[Endpoint] = field(init=False)
 
-    def add(self, endpoint: Endpoint) -> None:
-        shape = _TEMPLATE.sub("{}", endpoint.path)
-        known = self.endpoints.setdefault((shape, endpoint.method), endpoint)
-        if known is endpoint:
-            return
-        known.sources += [source for source in endpoint.sources if source not in known.sources]
-        if known.requires_auth is None:
-            known.requires_auth = endpoint.requires_auth
-        # Who knows the whole path vouches for it.
-        known.unresolved = known.unresolved and endpoint.unresolved
-        known.deprecated = known.deprecated or endpoint.deprecated
-        known.tags = tuple(dict.fromkeys((*known.tags, *endpoint.tags)))
+    def __post_init__(self) -> None:
+        self.endpoints = sorted(
+            (each for each in self.reconciliation.endpoints if each.vouching), key=lambda it: (self.path(it), it.method)
+        )
+        self._documented = any(Kind.DOCUMENT in each.kinds for each in self.endpoints)
 
-    def add_code(self, report: SourceReport, root: str) -> None:
-        self.files += report.files
-        for reason, count in report.left_out.items():
-            self.left_out[reason] = self.left_out.get(reason, 0) + count
-        for fault in report.faults:
-            where = _place(root, fault.file, fault.line) if fault.file else root
-            self.faults.append({"where": where, "message": fault.message})
-        for route in report.routes:
-            self.add(_from_route(route, root))
+    _documented: bool = field(init=False)
 
-    def add_description(self, found: Discovered) -> None:
-        description = found.description
-        for fault in description.faults:
-            self.faults.append({"where": f"{found.where}#{fault.pointer}", "message": fault.message})
-        for operation in description.operations:
-            self.add(_from_operation(operation, description, found))
+    def path(self, endpoint: Endpoint) -> str:
+        """From the root of the host."""
+        return endpoint.path if endpoint.from_root else self.base_path + endpoint.path
 
-    def add_capture(self, report: CaptureReport, file: str) -> None:
-        for skipped in report.skipped:
-            message = f"{skipped.count} left out: {skipped.reason}"
-            self.faults.append({"where": f"{file}#{skipped.first}", "message": message})
-        for each in report.captured:
-            operation = each.operation
-            source = {"kind": report.source, "where": f"{file}#{operation.pointer}", "exchanges": each.exchanges}
-            # A capture without credentials does not show that none are needed.
-            requires_auth = True if operation.requires_auth else None
-            self.add(Endpoint(operation.method, operation.path, [source], requires_auth, tags=operation.tags))
+    def state(self, endpoint: Endpoint) -> EndpointState:
+        return endpoint.state(documented_elsewhere=self._documented, deprecated=endpoint.merged().deprecated)
 
-    def listed(self) -> list[Endpoint]:
-        """In order of paths. A route for any method is a source of the methods that others name for its path."""
-        named: dict[str, list[Endpoint]] = {}
-        for (shape, method), endpoint in self.endpoints.items():
-            if method != _ANY:
-                named.setdefault(shape, []).append(endpoint)
-        listed = []
-        for (shape, method), endpoint in sorted(self.endpoints.items()):
-            if method == _ANY and shape in named:
-                for other in named[shape]:
-                    other.sources += [source for source in endpoint.sources if source not in other.sources]
-            else:
-                listed.append(endpoint)
-        return listed
+    def faults(self) -> list[dict[str, str]]:
+        told = []
+        for part in self.parts:
+            if part.error:
+                told.append({"where": part.error["where"] or part.strategy, "message": part.error["message"]})
+            elif part.found:
+                faults = (*part.found.description.faults, *self.reconciliation.faults.get(part.slot, ()))
+                told += [{"where": _place(part.found.where, it.pointer), "message": it.message} for it in faults]
+        return told
 
 
-def run_discover(sources: Sequence[str], output: str, cache: Path | None = None, workers: int | None = None) -> int:
-    """The exit code. `output` is `table`, `json` or `openapi`."""
-    inventory = Inventory()
+def run_discover(options: DiscoverOptions) -> int:
+    """The exit code."""
     try:
-        for source in sources:
-            path = Path(source)
-            if "://" in source:
-                require_url("SRC", source)
-                inventory.add_description(asyncio.run(_described(source, b"")))
-            elif format_of(path) is not None:
-                inventory.add_capture(asyncio.run(read_capture_file(path)), source)
-            elif path.is_dir():
-                inventory.add_code(scan_tree(source, cache=cache, workers=workers), source)
-            else:
-                inventory.add_description(asyncio.run(_described(source, path.read_bytes())))
+        listing = asyncio.run(_discover(options))
     except (SpecError, CaptureError) as error:
         fail(redact_phrases(str(error)), USAGE)
+    except GitError as error:
+        fail(redact_phrases(error.message), UNREACHABLE if error.reason is Reason.UNREACHABLE else USAGE)
     except NothingDiscovered as error:
         fail(redact_phrases(error.message), UNREACHABLE if error.code in _UNREACHABLE else USAGE)
     except OSError as error:
-        fail(f"{error.filename or sources[0]!r}: {error.strerror or error}", USAGE)
+        fail(f"{error.filename or options.sources[0]!r}: {error.strerror or error}", USAGE)
     except KeyboardInterrupt:
         fail("interrupted", INTERRUPTED)
-    endpoints = inventory.listed()
-    match output:
+    match options.output:
         case "json":
-            print_json(_as_json(inventory, endpoints))
+            print_json(
+                {"endpoints": [_as_json(listing, each) for each in listing.endpoints], "faults": listing.faults()}
+            )
         case "openapi":
-            print_json(openapi_of(endpoints))
+            print_json(_as_openapi(listing))
         case _:
-            typer.echo(_as_table(endpoints))
-    _tell(inventory, endpoints)
+            typer.echo(_as_table(listing))
+    _tell(listing)
     return GOOD
 
 
-async def _described(source: str, document: bytes) -> Discovered:
-    if "://" not in source:
-        description = await read_description(document)
-        return Discovered(description, description.dialect, source)
+async def _discover(options: DiscoverOptions) -> Listing:
+    parts: list[Part] = []
+    base_url = options.base_url
+    if base_url is not None:
+        require_url("--base-url", base_url)
     async with HttpClient(OutgoingPolicy(allow_private=True), limits=DESCRIPTION_LIMITS) as client:
-        (found,) = await strategies.get("openapi").look(Subject(base_url=source), discovery_tools(client))
-        return found
+        tools = discovery_tools(client, cache=options.cache, workers=options.workers)
+        for source in options.sources:
+            parts += await _read(source, tools)
+            if "://" in source and base_url is None and not parts[-1].found:
+                base_url = source
+        if options.live:
+            address = base_url or next((source for source in options.sources if "://" in source), None)
+            if address is None and _base_url(None, parts) is None:
+                fail("--live needs --base-url, or the URL of an API among the sources", USAGE)
+            subject = informed(Subject(base_url or ""), parts)
+            parts += await look(subject, tools, _LIVE, told=parts)
+    parts.sort(key=lambda part: by_trust(part.kind))
+    base = _base_url(base_url, parts) or ""
+    reconciliation = Reconciliation(base)
+    for part in parts:
+        if part.found is not None:
+            reconciliation.take(part.found, part.kind, part.slot)
+    return Listing(reconciliation, urlsplit(base).path.rstrip("/"), parts)
 
 
-def _from_route(route: Route, root: str) -> Endpoint:
-    source: dict[str, Any] = {"kind": route.framework, "where": _place(root, route.file, route.line)}
-    if route.handler:
-        source["handler"] = route.handler
-    return Endpoint(
-        route.method, route.path, [source], route.requires_auth, route.unresolved, route.deprecated, route.tags
-    )
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a person means by a source."""
+
+    strategy: str
+    subject: Subject
+    spec: Path | None = None
 
 
-def _from_operation(operation: Operation, description: ApiDescription, found: Discovered) -> Endpoint:
-    server = operation.server or next(iter(description.servers), "")
-    base = urlsplit(server).path.rstrip("/")
-    source = {"kind": found.source, "where": f"{found.where}#{operation.pointer}"}
-    return Endpoint(
-        operation.method,
-        base + operation.path,
-        [source],
-        operation.requires_auth,
-        deprecated=operation.deprecated,
-        tags=operation.tags,
-    )
+def _meaning(source: str) -> _Named:
+    """Raises `OSError`."""
+    path = Path(source)
+    if "://" in source:
+        require_url("SRC", source)
+        return _Named("openapi", Subject(base_url=source))
+    if format_of(path) is not None:
+        return _Named("capture", Subject("", captures=[Material(source, path)]))
+    if path.is_dir():
+        return _Named("source", Subject("", trees=[Material(source, path)]))
+    document = path.read_bytes()
+    if recognises(document):
+        return _Named("graphql", Subject("", document=document))
+    return _Named("openapi", Subject(""), spec=path)
 
 
-def _place(root: str, file: str, line: int) -> str:
-    path = str(Path(root) / file)
-    return f"{path}:{line}" if line else path
+async def _read(source: str, tools: Tools) -> list[Part]:
+    """Raises what a strategy raises: a person named this source."""
+    if is_repository(source):
+        policy = OutgoingPolicy(allow_private=True)
+        async with clone_to(source.removeprefix("git+"), None, None, policy) as checkout:
+            return await look(Subject("", trees=[Material(source, checkout.path)]), tools, ["source"], strict=True)
+    named = await asyncio.to_thread(_meaning, source)
+    if named.spec is not None:
+        description = await read_spec_file(named.spec)
+        found = Discovered(description, description.dialect, source, slot=source)
+        return [Part(named.strategy, Kind.DOCUMENT, found)]
+    parts = await look(named.subject, tools, [named.strategy], strict=True)
+    # Documents have no name of their own: several of them are several sources.
+    return [
+        replace(part, found=replace(part.found, slot=source, where=part.found.where if "://" in source else source))
+        for part in parts
+        if part.found is not None
+    ]
 
 
-def _as_table(endpoints: Iterable[Endpoint]) -> str:
+def is_repository(source: str) -> bool:
+    """Whether an address is one of git: `https://host/team/app.git`, `git+https://host/team/app`."""
+    return source.startswith("git+") or ("://" in source and urlsplit(source).path.endswith(".git"))
+
+
+def _base_url(base_url: str | None, parts: Iterable[Part]) -> str | None:
+    """Where paths begin: what a person said, else the first document."""
+    for part in parts:
+        if part.found is not None and part.kind is Kind.DOCUMENT:
+            servers = part.found.description.servers
+            return target_url(base_url, servers, part.found.where) or next(iter(servers), None)
+    return base_url
+
+
+def _place(where: str, pointer: str) -> str:
+    """`app/users.py:12` in a folder, `spec.json#/paths` in a document."""
+    if not pointer or pointer.startswith(("#", "/")):
+        return f"{where}#{pointer.removeprefix('#')}" if pointer else where
+    return f"{where.rstrip('/')}/{pointer}" if Path(where).is_dir() else f"{where}#{pointer}"
+
+
+def _sources(endpoint: Endpoint) -> list[dict[str, Any]]:
+    told = []
+    for claim in endpoint.vouching + [claim for claim in endpoint.claims.values() if not claim.vouches]:
+        evidence = claim.evidence
+        entry: dict[str, Any] = {
+            "kind": claim.kind,
+            "source": claim.source,
+            "location": claim.location,
+            "places": [_place(claim.location, it) if claim.kind is not Kind.LIVE else it for it in evidence.places],
+        }
+        if evidence.alive is not None:
+            entry["alive"] = evidence.alive
+        if evidence.exchanges:
+            entry["exchanges"] = evidence.exchanges
+        told.append(entry)
+    return told
+
+
+def _as_table(listing: Listing) -> str:
     auth = {True: "yes", False: "no", None: ""}
-    rows = [("METHOD", "PATH", "SOURCES", "AUTH", "MARKS")]
-    for endpoint in endpoints:
-        sources = ", ".join(source["where"] for source in endpoint.sources)
-        marks = "; ".join(endpoint.marks)
-        rows.append((endpoint.method, endpoint.path, sources, auth[endpoint.requires_auth], marks))
+    rows = [("METHOD", "PATH", "STATE", "AUTH", "SOURCES", "MARKS")]
+    for endpoint in listing.endpoints:
+        sources = ", ".join(place for source in _sources(endpoint) for place in source["places"][:1])
+        rows.append(
+            (
+                endpoint.method,
+                listing.path(endpoint),
+                listing.state(endpoint),
+                auth[endpoint.requires_auth],
+                sources,
+                "; ".join(
+                    ["deprecated"] * endpoint.merged().deprecated + [endpoint.unresolved] * bool(endpoint.unresolved)
+                ),
+            )
+        )
     return table(rows)
 
 
-def _as_json(inventory: Inventory, endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def _as_json(listing: Listing, endpoint: Endpoint) -> dict[str, Any]:
+    operation = endpoint.merged()
     return {
-        "endpoints": [
-            {
-                "method": endpoint.method,
-                "path": endpoint.path,
-                "sources": endpoint.sources,
-                "requires_auth": endpoint.requires_auth,
-                "unresolved": endpoint.unresolved,
-                "deprecated": endpoint.deprecated,
-                "tags": list(endpoint.tags),
-            }
-            for endpoint in endpoints
-        ],
-        "faults": inventory.faults,
-        "files": inventory.files,
-        "left_out": inventory.left_out,
+        "method": endpoint.method,
+        "path": listing.path(endpoint),
+        "state": listing.state(endpoint),
+        "sources": _sources(endpoint),
+        "requires_auth": endpoint.requires_auth,
+        "unresolved": endpoint.unresolved,
+        "deprecated": operation.deprecated,
+        "tags": list(operation.tags),
     }
 
 
-def openapi_of(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """An OpenAPI 3.1 document. What it cannot say stands in extensions: `x-touchstone-sources`,
-    `x-touchstone-requires-auth`, `x-touchstone-unresolved`, `x-touchstone-any-method` at a GET that stands for all."""
-    paths: dict[str, dict[str, Any]] = {}
-    shapes: dict[str, str] = {}
-    for endpoint in endpoints:
-        # Two templates that differ in names only are the same path to OpenAPI.
-        path = shapes.setdefault(_TEMPLATE.sub("{}", endpoint.path), _distinct(endpoint.path))
-        method = "get" if endpoint.method == _ANY else endpoint.method.lower()
-        if method not in _DOCUMENTED:
-            continue
-        operation: dict[str, Any] = {"responses": {"default": {"description": "Not described."}}}
-        if names := [name[1:-1] for name in _TEMPLATE.findall(path)]:
-            operation["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-            ]
-        if endpoint.tags:
-            operation["tags"] = list(endpoint.tags)
-        if endpoint.deprecated:
-            operation["deprecated"] = True
-        operation["x-touchstone-sources"] = endpoint.sources
-        if endpoint.requires_auth is not None:
-            operation["x-touchstone-requires-auth"] = endpoint.requires_auth
-        if endpoint.unresolved:
-            operation["x-touchstone-unresolved"] = endpoint.unresolved
-        if endpoint.method == _ANY:
-            operation["x-touchstone-any-method"] = True
-        paths.setdefault(path, {})[method] = operation
-    return {"openapi": "3.1.0", "info": {"title": "Discovered API", "version": "0"}, "paths": paths}
+def _as_openapi(listing: Listing) -> dict[str, Any]:
+    operations: list[Operation] = []
+    extras: dict[str, dict[str, Any]] = {}
+    for endpoint in listing.endpoints:
+        operation = replace(endpoint.merged(), path=listing.path(endpoint), server=None)
+        operations.append(operation)
+        told = {"state": listing.state(endpoint), "sources": _sources(endpoint), "unresolved": endpoint.unresolved}
+        extras[operation.key] = {name: value for name, value in told.items() if value}
+    found = [part.found.description for part in listing.parts if part.found is not None]
+    shared = replace(combined(found), title="Discovered API", version="0", servers=())
+    return openapi_document(replace(shared, operations=tuple(operations)), extras)
 
 
-def _distinct(path: str) -> str:
-    """With a name of its own for each parameter."""
-    seen: dict[str, int] = {}
-
-    def rename(match: re.Match[str]) -> str:
-        name = match[0][1:-1] or "parameter"
-        seen[name] = seen.get(name, 0) + 1
-        return f"{{{name}_{seen[name]}}}" if seen[name] > 1 else f"{{{name}}}"
-
-    return _TEMPLATE.sub(rename, path)
-
-
-def _tell(inventory: Inventory, endpoints: Sequence[Endpoint]) -> None:
-    marked = sum(bool(endpoint.unresolved) for endpoint in endpoints)
+def _tell(listing: Listing) -> None:
+    endpoints = listing.endpoints
+    states = [listing.state(each) for each in endpoints]
     told = f"{len(endpoints)} endpoints"
-    if marked:
-        told += f", {marked} of them marked: a part of the path is not known"
+    if len(set(states)) > 1:
+        told += ": " + ", ".join(f"{states.count(state)} {state}" for state in EndpointState if state in states)
+    if marked := sum(bool(each.unresolved) for each in endpoints):
+        told += f"; {marked} of them marked: a part of the path is not known"
     warn(told)
-    for fault in inventory.faults[:_MOST_FAULTS_TOLD]:
+    faults = listing.faults()
+    for fault in faults[:_MOST_FAULTS_TOLD]:
         warn(f"{fault['where']}: {fault['message']}")
-    if (more := len(inventory.faults) - _MOST_FAULTS_TOLD) > 0:
+    if (more := len(faults) - _MOST_FAULTS_TOLD) > 0:
         warn(f"and {more} more; -o json lists them all")
-    if inventory.left_out:
-        warn("left out: " + ", ".join(f"{count} {reason}" for reason, count in inventory.left_out.items()))

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import given
@@ -13,13 +14,13 @@ from backend.app.engine.spec.model import (
     RequestBody,
     Schema,
 )
-from backend.app.engine.spec.reach import Reach
 from backend.app.modules.endpoints.changes import (
+    Before,
+    Changes,
     Found,
     Known,
     altered_definitions,
     compare,
-    definitions_in_words,
     report_of,
     storable,
 )
@@ -28,8 +29,10 @@ from backend.app.modules.endpoints.models import EndpointState
 from backend.app.modules.endpoints.reconcile import Claim, Endpoint
 
 
-def described(*operations: Operation, faults: tuple[Fault, ...] = (), **definitions: Schema) -> ApiDescription:
-    return ApiDescription("t", "1", "openapi-3.1", operations=operations, definitions=definitions, faults=faults)
+def described(
+    *operations: Operation, faults: tuple[Fault, ...] = (), definitions: Mapping[str, Schema] | None = None
+) -> ApiDescription:
+    return ApiDescription("t", "1", "openapi-3.1", (), operations, definitions or {}, faults=faults)
 
 
 def endpoint(operation: Operation) -> Endpoint:
@@ -48,8 +51,15 @@ def known(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -
     }
 
 
-def before(*operations: Operation) -> dict[str, Operation]:
-    return {endpoint(each).id: each for each in operations}
+def before(
+    *operations: Operation, state: EndpointState = EndpointState.ACTIVE, gone: Sequence[Operation] = (), **was: Schema
+) -> Before:
+    stored = known(*gone, state=EndpointState.GONE) | known(*operations, state=state)
+    return Before(stored, {endpoint(each).id: each for each in (*gone, *operations)}, described(definitions=was))
+
+
+def changes_of(learned: list[Found], stored: Before, **definitions: Schema) -> Changes:
+    return compare(learned, stored, described(definitions=definitions))
 
 
 def keys(found: list[Found]) -> list[str]:
@@ -65,48 +75,53 @@ POST = Operation("POST", "/a", body=RequestBody(True, (MediaType("application/js
 
 
 def test_what_was_not_stored_is_added_and_what_was_gone_returns() -> None:
-    changes = compare(found(GET, POST), known(POST, state=EndpointState.GONE), before(POST))
+    changes = changes_of(found(GET, POST), before(gone=[POST]))
     assert (keys(changes.added), keys(changes.returned)) == (["GET /a"], ["POST /a"])
-    assert changes.counts() == {"added": 2, "changed": 0, "gone": 0, "unchanged": 0}
+    assert {name: count for name, count in changes.counts().items() if count} == {"added": 2, "safe": 2}
+
+
+def test_a_first_discovery_is_no_drift() -> None:
+    changes = changes_of(found(GET, POST), before())
+    assert (changes.counts()["added"], changes.drift) == (2, [])
 
 
 def test_what_is_gone_is_gone_once() -> None:
-    stored = known(GET) | known(POST, state=EndpointState.GONE)
-    changes = compare(found(GET, POST, state=EndpointState.GONE), stored, before(GET, POST))
+    changes = changes_of(found(GET, POST, state=EndpointState.GONE), before(GET, gone=[POST]))
     assert (keys(changes.gone), changes.kept) == (["GET /a"], 0)
+    assert [(each["operation"], each["severity"]) for each in changes.drift] == [("GET /a", "breaking")]
 
 
 def test_a_difference_that_a_client_notices_is_a_change_and_another_is_not() -> None:
     stricter, reworded = Operation("GET", "/a", parameters=(limit(required=True),)), Operation("GET", "/b", summary="B")
     stored = Operation("GET", "/a", parameters=(limit(),)), Operation("GET", "/b")
-    changes = compare(found(stricter, reworded), known(*stored), before(*stored))
+    changes = changes_of(found(stricter, reworded), before(*stored))
     assert [each.words for each in changes.changed] == [("parameter limit became required",)]
     assert keys(changes.reworded) == ["GET /b"]
-    assert changes.counts() == {"added": 0, "changed": 1, "gone": 0, "unchanged": 1}
+    (drift,) = changes.drift
+    assert (drift["severity"], drift["operation"], drift["endpoint_id"]) == ("breaking", "GET /a", "id of GET /a")
 
 
 def test_another_state_is_a_change_and_deprecation_is_told_once() -> None:
-    changes = compare(found(GET, state=EndpointState.DEAD), known(GET), before(GET))
+    changes = changes_of(found(GET, state=EndpointState.DEAD), before(GET))
     assert [each.words for each in changes.changed] == [("was active, is dead",)]
+    assert [(each["rule"], each["severity"]) for each in changes.drift] == [("endpoint.state", "breaking")]
     old, new = Operation("GET", "/a"), Operation("GET", "/a", deprecated=True)
-    changes = compare(found(new, state=EndpointState.DEPRECATED), known(old), before(old))
+    changes = changes_of(found(new, state=EndpointState.DEPRECATED), before(old))
     assert [each.words for each in changes.changed] == [("deprecated",)]
 
 
 def test_a_place_in_the_document_is_no_difference() -> None:
-    changes = compare(found(Operation("GET", "/a", pointer="/paths/9")), known(GET), before(GET))
+    changes = changes_of(found(Operation("GET", "/a", pointer="/paths/9")), before(GET))
     assert (changes.changed, changes.reworded, changes.kept) == ([], [], 1)
 
 
 def test_a_definition_that_changed_changes_what_leads_to_it() -> None:
-    outer = {"properties": {"inner": {"$ref": "#/$defs/Inner"}}}
+    outer: Schema = {"properties": {"inner": {"$ref": "#/$defs/Inner"}}}
     new: dict[str, Schema] = {"Outer": outer, "Inner": {"type": "string"}, "New": True}
-    altered = altered_definitions({"Outer": outer, "Inner": True}, new)
-    assert altered == {"Inner"}
-    get, post = found(GET, POST)
-    reach = Reach(new)
-    assert definitions_in_words(get.stored, altered, reach) == ()
-    assert definitions_in_words(post.stored, altered, reach) == ("schema Inner has changed",)
+    assert altered_definitions({"Outer": outer, "Inner": True}, new) == {"Inner"}
+    changes = changes_of(found(GET, POST), before(GET, POST, Outer=outer, Inner=True), **new)
+    assert keys(changes.changed) == ["POST /a"]
+    assert [each["endpoint_id"] for each in changes.drift] == ["id of POST /a"]
 
 
 OPERATIONS = st.lists(
@@ -125,11 +140,10 @@ OPERATIONS = st.lists(
 def test_every_operation_is_counted_once(
     active: list[Operation], gone: list[Operation], after: list[Operation]
 ) -> None:
-    stored = known(*gone, state=EndpointState.GONE) | known(*active)
+    stored = before(*active, gone=[each for each in gone if each.key not in {it.key for it in active}])
     still = {each.key for each in after}
     vanished = [each for each in active if each.key not in still]
-    learned = found(*after) + found(*vanished, state=EndpointState.GONE)
-    changes = compare(learned, stored, before(*gone) | before(*active))
+    changes = changes_of(found(*after) + found(*vanished, state=EndpointState.GONE), stored)
     counts = changes.counts()
     assert counts["added"] + counts["changed"] + counts["unchanged"] == len(after)
     assert set(keys(changes.gone)) == {each.key for each in vanished}

@@ -111,7 +111,10 @@ async def test_a_change_deep_in_a_shared_schema_is_a_change_of_those_that_reach_
     assert [discovery[name] for name in ("added", "changed", "gone", "unchanged")] == [0, 1, 0, 2]
     row = (await inventory(bench, project))["POST /things"]
     changed = await bench.call("GET", f"/endpoints/{row['id']}/events?name=endpoint.changed")
-    assert changed[0]["payload"]["changes"] == ["schema Part has changed"]
+    (change,) = changed[0]["payload"]["changes"]
+    assert change.startswith("Part in requests")
+    (drift,) = await bench.call("GET", f"/discoveries/{discovery['id']}/changes")
+    assert (drift["operation"], drift["message"], discovery[drift["severity"]]) == ("POST /things", change, 1)
 
 
 async def test_many_changes_are_told_in_one_event(bench: Bench) -> None:

@@ -1,19 +1,20 @@
 """What a discovery means for the stored inventory: plain values in, plain values out."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from backend.app.engine.diff import diff_operations
+from backend.app.engine.diff import Severity, diff_descriptions
 from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Json, Operation, Schema
-from backend.app.engine.spec.reach import Reach
 from backend.app.modules.endpoints.models import EndpointState
 from backend.app.modules.endpoints.reconcile import Endpoint
+
+STATE_CHANGED = "endpoint.state"
+"""The rule of drift that looks at answers and not at descriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Changes:
     gone: list[Found] = field(default_factory=list)
     kept: int = 0
     """How many were there before and still are, changed or not."""
+    drift: list[dict[str, Any]] = field(default_factory=list)
+    """What clients can notice, in the form of `DriftChange`, the worst first; empty for the first discovery."""
 
     @property
     def altered(self) -> list[Found]:
@@ -107,13 +110,28 @@ class Changes:
             "changed": len(self.changed),
             "gone": len(self.gone),
             "unchanged": self.kept - len(self.changed),
+            **{severity.value: sum(change["severity"] == severity for change in self.drift) for severity in Severity},
         }
 
 
-def compare(found: Iterable[Found], known: Mapping[str, Known], before: Mapping[str, Operation]) -> Changes:
-    """`known` are the stored endpoints by id, all of them; `before` the operations of those in `found`. A `Found` whose
-    `words` are not empty has changed in a definition that it reaches."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was stored of the endpoints that a discovery learned something of."""
+
+    known: Mapping[str, Known]
+    """Every stored endpoint, by id."""
+    operations: Mapping[str, Operation]
+    """Those of the endpoints in question, by id."""
+    shared: ApiDescription
+    """Definitions and security schemes."""
+
+
+def compare(found: Sequence[Found], before: Before, shared: ApiDescription) -> Changes:
+    """`shared` holds the definitions and security schemes that `found` refers to."""
+    known = before.known
     changes = Changes(kept=sum(it.state != EndpointState.GONE for it in known.values()))
+    if known:
+        _explain(found, before, shared, changes)
     for each in found:
         stored = known.get(each.id)
         if stored is None:
@@ -124,42 +142,63 @@ def compare(found: Iterable[Found], known: Mapping[str, Known], before: Mapping[
                 changes.kept -= 1
         elif stored.state == EndpointState.GONE:
             changes.returned.append(each)
-        else:
-            each.words = (*_words(before[each.id], each, stored), *each.words)
-            if each.words:
-                changes.changed.append(each)
-            elif each.differs(stored):
-                changes.reworded.append(each)
+        elif each.words:
+            changes.changed.append(each)
+        elif each.differs(stored):
+            changes.reworded.append(each)
+    changes.drift.sort(key=lambda change: Severity(change["severity"]).rank)
     return changes
 
 
-def _words(before: Operation, found: Found, stored: Known) -> Iterable[str]:
-    if stored.digest != found.digest:
-        for change in diff_operations([before], [found.operation]).changed:
-            yield from change.words
-    # That a document deprecates it is said above.
-    if stored.state != found.state and EndpointState.DEPRECATED not in (stored.state, found.state):
-        yield f"was {stored.state}, is {found.state}"
+def _explain(found: Sequence[Found], before: Before, shared: ApiDescription, changes: Changes) -> None:
+    was = [each for each in found if each.id in before.known and before.known[each.id].state != EndpointState.GONE]
+    old = {each.id: before.operations[each.id] for each in was}
+    new = {each.id: each.operation for each in found if each.state is not EndpointState.GONE}
+    ids = {operation.key: endpoint_id for side in (old, new) for endpoint_id, operation in side.items()}
+    words: dict[str, list[str]] = {}
+    for change in diff_descriptions(
+        replace(before.shared, operations=tuple(old.values())), replace(shared, operations=tuple(new.values()))
+    ):
+        changes.drift.append(
+            {
+                "severity": change.severity,
+                "rule": change.rule,
+                "endpoint_id": ids.get(change.key),
+                "operation": change.key,
+                "others": list(change.others),
+                "where": change.where,
+                "message": change.words,
+            }
+        )
+        for key in change.operations:
+            words.setdefault(ids[key], []).append(change.words)
+    for each in found:
+        each.words = tuple(dict.fromkeys(words.get(each.id, ())))
+        if each.id in old and each.id in new:
+            _tell_state(each, before.known[each.id], changes)
 
 
-def drift_of(changes: Changes) -> list[dict[str, str]]:
-    """Every difference that a client can notice, in the form of `DriftChange`."""
-    return []
-
-
-def severities(drift: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    counted = Counter(change["severity"] for change in drift)
-    return {severity: counted[severity] for severity in ("breaking", "risky", "safe")}
+def _tell_state(found: Found, stored: Known, changes: Changes) -> None:
+    # That a document deprecates it is said elsewhere.
+    if stored.state == found.state or EndpointState.DEPRECATED in (stored.state, found.state):
+        return
+    message = f"was {stored.state}, is {found.state}"
+    found.words += (message,)
+    changes.drift.append(
+        {
+            "severity": Severity.BREAKING if found.state is EndpointState.DEAD else Severity.SAFE,
+            "rule": STATE_CHANGED,
+            "endpoint_id": found.id,
+            "operation": found.operation.key,
+            "others": [],
+            "where": "",
+            "message": message,
+        }
+    )
 
 
 def altered_definitions(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> frozenset[str]:
     return frozenset(name for name, schema in new.items() if name in old and old[name] != schema)
-
-
-def definitions_in_words(operation: dict[str, Json], altered: frozenset[str], reach: Reach) -> tuple[str, ...]:
-    """Which altered definitions an operation, in the form of the codec, reaches."""
-    names = sorted(reach.names(operation) & altered) if altered else ()
-    return tuple(f"schema {name} has changed" for name in names)
 
 
 def storable(description: ApiDescription, longest_path: int) -> ApiDescription:

@@ -18,6 +18,11 @@ class UnknownStrategy(InvalidInput):
     title = "There is no such discovery strategy"
 
 
+class SourceNotFound(NotFound):
+    code = "source.not_found"
+    title = "The inventory has no such source"
+
+
 class EndpointNotFound(NotFound):
     code = "endpoint.not_found"
     title = "There is no such endpoint"

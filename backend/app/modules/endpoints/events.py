@@ -43,7 +43,8 @@ class DiscoveryCancelled(Event):
 class EndpointDiscovered(Event):
     name: ClassVar = "endpoint.discovered"
     endpoint_id: Ulid
-    discovery_id: Ulid
+    discovery_id: Ulid | None
+    """None: a source was taken away."""
     method: str
     path: str
     state: str
@@ -53,7 +54,8 @@ class EndpointDiscovered(Event):
 class EndpointChanged(Event):
     name: ClassVar = "endpoint.changed"
     endpoint_id: Ulid
-    discovery_id: Ulid
+    discovery_id: Ulid | None
+    """None: a source was taken away."""
     method: str
     path: str
     changes: tuple[str, ...]
@@ -71,7 +73,8 @@ class EndpointEdited(Event):
 class EndpointVanished(Event):
     name: ClassVar = "endpoint.vanished"
     endpoint_id: Ulid
-    discovery_id: Ulid
+    discovery_id: Ulid | None
+    """None: a source was taken away."""
     method: str
     path: str
 
@@ -86,7 +89,8 @@ class DiscoverySummarised(Event):
     """Stands for the single events when a discovery brings too many of one kind."""
 
     name: ClassVar = "discovery.summarised"
-    discovery_id: Ulid
+    discovery_id: Ulid | None
+    """None: a source was taken away."""
     change: Change
     count: int
     first: tuple[str, ...]

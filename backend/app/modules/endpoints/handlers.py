@@ -1,19 +1,26 @@
 """What discovery does when it hears of something."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 from backend.app.core.context import ServiceContext
-from backend.app.core.errors import NotFound
+from backend.app.core.errors import Conflict, NotFound
 from backend.app.core.message_hub import hub
 from backend.app.core.runner import JobContext, JobDead, JobStopped
 from backend.app.engine.credentials import LoginFailed, obtain_credentials
 from backend.app.engine.generate.requests import Credentials
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
+from backend.app.modules.endpoints.errors import DiscoveryAlreadyRunning
 from backend.app.modules.endpoints.events import DiscoveryRequested
+from backend.app.modules.endpoints.gathering import gathered
 from backend.app.modules.endpoints.graph import handlers as graph
 from backend.app.modules.endpoints.looking import failure, look
-from backend.app.modules.endpoints.service import DiscoveryOrder, DiscoveryService
+from backend.app.modules.endpoints.schemas import DiscoveryCreate
+from backend.app.modules.endpoints.service import SOURCE, DiscoveryOrder, DiscoveryService
 from backend.app.modules.endpoints.tools import Authorise, discovery_tools
 from backend.app.modules.projects.events import ProjectDeleted
+from backend.app.modules.projects.git.events import GitPushed, GitSourceDeleted
 
 __all__ = ["graph"]
 
@@ -29,14 +36,21 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         return  # the project was deleted: its discoveries go when `drop_endpoints` hears of it
     if order is None:
         return
-    async with HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client:
-        tools = discovery_tools(client, _authorise(order, client), job.progress)
+    subject, project_id = order.subject, order.project_id
+    async with (
+        HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client,
+        gathered(subject, project_id, order.uploads, order.git_sources, job) as got,
+    ):
+        cache = job.settings.storage.data_dir / "source-facts" / project_id
+        tools = discovery_tools(client, _authorise(order, client), job.progress, cache=cache)
+        handed = replace(got.subject, base_url="", spec_url=order.spec_url) if order.handed else None
         try:
-            parts = await look(order.subject, tools, order.strategies, order.endpoints, order.handed)
+            found = await look(got.subject, tools, order.strategies, handed=handed, endpoints=order.endpoints)
         except LoginFailed as error:
             async with job.transaction() as context:
                 await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
             return
+        parts, commits = [*got.parts, *found], got.commits
     await job.raise_if_cancelled()
     async with job.transaction() as context:
         service = DiscoveryService(context)
@@ -44,6 +58,25 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
             await service.complete(event.discovery_id, parts)
         else:
             await service.fail(event.discovery_id, *failure(parts), parts=parts)
+        await service.release(order, commits)
+
+
+@hub.on(GitPushed, attempts=10)
+async def rescan_source(event: GitPushed, context: ServiceContext) -> None:
+    """A discovery that is running may have read what was there before: then this one is tried again later."""
+    wanted = DiscoveryCreate(strategies=[SOURCE], git_sources=[event.git_source_id])
+    try:
+        await DiscoveryService(context).start(event.project_id, wanted)
+    except DiscoveryAlreadyRunning:
+        raise
+    except (NotFound, Conflict):
+        return  # the project or the source is gone, or the project archived
+
+
+@hub.on(GitSourceDeleted)
+async def forget_git_source(event: GitSourceDeleted, context: ServiceContext) -> None:
+    with suppress(NotFound):
+        await DiscoveryService(context).forget_source(event.project_id, f"{SOURCE}:{event.git_source_id}")
 
 
 @hub.on(JobDead)

@@ -6,17 +6,22 @@ from datetime import datetime
 from typing import Any
 
 from backend.app.core.pagination import Row
-from backend.app.engine.spec.codec import description_to_json, operation_from_json, operation_to_json
-from backend.app.engine.spec.model import Operation, Schema
+from backend.app.engine.spec.codec import (
+    description_from_json,
+    description_to_json,
+    operation_from_json,
+    operation_to_json,
+)
+from backend.app.engine.spec.model import ApiDescription, Operation, Schema, SecurityScheme
 from backend.app.engine.spec.reach import Reach
 from backend.app.engine.spec.servers import target_url
 from backend.app.modules.endpoints.changes import (
+    Before,
     Changes,
     Found,
     Known,
     altered_definitions,
     compare,
-    definitions_in_words,
 )
 from backend.app.modules.endpoints.discovery import Discovered, Kind
 from backend.app.modules.endpoints.models import MAX_SLOT, EndpointState
@@ -24,12 +29,11 @@ from backend.app.modules.endpoints.reconcile import (
     Claim,
     Endpoint,
     Reconciliation,
+    by_trust,
     evidence_from_json,
     evidence_to_json,
 )
 from backend.app.modules.endpoints.repository import EndpointRepository
-
-_ORDER = tuple(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class InventoryUpdate:
         before = {endpoint.id: frozenset(endpoint.claims) for endpoint in endpoints.values()}
 
         found = [part for part in parts if part.found is not None]
-        found.sort(key=lambda part: _ORDER.index(part.kind))
+        found.sort(key=lambda part: by_trust(part.kind))
         reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values())
         for slot in forgotten:
             reconciliation.forget(slot)
@@ -98,16 +102,14 @@ class InventoryUpdate:
 
     async def _compare(self, descriptions: Sequence[Row]) -> None:
         replaced = {*self._taken, *self._forgotten}
-        old: dict[str, Schema] = {}
-        new: dict[str, Schema] = {}
-        for row in descriptions:
-            old.update(row["shared"]["definitions"])
-            if row["slot"] not in replaced:
-                new.update(row["shared"]["definitions"])
-        for found in self._taken.values():
-            new.update(found.description.definitions)
-        altered, reach = altered_definitions(old, new), Reach(new)
-
+        old = combined([shared_of(row) for row in descriptions])
+        new = combined(
+            [found.description for found in self._taken.values()]
+            + [shared_of(row) for row in descriptions if row["slot"] not in replaced]
+        )
+        # Where nothing said before where the API is, saying so is no move.
+        old = replace(old, servers=old.servers or new.servers)
+        altered, reach = altered_definitions(old.definitions, new.definitions), Reach(new.definitions)
         documented = any(Kind.DOCUMENT in each.kinds for each in self.reconciliation.endpoints)
         learned = [
             each
@@ -123,9 +125,8 @@ class InventoryUpdate:
         for each in learned:
             operation = each.merged() if each.vouching else operations[each.id]
             state = each.state(documented_elsewhere=documented, deprecated=operation.deprecated)
-            results.append(result := Found(each, operation, state))
-            result.words = definitions_in_words(result.stored, altered, reach)
-        self.changes = compare(results, self._known, operations)
+            results.append(Found(each, operation, state))
+        self.changes = compare(results, Before(self._known, operations, old), new)
 
     def _restated(self, endpoint: Endpoint, documented: bool) -> bool:
         """Whether a document describes any endpoint decides about those that none describes."""
@@ -204,6 +205,23 @@ class InventoryUpdate:
         }
 
 
+def shared_of(row: Row) -> ApiDescription:
+    """What is stored of a description, which is all but its operations."""
+    return description_from_json(row["shared"])
+
+
+def combined(descriptions: Sequence[ApiDescription]) -> ApiDescription:
+    """The first of them, with the definitions and security schemes of all, without operations."""
+    if not descriptions:
+        return ApiDescription("", "", "")
+    definitions: dict[str, Schema] = {}
+    schemes: dict[str, SecurityScheme] = {}
+    for each in reversed(descriptions):
+        definitions.update(each.definitions)
+        schemes.update(each.security_schemes)
+    return replace(descriptions[0], operations=(), faults=(), definitions=definitions, security_schemes=schemes)
+
+
 def stored_endpoint(row: Row) -> Endpoint:
     return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"])
 
@@ -223,7 +241,8 @@ def _target(base_url: str | None, found: Sequence[Part], descriptions: Sequence[
     """Where the paths of the inventory begin: a document decides where the project does not."""
     for part in found:
         if part.found is not None and part.kind is Kind.DOCUMENT:
-            return target_url(base_url, part.found.description.servers, part.found.where)
+            servers = part.found.description.servers
+            return target_url(base_url, servers, part.found.where) or next(iter(servers), None)
     for row in descriptions:
         if row["slot"] == "openapi":
             return target_url(base_url, row["shared"]["servers"], row["location"])

@@ -8,29 +8,36 @@ from backend.app.engine.spec.servers import target_url
 from backend.app.modules.endpoints.discovery import Kind, NothingDiscovered, Strategy, Subject, Tools, strategies
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.inventory import Part
-from backend.app.modules.endpoints.reconcile import ANY_METHOD, Endpoint, Reconciliation
-
-_ORDER = tuple(Kind)
+from backend.app.modules.endpoints.reconcile import ANY_METHOD, Endpoint, Reconciliation, by_trust
 
 
 async def look(
     subject: Subject,
     tools: Tools,
     wanted: Sequence[str] = (),
-    endpoints: Sequence[Endpoint] = (),
+    *,
     handed: Subject | None = None,
+    endpoints: Sequence[Endpoint] = (),
+    told: Sequence[Part] = (),
+    strict: bool = False,
 ) -> list[Part]:
     """`wanted` are names of strategies, empty for all that apply: to `handed` where something was handed in, else to
-    the whole subject. `endpoints` is what is known before. What a strategy could not find is a part too."""
+    the whole subject. Live answers are asked for what `endpoints` (known before) and `told` (of looks before) name.
+
+    What a strategy could not find is a part too; with `strict` its `SpecError`, `CaptureError` or `NothingDiscovered`
+    is raised.
+    """
     chosen = [(name, strategies.get(name)) for name in wanted] or list(strategies.items())
-    chosen.sort(key=lambda item: (_ORDER.index(item[1].kind), item[1].last))
+    chosen.sort(key=lambda item: (by_trust(item[1].kind), item[1].last))
     parts: list[Part] = []
     for name, strategy in chosen:
         if strategy.kind is Kind.LIVE:
-            subject = _informed(subject, parts, endpoints)
+            subject = informed(subject, [*told, *parts], endpoints)
         if wanted or strategy.applies(handed or subject):
-            parts += await _look(name, strategy, subject, tools)
-    return parts
+            parts += await _look(name, strategy, subject, tools, strict=strict)
+    # A look that nobody asked for and that was not needed is not worth telling.
+    needless = set() if wanted else {part.kind for part in parts if part.found}
+    return [part for part in parts if part.found or part.kind not in needless]
 
 
 def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
@@ -43,18 +50,20 @@ def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
     return error["code"], error["message"], error["where"]
 
 
-async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools) -> list[Part]:
+async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools, *, strict: bool) -> list[Part]:
     async def progress(done: int, total: int, note: str = "") -> None:
         await tools.progress(done, total, f"{name}: {note}" if note else name)
 
     try:
         found = await strategy.look(subject, replace(tools, progress=progress))
     except (SpecError, CaptureError, NothingDiscovered) as error:
+        if strict:
+            raise
         return [Part(name, strategy.kind, error={"code": error.code, "message": error.message, "where": error.where})]
     return [Part(name, strategy.kind, each) for each in found]
 
 
-def _informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoint]) -> Subject:
+def informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoint] = ()) -> Subject:
     """With what is known by now: where the API is, and what it is said to offer."""
     documents = (part.found for part in parts if part.found is not None and part.kind is Kind.DOCUMENT)
     document = next(documents, None)

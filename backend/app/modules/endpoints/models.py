@@ -59,7 +59,7 @@ class DiscoveryRecord(Identified, WorkspaceOwned, Base):
     changed: Mapped[int] = mapped_column(Integer, default=0)
     gone: Mapped[int] = mapped_column(Integer, default=0)
     unchanged: Mapped[int] = mapped_column(Integer, default=0)
-    drift: Mapped[list[dict[str, str]]] = mapped_column(JsonText, default=list)
+    drift: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)
     """What clients can notice, in the form of `DriftChange`."""
     breaking: Mapped[int] = mapped_column(Integer, default=0)
     risky: Mapped[int] = mapped_column(Integer, default=0)

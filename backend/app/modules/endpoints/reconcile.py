@@ -87,8 +87,9 @@ class Endpoint:
 
     @property
     def requires_auth(self) -> bool | None:
-        """None: no source can tell."""
-        return next((it for claim in self.vouching if (it := claim.evidence.requires_auth) is not None), None)
+        """Whether any source says so; None: no source can tell."""
+        said = {claim.evidence.requires_auth for claim in self.vouching}
+        return True if True in said else False if False in said else None
 
     @property
     def alive(self) -> bool | None:
@@ -162,11 +163,13 @@ class Reconciliation:
         for placed in for_any_method:
             shape = _shape(placed.operation.path), placed.from_root
             others = [
-                it for it in self._by_shape.get(shape, ()) if it.method != ANY_METHOD and (it.claims or it.id in said)
+                it
+                for it in self._by_shape.get(shape, ())
+                if it.method != ANY_METHOD and (it.id in said or it.claims.keys() - {slot})
             ]
-            for endpoint in others or [self._endpoint(placed, kind, said)]:
-                if endpoint is not None:
-                    _say(said, endpoint, placed.named(endpoint), found, kind, slot)
+            fresh = None if others else self._endpoint(placed, kind, said)
+            for endpoint in [*others, *([fresh] if fresh else [])]:
+                _say(said, endpoint, placed.named(endpoint), found, kind, slot)
         if kind in COMPLETE:
             self._forget(slot, said)
             self.complete.add(slot)
@@ -209,7 +212,8 @@ class Reconciliation:
                     replace(
                         evidence,
                         places=evidence.places or (f"#{operation.pointer}",),
-                        requires_auth=operation.requires_auth,
+                        # A document that knows no credentials at all does not show that none are needed.
+                        requires_auth=operation.requires_auth if found.description.security_schemes else None,
                     ),
                 )
                 continue
@@ -347,9 +351,14 @@ def _vouches(kind: Kind, evidence: Evidence) -> bool:
     return evidence.alive is True or (kind is not Kind.LIVE and evidence.alive is None)
 
 
+def by_trust(kind: Kind) -> int:
+    """The more trusted, the smaller."""
+    return _KINDS.index(kind)
+
+
 def _trust(claim: Claim) -> tuple[int, bool, str]:
     """The order of belief: by kind, whole paths first."""
-    return _KINDS.index(claim.kind), bool(claim.evidence.unresolved), claim.slot
+    return by_trust(claim.kind), bool(claim.evidence.unresolved), claim.slot
 
 
 def _shape(path: str) -> str:

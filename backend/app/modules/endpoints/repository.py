@@ -165,10 +165,10 @@ class DiscoveryRepository:
         project_id: str | None = (await self._session.execute(statement)).scalar_one_or_none()
         return project_id
 
-    async def drift(self, discovery_id: str) -> list[dict[str, str]] | None:
+    async def drift(self, discovery_id: str) -> list[dict[str, Any]] | None:
         """None: there is no such discovery."""
         query = select(_discoveries.c.drift).where(self._mine, _discoveries.c.id == discovery_id)
-        drift: list[dict[str, str]] | None = await self._session.scalar(query)
+        drift: list[dict[str, Any]] | None = await self._session.scalar(query)
         return drift
 
     async def delete_of_project(self, project_id: str) -> None:
@@ -227,6 +227,24 @@ class EndpointRepository:
             query = query.where(_sources.c.endpoint_id == endpoint_id)
         return (await self._session.execute(query)).mappings().all()
 
+    async def sources(self, project_id: str) -> Sequence[Row]:
+        """Each with the number of endpoints that it speaks of."""
+        query = (
+            select(
+                _sources.c.slot,
+                _sources.c.kind,
+                func.max(_sources.c.source).label("source"),
+                func.max(_sources.c.location).label("location"),
+                func.count().label("endpoints"),
+                func.min(_sources.c.first_seen_at).label("first_seen_at"),
+                func.max(_sources.c.last_seen_at).label("last_seen_at"),
+            )
+            .where(self._my_sources, _sources.c.project_id == project_id)
+            .group_by(_sources.c.slot, _sources.c.kind)
+            .order_by(_sources.c.slot)
+        )
+        return (await self._session.execute(query)).mappings().all()
+
     async def claimed_operations(self, endpoint_ids: Iterable[str]) -> Sequence[Row]:
         """How each source describes the endpoints; where it says null, as the endpoint itself is."""
         query = select(_sources.c.endpoint_id, _sources.c.slot, _sources.c.operation).where(self._my_sources)
@@ -267,6 +285,13 @@ class EndpointRepository:
         for batch in _batches(list(ids)):
             rows += (await self._session.execute(query.where(_endpoints.c.id.in_(batch)))).mappings().all()
         return rows
+
+    async def whole(self, project_id: str) -> Sequence[Row]:
+        """Every endpoint that some source vouches for, with its operation, in the order of paths."""
+        query = _ENDPOINTS.add_columns(_endpoints.c.operation).where(
+            self._mine, _endpoints.c.project_id == project_id, _endpoints.c.state != EndpointState.GONE
+        )
+        return (await self._session.execute(query.order_by(_endpoints.c.path, _endpoints.c.method))).mappings().all()
 
     async def any_scanned(self, project_id: str) -> bool:
         query = select(_endpoints.c.id).where(self._mine, _endpoints.c.project_id == project_id, *_SCANNED)

@@ -2,16 +2,20 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
 
 from backend.app.core.etag import entity_tag, if_match
 from backend.app.core.ids import Ulid
 from backend.app.core.pagination import PageRequest, page_request
 from backend.app.core.permissions import Permission
-from backend.app.core.responses import Envelope, envelope, listed
+from backend.app.core.responses import DefaultResponse, Envelope, envelope, listed
+from backend.app.core.schema import Line
 from backend.app.core.views import access_control, view
 from backend.app.modules.endpoints.dependencies import discovery_service, endpoint_filter, endpoint_service
+from backend.app.modules.endpoints.exporting import ExportFormat
 from backend.app.modules.endpoints.graph.router import router as graph_router
+from backend.app.modules.endpoints.models import MAX_SLOT
 from backend.app.modules.endpoints.repository import EndpointFilter
 from backend.app.modules.endpoints.schemas import (
     DiscoveryCreate,
@@ -20,6 +24,7 @@ from backend.app.modules.endpoints.schemas import (
     EndpointRead,
     EndpointSummary,
     EndpointUpdate,
+    SourceRead,
 )
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
 
@@ -68,6 +73,35 @@ class EndpointViews:
     ) -> Envelope[list[EndpointSummary]]:
         """The inventory of a project, in the order of discovery."""
         return listed(await self.endpoints.page(project_id, wanted, page))
+
+    @router.get(
+        "/projects/{project_id}/endpoints/export",
+        response_class=Response,
+        responses={200: {"content": {each.media_type.partition(";")[0]: {} for each in ExportFormat}}},
+    )
+    @access_control(Permission.ENDPOINTS_READ)
+    async def export_inventory(
+        self, project_id: Ulid, wanted: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.OPENAPI
+    ) -> Response:
+        """The inventory as a file: an OpenAPI 3.1 document made of all sources, CSV, or JSON."""
+        content = await self.endpoints.export(project_id, wanted)
+        disposition = {"Content-Disposition": f'attachment; filename="{wanted.file_name}"'}
+        return Response(content, media_type=wanted.media_type, headers=disposition)
+
+    @router.get("/projects/{project_id}/endpoints/sources")
+    @access_control(Permission.ENDPOINTS_READ)
+    async def list_sources(self, project_id: Ulid) -> Envelope[list[SourceRead]]:
+        """The sources of a project's inventory."""
+        return envelope(await self.discoveries.sources(project_id))
+
+    @router.delete("/projects/{project_id}/endpoints/sources")
+    @access_control(Permission.ENDPOINTS_WRITE)
+    async def forget_source(
+        self, project_id: Ulid, slot: Annotated[Line, Query(min_length=1, max_length=MAX_SLOT)]
+    ) -> Envelope[DefaultResponse]:
+        """Takes a source away with all that it said; endpoints that nobody else vouches for are gone."""
+        await self.discoveries.forget_source(project_id, slot)
+        return envelope(DefaultResponse())
 
     @router.get("/projects/{project_id}/endpoints/{endpoint_id}")
     @access_control(Permission.ENDPOINTS_READ)

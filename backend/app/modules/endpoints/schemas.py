@@ -83,6 +83,10 @@ class DiscoveryPart(BaseSchema):
     """The URL, the file or the repository."""
     operations: int
     """How many operations it named."""
+    webhooks: list[str]
+    """What the API sends of itself, by method and name: `POST newPet`."""
+    callbacks: list[str]
+    """What the API sends to an address that a request gave, by method and expression."""
     report: list[DiscoveryFault]
     """What is wrong in it and did not keep it from being read, and what was left out."""
     error: DiscoveryError | None
@@ -95,15 +99,15 @@ class DriftChange(BaseSchema):
     severity: str
     """`breaking`, `risky` or `safe`."""
     rule: str
-    """The rule that found it."""
-    endpoint_id: Ulid
-    """The endpoint that it is about."""
-    method: str
-    """Its method."""
-    path: str
-    """Its path."""
+    """The rule that found it, as docs/reference/diff-rules.md lists them."""
+    endpoint_id: Ulid | None
+    """The endpoint that it is about; null: the API as a whole."""
+    operation: str
+    """Its method and path; empty: the API as a whole."""
+    others: list[str]
+    """Further operations that have it too, because they share a schema."""
     where: str
-    """The place within the operation: `query.limit`, `response.200`; empty: the operation itself."""
+    """The place within the operation: `request.query.limit`; empty: the operation itself."""
     message: str
     """What differs."""
 
@@ -221,6 +225,25 @@ class EndpointSource(BaseSchema):
     """When the source said so first."""
     last_seen_at: datetime
     """When the source said so last."""
+
+
+class SourceRead(BaseSchema):
+    """A source of the inventory."""
+
+    slot: str
+    """Which source it is: the strategy, with a name where it has several."""
+    kind: Kind
+    """What such a source knows."""
+    source: str
+    """What it was read from: `openapi-3.1`, `fastapi`, `capture-har`, `probe`."""
+    location: str
+    """The URL, the file or the repository."""
+    endpoints: int
+    """How many endpoints it speaks of."""
+    first_seen_at: datetime
+    """When it said something first."""
+    last_seen_at: datetime
+    """When it said something last."""
 
 
 class EndpointRead(EndpointSummary):

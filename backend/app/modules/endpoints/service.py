@@ -1,5 +1,6 @@
 """The rules of discovery: one at a time for a project; the inventory follows the latest description that was read."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -8,21 +9,23 @@ from typing import Any
 import orjson
 
 from backend.app.core.context import ServiceContext
+from backend.app.core.errors import NotFound
 from backend.app.core.etag import entity_tag, require_match
 from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
 from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.core.registry import UnknownPluginError
 from backend.app.engine.generate.requests import is_json
-from backend.app.engine.spec.codec import description_from_json, operation_from_json, reachable_definitions
-from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation, Schema
+from backend.app.engine.spec.codec import operation_from_json, reachable_definitions
+from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation
 from backend.app.engine.spec.servers import resolve_base_url
-from backend.app.modules.endpoints.changes import Changes, drift_of, report_of, severities, storable
+from backend.app.modules.endpoints.changes import Changes, report_of, storable
 from backend.app.modules.endpoints.discovery import Subject, strategies
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
     DiscoveryNotFound,
     EndpointNotFound,
+    SourceNotFound,
     UnknownStrategy,
 )
 from backend.app.modules.endpoints.events import (
@@ -37,7 +40,8 @@ from backend.app.modules.endpoints.events import (
     EndpointEdited,
     EndpointVanished,
 )
-from backend.app.modules.endpoints.inventory import InventoryUpdate, Part, stored_endpoint
+from backend.app.modules.endpoints.exporting import ExportFormat, exported
+from backend.app.modules.endpoints.inventory import InventoryUpdate, Part, combined, shared_of, stored_endpoint
 from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
 from backend.app.modules.endpoints.reconcile import Endpoint, evidence_from_json
 from backend.app.modules.endpoints.repository import (
@@ -53,7 +57,10 @@ from backend.app.modules.endpoints.schemas import (
     EndpointSource,
     EndpointSummary,
     EndpointUpdate,
+    SourceRead,
 )
+from backend.app.modules.endpoints.uploads.service import UploadService
+from backend.app.modules.projects.git.service import GitService, SourceOrder
 from backend.app.modules.projects.schemas import TargetAuth
 from backend.app.modules.projects.service import ProjectService
 
@@ -61,6 +68,8 @@ MAX_EVENTS = 200
 """Of one kind in one discovery; beyond it one event summarises."""
 MAX_FAULTS = 200
 """Kept in the report of one source."""
+SOURCE = "source"
+"""The strategy that reads git sources."""
 MAX_DRIFT = 2_000
 """Changes that are kept of a discovery."""
 _TRUSTED = {"openapi": 0, "graphql": 1}
@@ -77,8 +86,12 @@ class DiscoveryOrder:
     strategies: tuple[str, ...]
     """Empty: all that apply."""
     subject: Subject
-    handed: Subject | None
-    """What came with the request: then only strategies that read it look, unless others are named."""
+    handed: bool
+    """Something came with the request: then only strategies that read it look, unless others are named."""
+    spec_url: str | None
+    """What came with the request."""
+    uploads: Sequence[str]
+    git_sources: Sequence[SourceOrder]
     base_url: str
     """Where the target is as far as the project says, empty when it does not: a login step may be below it."""
     auth: TargetAuth
@@ -113,13 +126,18 @@ class DiscoveryService:
         self._endpoints = EndpointRepository(context.session, context.workspace_id)
 
     async def start(self, project_id: str, wanted: DiscoveryCreate) -> DiscoveryRead:
-        """Raises `ProjectNotFound`, `DiscoveryAlreadyRunning`, `UnknownStrategy`."""
+        """Raises `ProjectNotFound`, `DiscoveryAlreadyRunning`, `UnknownStrategy`, `UploadNotFound`,
+        `GitSourceNotFound`."""
         await self._projects.get_active(project_id)
         for name in wanted.strategies or ():
             try:
                 strategies.get(name)
             except UnknownPluginError as error:
                 raise UnknownStrategy(str(error)) from None
+        for upload_id in wanted.uploads:
+            await UploadService(self._context).get(project_id, upload_id)
+        for source_id in wanted.git_sources or ():
+            await GitService(self._context).get(project_id, source_id)
         discovery_id = new_ulid()
         event = await self._context.hub.publish(
             DiscoveryRequested(discovery_id=discovery_id, project_id=project_id), self._context
@@ -173,16 +191,49 @@ class DiscoveryService:
             spec_url=row["spec_url"] or project.spec_url,
             document=None if document is None else document.encode(),
         )
-        handed = Subject("", row["spec_url"], subject.document)
+        named = row["git_sources"]
+        handed = bool(row["spec_url"] or document or row["uploads"] or named)
+        wants_code = SOURCE in row["strategies"] if row["strategies"] else not handed
+        try:
+            git_sources = (
+                await GitService(self._context).checkout_orders(project.id, named) if named or wants_code else []
+            )
+        except NotFound as error:
+            await self.fail(discovery_id, error.code, "A git source was deleted meanwhile")
+            return None
         return DiscoveryOrder(
             project.id,
             tuple(row["strategies"]),
             subject,
-            handed if handed != Subject("") else None,
+            handed,
+            row["spec_url"],
+            row["uploads"],
+            git_sources,
             resolve_base_url((), project.spec_url, project.base_url) or "",
             await self._projects.credentials(project.id),
             [stored_endpoint(known) for known in await self._endpoints.known(project.id)],
         )
+
+    async def release(self, order: DiscoveryOrder, commits: Mapping[str, str]) -> None:
+        """What was read is not needed any more. `commits`: what was read of git sources, by their ids."""
+        await UploadService(self._context).release(order.project_id, order.uploads)
+        for source_id, commit in commits.items():
+            await GitService(self._context).record_scan(source_id, commit)
+
+    async def sources(self, project_id: str) -> list[SourceRead]:
+        """Raises `ProjectNotFound`."""
+        await self._projects.get(project_id)
+        return [SourceRead.model_validate(dict(row)) for row in await self._endpoints.sources(project_id)]
+
+    async def forget_source(self, project_id: str, slot: str) -> None:
+        """Takes away all that a source said. Raises `ProjectNotFound`, `SourceNotFound`."""
+        project = await self._projects.lock(project_id)
+        if slot not in {row["slot"] for row in await self._endpoints.sources(project_id)}:
+            raise SourceNotFound
+        update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, (), [slot])
+        await update.store(self._context.clock())
+        await self._projects.record_statistics(project_id, endpoints=update.changes.kept)
+        await self._tell(None, project_id, update.changes)
 
     async def complete(self, discovery_id: str, parts: Sequence[Part]) -> None:
         """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
@@ -198,16 +249,15 @@ class DiscoveryService:
             else part
             for part in parts
         ]
-        project = await self._projects.get(project_id)
+        project = await self._projects.lock(project_id)
         update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts)
         changes = update.changes
-        drift = drift_of(changes)
-        counts = {**changes.counts(), **severities(drift)}
+        counts = changes.counts()
         if not await self._end(
             discovery_id,
             DiscoveryStatus.COMPLETED,
             parts=[_part(part, update.reconciliation.faults.get(part.slot, ())) for part in parts],
-            drift=drift[:MAX_DRIFT],
+            drift=changes.drift[:MAX_DRIFT],
             document=None,
             **counts,
         ):
@@ -259,7 +309,7 @@ class DiscoveryService:
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)
 
-    async def _tell(self, discovery_id: str, project_id: str, changes: Changes) -> None:
+    async def _tell(self, discovery_id: str | None, project_id: str, changes: Changes) -> None:
         about = {"discovery_id": discovery_id, "project_id": project_id}
         for change, found in (
             (Change.DISCOVERED, [*changes.added, *changes.returned]),
@@ -299,7 +349,7 @@ class EndpointService:
         row = await self._endpoints.get(project_id, endpoint_id)
         if row is None:
             raise EndpointNotFound
-        _, definitions = await _definitions(self._endpoints, project_id)
+        outline = await self.outline(project_id)
         operation = operation_from_json(row["operation"])
         body = operation.body
         preferred = _preferred(body.content) if body else None
@@ -314,7 +364,7 @@ class EndpointService:
                 response.status: media.schema if (media := _preferred(response.content)) else None
                 for response in operation.responses
             },
-            definitions=reachable_definitions(operation, definitions),
+            definitions=reachable_definitions(operation, outline.description.definitions if outline else {}),
         )
 
     async def update(
@@ -347,13 +397,8 @@ class EndpointService:
 
     async def outline(self, project_id: str) -> Inventory | None:
         """The inventory without its operations: servers, security schemes, definitions; None before a discovery."""
-        rows, definitions = await _definitions(self._endpoints, project_id)
-        if not rows:
-            return None
-        descriptions = [description_from_json({**row["shared"], "definitions": {}}) for row in rows]
-        schemes = {name: scheme for each in reversed(descriptions) for name, scheme in each.security_schemes.items()}
-        shared = replace(descriptions[0], definitions=definitions, security_schemes=schemes)
-        return Inventory(shared, {}, rows[0]["location"])
+        rows = await _descriptions(self._endpoints, project_id)
+        return Inventory(combined([shared_of(row) for row in rows]), {}, rows[0]["location"]) if rows else None
 
     async def inventory(self, project_id: str) -> Inventory | None:
         """What a scan exercises; None when no discovery has completed or nothing is left."""
@@ -371,6 +416,16 @@ class EndpointService:
                 ids[operation.key] = row["id"]
         description = replace(outline.description, operations=tuple(operations.values()))
         return Inventory(description, ids, outline.location)
+
+    async def export(self, project_id: str, wanted: ExportFormat) -> bytes:
+        """Raises `ProjectNotFound`."""
+        project = await self._projects.get(project_id)
+        outline = await self.outline(project_id)
+        shared = outline.description if outline else ApiDescription(project.name, "", "")
+        if project.base_url:
+            shared = replace(shared, servers=(project.base_url, *shared.servers))
+        rows, claims = await self._endpoints.whole(project_id), await self._endpoints.claims(project_id)
+        return await asyncio.to_thread(exported, wanted, shared, rows, claims)
 
     async def has_endpoints(self, project_id: str) -> bool:
         """Whether there is anything to scan."""
@@ -406,6 +461,8 @@ def _part(part: Part, left_out: Sequence[Fault] = ()) -> dict[str, Any]:
             "source": "",
             "location": where,
             "operations": 0,
+            "webhooks": [],
+            "callbacks": [],
             "report": [],
             "error": error,
         }
@@ -415,6 +472,8 @@ def _part(part: Part, left_out: Sequence[Fault] = ()) -> dict[str, Any]:
         "source": found.source,
         "location": found.where,
         "operations": len(found.description.operations),
+        "webhooks": [each.key for each in found.description.webhooks[:MAX_FAULTS]],
+        "callbacks": [each.key for each in found.description.callbacks[:MAX_FAULTS]],
         "report": report_of(faults, MAX_FAULTS),
         "error": None,
     }
@@ -426,7 +485,6 @@ def _source(claim: Row) -> EndpointSource:
     return EndpointSource(**kept, **{**asdict(evidence), "places": list(evidence.places)})
 
 
-async def _definitions(endpoints: EndpointRepository, project_id: str) -> tuple[list[Row], dict[str, Schema]]:
-    """The descriptions of a project's sources, the most trusted first, and all their definitions."""
-    rows = sorted(await endpoints.descriptions(project_id), key=lambda row: _TRUSTED.get(row["slot"], len(_TRUSTED)))
-    return rows, {name: it for row in reversed(rows) for name, it in row["shared"]["definitions"].items()}
+async def _descriptions(endpoints: EndpointRepository, project_id: str) -> list[Row]:
+    """What each source of a project says of the API as a whole, the most trusted first."""
+    return sorted(await endpoints.descriptions(project_id), key=lambda row: _TRUSTED.get(row["slot"], len(_TRUSTED)))

@@ -82,6 +82,10 @@ class ProjectService:
             raise ProjectNotFound
         return ProjectRead.model_validate(row)
 
+    async def lock(self, project_id: str) -> ProjectRead:
+        """Nobody else locks, edits or deletes it until the end of the transaction. Raises `ProjectNotFound`."""
+        return await self._locked(project_id, None)
+
     async def get_active(self, project_id: str) -> ProjectRead:
         """For what starts something, which then cannot outlive the project. Raises `ProjectNotFound`,
         `ArchivedProject`."""

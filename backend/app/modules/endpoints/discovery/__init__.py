@@ -78,6 +78,8 @@ class Material:
 
     name: str
     path: Path
+    slot: str = ""
+    """Which source of the project it is, where its name may change; empty: its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Subject:
     captures: Sequence[Material] = ()
     trees: Sequence[Material] = ()
     known: Sequence[Operation] = ()
-    """What the inventory holds and other strategies have just found, with paths below `base_url`."""
+    """What the inventory holds and strategies of other kinds have just found, with paths below `base_url`; only live
+    strategies are told."""
 
 
 class Fetch(Protocol):
@@ -127,7 +130,7 @@ class Strategy:
     """Whether it is tried when no strategy is named."""
     description: str
     last: bool = False
-    """It looks after the others, because it starts from what they found (`Subject.known`)."""
+    """It looks after the others of its kind."""
 
 
 strategies: Registry[Strategy] = Registry("discovery", "backend.app.modules.endpoints.discovery")

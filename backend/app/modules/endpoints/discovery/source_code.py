@@ -7,7 +7,7 @@ from backend.app.engine.spec.model import ApiDescription, Fault, Operation, Secu
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind, Subject, Tools, strategy
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceReport
 
-_GUARD = SecurityScheme("code", SecurityKind.OTHER)
+_GUARD = SecurityScheme("code", SecurityKind.OTHER, scheme="unknown")
 """Stands for whatever the code asks for."""
 
 
@@ -17,11 +17,11 @@ async def source(subject: Subject, tools: Tools) -> list[Discovered]:
     found = []
     for tree in subject.trees:
         report = await tools.read_source(tree.path)
-        found.append(describe(report, tree.name))
+        found.append(describe(report, tree.name, tree.slot))
     return found
 
 
-def describe(report: SourceReport, name: str) -> Discovered:
+def describe(report: SourceReport, name: str, slot: str = "") -> Discovered:
     """`name` is the repository's or the folder's."""
     operations: dict[str, Operation] = {}
     evidence: dict[str, Evidence] = {}
@@ -51,7 +51,7 @@ def describe(report: SourceReport, name: str) -> Discovered:
         source="+".join(report.frameworks) or "source",
         where=name,
         evidence=evidence,
-        slot=name,
+        slot=slot or name,
     )
 
 
@@ -72,3 +72,6 @@ def _operation(route: Route, place: str) -> Operation:
 def _faults(report: SourceReport) -> Iterable[Fault]:
     for fault in report.faults:
         yield Fault(f"{fault.file}:{fault.line}" if fault.line else fault.file, fault.message)
+    if report.left_out:
+        counts = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items())
+        yield Fault("", f"files left out: {counts}")
