@@ -26,13 +26,14 @@ MODULE_FILES = {
     "schemas.py",
     "service.py",
 }
-PARTS = {"auth/administration", "auth/recovery", "auth/sso", "auth/workspaces", "endpoints/graph"}
+PARTS = {"auth/administration", "auth/recovery", "auth/sso", "auth/workspaces", "endpoints/graph", "projects/git"}
 """Of a module with several doors: each has the same files again."""
 FAMILIES = {"channels", "detectors", "discovery", "generators", "healers", "readers", "recipes"}
 BESIDES = {
     "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
     "auth/sso/providers",  # what GitHub and OpenID Connect ask for, one file each, over a `Send` that is handed in
     "endpoints/changes.py",  # what two descriptions differ by: pure
+    "projects/git/providers",  # how GitHub, GitLab and Bitbucket deliver and are asked, over a `Send` that is handed in
     "endpoints/graph/derive.py",  # what follows from an inventory: pure
     "endpoints/graph/paths.py",  # ways through a graph: pure
     "endpoints/graph/producers.py",  # which operation gives what another one asks for: pure

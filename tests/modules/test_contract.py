@@ -38,6 +38,8 @@ from backend.app.modules.labs.recipes import Lab, recipes
 from tests.support import oidc_provider
 from tests.support.accounts import PASSWORD, person
 from tests.support.contract import QUIET, OurApi, ask
+from tests.support.fake_git_hosts import FakeApis, sign
+from tests.support.git_host import GitHost
 from tests.support.mail import dropped, token_in
 from tests.support.paging import next_page
 from tests.support.payloads import bad_values, load, with_value
@@ -216,7 +218,7 @@ def beyond_schemas(problem: dict[str, Any]) -> bool:
     """Of a host in a URL the document says which characters it has, and not that `http://7` is no IPv4 address."""
     if problem["code"] in NOT_IN_A_SCHEMA:
         return True
-    return re.search(r"_url: .*(host|port|IPv[46] address)", problem["detail"]) is not None
+    return re.search(r"url: .*(host|port|IPv[46] address)", problem["detail"]) is not None
 
 
 def test_our_document_explains_every_field_and_route(settings: Settings) -> None:
@@ -344,7 +346,7 @@ async def test_one_credential_is_believed_and_never_a_mix(api: OurApi) -> None:
             assert (await nobody.get("/auth/me", headers={"Authorization": value})).status_code == 401, value
 
 
-async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None:
+async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: GitHost) -> None:
     client = await api.sign_up()
     ids = await api.furnish(client, *lab)
     project, finding = f"/projects/{ids['project_id']}", f"/findings/{ids['finding_id']}"
@@ -383,6 +385,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None
         "endpoints": "endpoint_id",
         "entities": "entity_id",
         "findings": "finding_id",
+        "git-sources": "git_source_id",
         "jobs": "job_id",
         "relationships": "relationship_id",
         "scans": "scan_id",
@@ -392,6 +395,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent) -> None
     assert {"check", "detector", "discovery", "recipe", "report"} == set(families)
     assert all(plugin["name"] and plugin["description"] for plugins in families.values() for plugin in plugins)
 
+    await keep_code(client, project, host)
     await share_workspace(api, client)
     page = await client.get("/events?limit=1")
     assert (await client.get(next_page(page))).status_code == 200
@@ -449,6 +453,31 @@ async def manage_account(api: OurApi, nobody: httpx2.AsyncClient) -> None:
         await ask(client, "POST", "/auth/change-password", change)
         await ask(client, "POST", "/auth/logout")
         await ask(client, "GET", "/auth/me", status=401)
+
+
+async def keep_code(client: httpx2.AsyncClient, project: str, host: GitHost) -> None:
+    repository = host.repository("ada/shop.git")
+    commit = repository.files({"app.py": b""})
+    apis = FakeApis(("Authorization", "Bearer token"), "ada/shop")
+    host.answer = apis.answer
+    wanted = {"name": "Shop", "url": repository.url, "provider": "github", "credential": {"secret": "token"}}
+    source = await ask(client, "POST", f"{project}/git-sources", wanted, status=201)
+    await ask(client, "POST", f"{project}/git-sources", wanted, status=409)
+    await ask(client, "POST", f"{project}/git-sources", {**wanted, "branch": "none"}, status=422)
+    path = f"{project}/git-sources/{source['id']}"
+    await ask(client, "PATCH", path, {"subfolder": "api"})
+    await ask(client, "POST", f"{path}/webhook")
+    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
+    for event, status in (("push", 202), ("ping", 200), ("star", 204)):
+        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "1", **JSON}
+        headers["X-Hub-Signature-256"] = sign(source["webhook_secret"], body)
+        answer = await client.post(f"/git/webhooks/{source['id']}", content=body, headers=headers)
+        assert answer.status_code == status
+        answer = await client.post(f"/git/webhooks/{source['id']}", content=body + b" ", headers=headers)
+        assert answer.status_code == 401
+    await ask(client, "POST", f"{path}/webhook-secret")
+    await ask(client, "DELETE", f"{path}/webhook")
+    await ask(client, "DELETE", path)
 
 
 async def share_workspace(api: OurApi, owner: httpx2.AsyncClient) -> None:

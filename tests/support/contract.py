@@ -102,6 +102,9 @@ class OurApi:
         await self.drain()
         key = await ask(client, "POST", "/user/api-keys", {"name": "key"}, status=201)
         ids = {"project_id": project, "discovery_id": found["id"], "scan_id": scan["id"], "key_id": key["id"]}
+        git = {"name": "Code", "url": "https://git.example/shop.git", "branch": "main"}
+        path = f"/projects/{project}/git-sources?validate=false"
+        ids["git_source_id"] = (await ask(client, "POST", path, git, status=201))["id"]
         for name, path in {
             "endpoint_id": f"/projects/{project}/endpoints",
             "finding_id": f"/projects/{project}/findings",

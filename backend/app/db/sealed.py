@@ -27,6 +27,8 @@ class SealedColumn:
 
 
 SEALED: Final = (
+    SealedColumn("git_sources", "credential_sealed", "id", "git_sources/{}/credential"),
+    SealedColumn("git_sources", "webhook_sealed", "id", "git_sources/{}/webhook"),
     SealedColumn("projects", "auth_sealed", "id", "projects/{}/auth_config"),
     SealedColumn("sso_attempts", "sealed", "state_hash", "sso_attempts/{}", lasting=False),
 )

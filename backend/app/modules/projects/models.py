@@ -65,3 +65,46 @@ class ProjectStatisticsRecord(WorkspaceOwned, Base):
     last_scan_id: Mapped[str | None] = mapped_column(UlidColumn)
     last_scan_status: Mapped[str | None] = mapped_column(String(20))
     last_scan_finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class GitSourceRecord(Identified, WorkspaceOwned, Timestamped, Base):
+    """A repository that holds code of a project."""
+
+    __tablename__ = "git_sources"
+
+    project_id: Mapped[str] = mapped_column(UlidColumn, ForeignKey("projects.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    name_key: Mapped[str] = mapped_column(String(3 * MAX_NAME))
+    """As that of a project."""
+    url: Mapped[str] = mapped_column(Text)
+    branch: Mapped[str] = mapped_column(Text)
+    subfolder: Mapped[str] = mapped_column(Text)
+    credential_kind: Mapped[str] = mapped_column(String(10))
+    credential_sealed: Mapped[str | None] = mapped_column(Text)
+    provider: Mapped[str | None] = mapped_column(String(20))
+    api_url: Mapped[str | None] = mapped_column(Text)
+    webhook_sealed: Mapped[str] = mapped_column(Text)
+    """What deliveries are signed with, and what they were signed with before."""
+    hook_id: Mapped[str | None] = mapped_column(Text)
+    """Of the webhook, as the provider knows it."""
+    webhook_registered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_commit: Mapped[str | None] = mapped_column(String(64))
+    last_scanned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+    __table_args__ = (
+        UniqueConstraint("project_id", "name_key"),
+        Index("ix_git_sources_project_id_id", "project_id", "id"),
+    )
+
+
+class GitDeliveryRecord(WorkspaceOwned, Base):
+    """A delivery that was taken: known again until it expires."""
+
+    __tablename__ = "git_deliveries"
+
+    source_id: Mapped[str] = mapped_column(
+        UlidColumn, ForeignKey("git_sources.id", ondelete="CASCADE"), primary_key=True
+    )
+    delivery_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

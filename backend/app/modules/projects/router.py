@@ -11,6 +11,8 @@ from backend.app.core.permissions import Permission
 from backend.app.core.responses import DefaultResponse, Envelope, envelope, listed
 from backend.app.core.views import access_control, view
 from backend.app.modules.projects.dependencies import project_filter, project_service
+from backend.app.modules.projects.git.router import delivery_router as git_delivery_router
+from backend.app.modules.projects.git.router import router as git_router
 from backend.app.modules.projects.repository import ProjectFilter
 from backend.app.modules.projects.schemas import ProjectCreate, ProjectRead, ProjectUpdate
 from backend.app.modules.projects.service import ProjectService
@@ -62,3 +64,7 @@ class ProjectViews:
 
 def _answer(project: ProjectRead) -> Envelope[ProjectRead]:
     return envelope(project, etag=entity_tag(project.version))
+
+
+routers = (router, git_router, git_delivery_router)
+"""Of this module and of its parts."""
