@@ -112,12 +112,12 @@ async def refuse(document: bytes, where: str) -> ApiDescription:
     raise SpecError("spec.not_a_spec", "no description")
 
 
-@pytest.mark.parametrize("kind", ["404", "html", "json", "echo", "login"])
+@pytest.mark.parametrize(("kind", "every"), [("404", 1), ("login", 7), ("html", 3), ("json", 7), ("echo", 7)])
 @pytest.mark.parametrize(
     "base", ["http://api.test", "http://api.test/api", "http://api.test/v1", "http://api.test/api/v1"]
 )
-async def test_each_known_place_below_each_base_is_found_within_80_requests(base: str, kind: str) -> None:
-    for place in PLACES:
+async def test_each_known_place_below_each_base_is_found_within_80_requests(base: str, kind: str, every: int) -> None:
+    for place in PLACES[::-every]:
         url = f"{base}{place}" if place[0] == "?" and base != "http://api.test" else f"{base}/{place}"
         web = Web((url, 200, GOOD), otherwise=anything(kind))
         (found,) = await strategies.get("openapi").look(Subject(base), tools_of(web, refuse))

@@ -16,7 +16,7 @@ from backend.app.modules.endpoints.discovery.live.confirm import ACTS
 from backend.app.modules.endpoints.discovery.live.findings import Findings
 from backend.app.modules.endpoints.discovery.live.links import Form, Links, is_same_origin, links_of
 from backend.app.modules.endpoints.discovery.live.robots import ALL_ALLOWED, NONE_ALLOWED, Robots, robots_of
-from backend.app.modules.endpoints.discovery.live.scripts import Call, calls_in
+from backend.app.modules.endpoints.discovery.live.scripts import CLIENT_BASE, Call, calls_in
 
 LIMITS: Final = Limits(requests=400)
 MAX_DEPTH: Final = 6
@@ -41,6 +41,7 @@ async def crawl(subject: Subject, tools: Tools) -> tuple[Discovered]:
     robots, note = await _robots(base_url, tools)
     crawler = _Crawler(base_url, asker, robots)
     await crawler.run()
+    asker.require_an_answer()
     return (crawler.findings.discovered("crawl", (asker.stopped, note, crawler.left_alone)),)
 
 
@@ -175,7 +176,7 @@ class _Crawler:
                 continue
             if not own.hint:
                 self._calls.setdefault((own.method, own.path), (own, where))
-            if own.method == "GET" and "{" not in own.path and not own.unresolved:
+            if own.method == "GET" and "{" not in own.path and own.unresolved in ("", CLIENT_BASE):
                 self._want(urljoin(self._base_url, own.path), depth)
 
     def _own(self, call: Call) -> Call | None:
@@ -189,6 +190,8 @@ class _Crawler:
     def _tell_call(self, call: Call, where: str) -> None:
         """What was asked for has answered for itself; the rest is told as the script says it."""
         place = f"{call.method} in {where}"
+        if call.unresolved and all(each.startswith("{") for each in call.path.split("/")[1:]):
+            return  # nothing of its path is known
         if call.unresolved:
             parameters = tuple(
                 Parameter(name, ParameterLocation.PATH, required=True, schema={"type": "string"}, style="simple")

@@ -87,7 +87,9 @@ class _Search:
             if number % 10 == 0:
                 await self._tools.progress(number, len(places), "looking for a description")
             exchange = await self._ask(url)
-            if exchange is None or (self._anything.known and self._anything.resemble(sample_of(exchange))):
+            if exchange is None or exchange.answer is None or exchange.answer.status != 200:
+                continue
+            if self._anything.known and self._anything.resemble(sample_of(exchange)):
                 continue
             if (found := await self._look(exchange)) is not None:
                 return found

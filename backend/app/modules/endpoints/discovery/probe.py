@@ -41,6 +41,7 @@ async def probe(subject: Subject, tools: Tools) -> tuple[Discovered]:
             findings.tell(_bare(operation), evidence)
     prober = _Prober(base_url, asker, calibration, findings, {operation.path for operation in subject.known})
     await prober.run()
+    asker.require_an_answer()
     return (findings.discovered("probe", (asker.stopped, summary_of(confirmed) if confirmed else "")),)
 
 

@@ -44,6 +44,7 @@ class Asker:
         self._clock = clock
         self._until = clock() + limits.seconds
         self._bytes = 0
+        self._silence: Exchange | None = None
         self._silences = 0
         self._throttled = 0
 
@@ -68,6 +69,12 @@ class Asker:
         self._judge(exchange)
         return exchange
 
+    def require_an_answer(self) -> None:
+        """Raises `NothingDiscovered` when none came to anything."""
+        if self._silence is not None and not self.answered:
+            exchange = self._silence
+            raise NothingDiscovered(f"discovery.{exchange.outcome}", exchange.error, exchange.request.url)
+
     async def each(self, items: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
         """A few at a time, in their order. What one raises ends all."""
         pending = iter(items)
@@ -90,8 +97,9 @@ class Asker:
         silent = answer is None or answer.status in (502, 503, 504)
         self._silences = self._silences + 1 if silent else 0
         if answer is None:
-            if exchange.outcome in UNREACHABLE and not self.answered:
-                raise NothingDiscovered(f"discovery.{exchange.outcome}", exchange.error, exchange.request.url)
+            self._silence = exchange
+            if exchange.outcome in UNREACHABLE:
+                self.require_an_answer()
         else:
             self.answered += 1
             self._bytes += len(answer.body)

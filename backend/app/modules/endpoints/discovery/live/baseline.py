@@ -23,6 +23,7 @@ ABSENT: Final = frozenset({404, 405, 410, 501})
 WALLS: Final = frozenset({401, 403, 407, 429, 500, 502, 503, 504})
 """Statuses that, answered to anything, say nothing of what is behind them."""
 _LONGEST_COMPARED: Final = 64 << 10
+_SHORTEST_ECHO: Final = 4
 _ALIKE: Final = 0.9
 _WORD: Final = re.compile(r"\w+")
 _HAS_DIGIT: Final = re.compile(r"\d")
@@ -80,21 +81,25 @@ def sample_of(exchange: Exchange) -> Sample | None:
     answer = exchange.answer
     if answer is None:
         return None
-    echo = _echo(exchange.request.url)
+    url = exchange.request.url
+    path = urlsplit(url).path
     target, _, query = (answer.header("location") or "").partition("?")
     location = "?".join([target, *sorted(each.partition("=")[0] for each in query.split("&") if each)])
     text = answer.body[:_LONGEST_COMPARED].decode(errors="replace")
-    words = Counter(word for word in _WORD.findall(echo.sub(" ", text).lower()) if not _HAS_DIGIT.search(word))
+    for each in _echoes(url):
+        text = text.replace(each, " ")
+    asked = frozenset(_WORD.findall(unquote(url)))
+    words = Counter(each.lower() for each in _WORD.findall(text) if each not in asked and not _HAS_DIGIT.search(each))
     names = frozenset(name.lower() for name, _ in answer.headers)
     return Sample(
         answer.status,
         (answer.header("content-type") or "").partition(";")[0].strip().lower(),
         location,
-        location.replace(urlsplit(exchange.request.url).path.rstrip("/") or "/", "{path}"),
+        location.replace(path.rstrip("/") or "/", "{path}"),
         allowed_methods(exchange),
         frozenset(name for name in names if not _VOLATILE_HEADERS.fullmatch(name)),
         words,
-        frozenset(_WORD.findall(unquote(exchange.request.url).lower())),
+        frozenset(each.lower() for each in asked),
     )
 
 
@@ -104,17 +109,15 @@ def allowed_methods(exchange: Exchange) -> frozenset[str]:
     return frozenset(each.strip().upper() for value in values for each in value.split(",") if each.strip())
 
 
-def _echo(url: str) -> re.Pattern[str]:
-    """What of the request an answer may repeat: the URL, its parts, however they are encoded."""
+def _echoes(url: str) -> list[str]:
+    """The request as an answer may repeat it, the longest first."""
     parts = urlsplit(url)
-    path = parts.path or "/"
-    whole = f"{path}?{parts.query}" if parts.query else path
-    texts = {url, parts.netloc, whole, path, path.strip("/"), *(each for each in path.split("/") if len(each) > 2)}
+    whole = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    texts = {url, parts.netloc, whole, parts.path, parts.path.strip("/")}
     texts |= {unquote(each) for each in texts}
     texts |= {escape(each) for each in texts} | {quote(each, safe="") for each in texts}
     texts |= {each.replace("/", "\\/") for each in texts}
-    known = sorted((each for each in texts if len(each) > 1), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)" if known else r"(?!)", re.I)
+    return sorted((each for each in texts if len(each) >= _SHORTEST_ECHO), key=len, reverse=True)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ answer was right about every operation that is known to be there.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,6 +43,8 @@ _FEW: Final = 2
 _NEVER_ROUTED: Final = re.compile(r"Cannot (?:GET|HEAD) /|Route (?:GET|HEAD):/\S* not found|No static resource ", re.I)
 """What Express, Fastify and Spring say when no route fits."""
 _DJANGO: Final = re.compile(r"<p>The requested resource was not found on this server\.</p>|tried these URL patterns")
+_PLAIN: Final = re.compile(r"/(?:[^\s*?#\[\]()^|\\<>{}]|\{[^{}/]*\})*")
+"""A path that can be asked for, and no pattern of a router."""
 _SAYS_ONE_ROUTE: Final = (b'{"detail":"Method Not Allowed"}', b"Method Not Allowed")
 """Starlette: `Allow` has the methods of the first route of the path, and not of those that follow."""
 
@@ -105,13 +107,15 @@ async def confirm(
     """By `Operation.key`. `alive` is None for what cannot be told; what was not asked for is left out."""
     by_path: dict[str, list[Operation]] = {}
     for operation in known:
+        if _PLAIN.fullmatch(operation.path) is None:
+            continue
         by_path.setdefault(operation.path, []).append(operation)
     routes = [_Route(path, group, instance_of(path, group)) for path, group in sorted(by_path.items())]
     inquiry = _Inquiry(base_url.rstrip("/"), asker, calibration)
     await asker.each(routes, inquiry.look)
     court = _Court(routes)
     suspects = [route for route in routes if court.suspects(route)]
-    if any(map(court.needs_slash, suspects)):
+    if court.is_django and suspects:
         await asker.each([r for r in routes if r.answers and r.path.endswith("/") and r.path != "/"][:4], inquiry.slash)
         court.hear_slashes(inquiry.slashes)
     absent: set[str] = set()
@@ -170,7 +174,8 @@ class _Inquiry:
 
     async def is_absent(self, route: _Route, court: "_Court") -> bool:
         """Whether no value of its parameters makes the server know the path."""
-        if court.needs_slash(route):
+        if court.is_django:
+            # Views of Django answer OPTIONS as they answer GET, a missing thing with the 404 of the router.
             if not court.slash_tells or not route.path.endswith("/") or is_templated(route.path):
                 return False
             await self.slash(route)
@@ -186,13 +191,14 @@ class _Inquiry:
 
 
 class _Court:
-    """Which kinds of answers count against an operation on this server."""
+    """Which kinds of answers count against an operation on this server.
+
+    Behind one address may stand several applications. What unknown paths near a route answer tells them apart, and
+    what was right about one application says nothing of the next.
+    """
 
     def __init__(self, routes: Sequence[_Route]) -> None:
-        there = [
-            (route, route.readings["OPTIONS"]) for route in routes if route.answers and "OPTIONS" in route.readings
-        ]
-        self._django = any(
+        self.is_django = any(
             reading.exchange.answer is not None
             and _DJANGO.search(reading.exchange.answer.body[:20_000].decode(errors="replace")) is not None
             for route in routes
@@ -200,38 +206,16 @@ class _Court:
             if reading.status == 404
         )
         self.slash_tells = False
-        self._options_tell = len(there) >= _FEW and all(reading.differs for _, reading in there)
-        # A handler that answers OPTIONS itself answers 404 to it as to GET: one at least has to show that it does not.
-        self._options_tell_of_values = self._options_tell and any(
-            options.differs
-            and is_templated(route.path)
-            and (get := route.readings.get("GET")) is not None
-            and 400 <= get.status < 500
-            and get.status not in (401, 403, 405, 429)
-            for route in routes
-            if (options := route.readings.get("OPTIONS")) is not None
-        )
-        self._allow_tells = self._trusts_allow(routes)
-
-    @staticmethod
-    def _trusts_allow(routes: Sequence[_Route]) -> bool:
-        lists: set[frozenset[str]] = set()
+        by_application: dict[Hashable, list[_Route]] = {}
         for route in routes:
-            get = route.readings.get("GET")
-            for reading in route.readings.values():
-                if not reading.differs or not reading.sample.allow:
-                    continue
-                if get is not None and get.differs and get.status < 400 and "GET" not in reading.sample.allow:
-                    return False
-                lists.add(reading.sample.allow - {"HEAD", "OPTIONS"})
-        return len(lists) >= _FEW and any(len(each) > 1 for each in lists)
+            by_application.setdefault(_application(route), []).append(route)
+        by_application.pop(None, None)
+        self._options_tell = {each for each, group in by_application.items() if _options_tell(group)}
+        self._options_tell_of_values = {each for each in self._options_tell if _is_the_routers(by_application[each])}
+        self._allow_tells = {each for each, group in by_application.items() if _allow_tells(group)}
 
     def hear_slashes(self, found: Mapping[str, bool]) -> None:
         self.slash_tells = len(found) >= _FEW and all(found.values())
-
-    def needs_slash(self, route: _Route) -> bool:
-        """Views of Django answer OPTIONS as they answer GET, with the 404 of the router."""
-        return self._django
 
     def names_no_route(self, route: _Route) -> bool:
         """The framework says that no route fits, in words that handlers have no reason for."""
@@ -245,17 +229,16 @@ class _Court:
         """Whether all answers are those to anything, and such an answer tells."""
         if not route.readings or not all(each.means_nothing_is_there for each in route.readings.values()):
             return self.names_no_route(route)
-        if self._django or self.names_no_route(route):
+        if self.is_django or self.names_no_route(route):
             return True
-        tells = self._options_tell_of_values if is_templated(route.path) else self._options_tell
-        return tells and "OPTIONS" in route.readings
+        return _application(route) in (self._options_tell_of_values if is_templated(route.path) else self._options_tell)
 
     def judge(self, operation: Operation, route: _Route, absent: set[str]) -> Evidence | None:
         if not route.readings:
             return None
         places = tuple(reading.words for reading in route.readings.values())
         if route.path in absent:
-            only_reads = self.names_no_route(route) and not self._options_tell
+            only_reads = self.names_no_route(route) and _application(route) not in self._options_tell
             if not only_reads or operation.method in ("GET", "HEAD"):
                 return Evidence((*places, "as any unknown path"), alive=False)
             return Evidence(places)
@@ -271,11 +254,49 @@ class _Court:
             return Evidence(places)
         if operation.method in allowed.sample.allow:
             return Evidence((allowed.words,), alive=True, requires_auth=None)
-        if self._allow_tells and not _says_one_route(allowed.exchange) and not is_templated(route.path):
-            return Evidence((allowed.words,), alive=False)
-        if self._allow_tells and not _says_one_route(allowed.exchange) and route.answers:
+        is_complete = _application(route) in self._allow_tells and not _says_one_route(allowed.exchange)
+        if is_complete and (route.answers or not is_templated(route.path)):
             return Evidence((allowed.words,), alive=False)
         return Evidence(places)
+
+
+def _application(route: _Route) -> Hashable:
+    """What answers OPTIONS at unknown paths near the route; None where that was not seen."""
+    options = route.readings.get("OPTIONS")
+    if options is None or options.samples.erratic or not options.samples.known:
+        return None
+    first = options.samples.known[0]
+    return first.status, first.kind, first.headers, frozenset(first.words.items())
+
+
+def _options_tell(routes: Sequence[_Route]) -> bool:
+    """Whether OPTIONS was answered otherwise than at unknown paths wherever something is there."""
+    there = [route.readings["OPTIONS"] for route in routes if route.answers]
+    return len(there) >= _FEW and all(reading.differs for reading in there)
+
+
+def _is_the_routers(routes: Sequence[_Route]) -> bool:
+    """Whether the router answers OPTIONS: where a handler refuses a value, OPTIONS is answered all the same."""
+    return any(
+        is_templated(route.path)
+        and route.readings["OPTIONS"].differs
+        and (get := route.readings.get("GET")) is not None
+        and get.status in (400, 404, 409, 410, 422)
+        for route in routes
+    )
+
+
+def _allow_tells(routes: Sequence[_Route]) -> bool:
+    """Whether `Allow` differs from path to path, names several methods, and never leaves out one that is there."""
+    lists: set[frozenset[str]] = set()
+    for route in routes:
+        get = route.readings.get("GET")
+        for reading in route.readings.values():
+            if reading.differs and reading.sample.allow:
+                if get is not None and get.differs and get.status < 400 and "GET" not in reading.sample.allow:
+                    return False
+                lists.add(reading.sample.allow - {"HEAD", "OPTIONS"})
+    return len(lists) >= _FEW and any(len(each) > 1 for each in lists)
 
 
 def _suggests(sample: Sample) -> bool:

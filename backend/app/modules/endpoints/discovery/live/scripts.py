@@ -2,12 +2,13 @@
 
 A call is known by its shape (`fetch(...)`, `axios.get(...)`, `$.ajax({...})`, `.open("GET", ...)`); another text that
 is a path counts as a hint only, to be asked for. A part of a template text is a parameter when it is a whole segment;
-when it stands at the beginning, it is a prefix that is not known, and the path is marked.
+when it stands at the beginning, it is a prefix that is not known, and the path is marked. So is that of a call of a
+client (`client.get("/users")`), which may have been made with a base URL elsewhere.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 _TEXT: Final = r"""(?P<{0}>"(?:[^"\\\n]|\\.){{1,300}}"|'(?:[^'\\\n]|\\.){{1,300}}'|`(?:[^`\\]|\\.){{1,300}}`)"""
@@ -16,7 +17,8 @@ _FETCH: Final = re.compile(
     r"\b(?:fetch|ofetch|\$fetch|useFetch|apiFetch|request|ajax)\(\s*" + _TEXT.format("url") + _OPTIONS
 )
 _VERB: Final = re.compile(
-    r"\.(?P<verb>get|post|put|patch|delete|del|head|getJSON)(?:<[^<>()]{0,80}>)?\(\s*" + _TEXT.format("url")
+    r"(?P<object>[\w$]{0,40})\.(?P<verb>get|post|put|patch|delete|del|head|getJSON)(?:<[^<>()]{0,80}>)?\(\s*"
+    + _TEXT.format("url")
 )
 _OPEN: Final = re.compile(r"""\.open\(\s*["'](?P<verb>[A-Za-z]{3,7})["']\s*,\s*""" + _TEXT.format("url"))
 _OBJECT: Final = re.compile(
@@ -34,6 +36,9 @@ _ASSET: Final = re.compile(
     r"\.(?:js|mjs|css|map|png|jpe?g|gif|svg|ico|woff2?|ttf|eot|html?|webp|wasm|vue|tsx?|jsx)$", re.I
 )
 _HOLE: Final = re.compile(r"\$\{([^{}]{0,120})\}|\"\s*\+\s*([\w.$\[\]()]{1,80})")
+CLIENT_BASE: Final = "the base URL of the client is not known"
+_WITHOUT_BASE: Final = frozenset({"$", "jQuery"})
+_WHOLE: Final = re.compile(r"/(?:api|rest|v[0-9]+|graphql|rpc)/|https?://")
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _MOST: Final = 1_000
 _LONGEST_SCRIPT: Final = 4 << 20
@@ -55,11 +60,12 @@ def calls_in(code: str) -> list[Call]:
     found: dict[tuple[str, str], Call] = {}
     hinted: dict[str, Call] = {}
     code = code[:_LONGEST_SCRIPT]
-    for method, text in _texts(code):
+    for method, text, unresolved in _texts(code):
         if len(found) >= _MOST:
             break
         call = _call(method, text)
         if call is not None:
+            call = replace(call, unresolved=call.unresolved or ("" if "://" in call.path else unresolved))
             found.setdefault((call.method, call.path), call)
     known = {path for _, path in found}
     for match in _ANY_TEXT.finditer(code):
@@ -71,17 +77,19 @@ def calls_in(code: str) -> list[Call]:
     return [*found.values(), *hinted.values()]
 
 
-def _texts(code: str) -> Iterator[tuple[str, str]]:
+def _texts(code: str) -> Iterator[tuple[str, str, str]]:
+    """Method, text, and why its path may not be whole."""
     for match in _FETCH.finditer(code):
         method = _METHOD.search(match["options"] or "")
-        yield (method[1].upper() if method else "GET"), match["url"] + _rest(code, match.end("url"))
+        yield (method[1].upper() if method else "GET"), match["url"] + _rest(code, match.end("url")), ""
     for match in _VERB.finditer(code):
+        own = match["object"] in _WITHOUT_BASE or _WHOLE.match(match["url"], 1) is not None
         verb = {"del": "DELETE", "getJSON": "GET"}.get(match["verb"], match["verb"].upper())
-        yield verb, match["url"] + _rest(code, match.end("url"))
+        yield verb, match["url"] + _rest(code, match.end("url")), "" if own else CLIENT_BASE
     for match in _OPEN.finditer(code):
-        yield match["verb"].upper(), match["url"] + _rest(code, match.end("url"))
+        yield match["verb"].upper(), match["url"] + _rest(code, match.end("url")), ""
     for match in _OBJECT.finditer(code):
-        yield (match["verb"] or match["verb2"]).upper(), match["url"] or match["url2"]
+        yield (match["verb"] or match["verb2"]).upper(), match["url"] or match["url2"], ""
 
 
 def _rest(code: str, at: int) -> str:
