@@ -10,7 +10,18 @@ import time
 
 from benchmarks.support.table import Row, print_table
 
-BENCHMARKS = ("client_rate", "client_timing", "engine_rate", "jobs", "outbox", "sign_in", "source", "web", "startup")
+BENCHMARKS = (
+    "client_rate",
+    "client_timing",
+    "engine_rate",
+    "graph",
+    "jobs",
+    "outbox",
+    "sign_in",
+    "source",
+    "web",
+    "startup",
+)
 
 
 def main() -> int:
