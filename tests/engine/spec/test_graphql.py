@@ -1,10 +1,14 @@
 """Introspections of GraphQL as operations. Queries were tried against Strawberry and Ariadne."""
 
+from typing import Any
+
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.app.engine.schema import SchemaValidator
-from backend.app.engine.spec.codec import reachable_definitions
+from backend.app.engine.spec.codec import description_from_bytes, description_to_bytes, reachable_definitions
 from backend.app.engine.spec.graphql import MAX_FIELDS, recognises
 from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import ApiDescription, Json, SpecError
@@ -174,3 +178,26 @@ def test_introspections_are_recognised() -> None:
     assert recognises(b"\n " + orjson.dumps(document["data"]))
     assert not recognises(b'{"openapi": "3.1.0"}')
     assert not recognises(b'<html>"__schema" "queryType"')
+
+
+ODD: st.SearchStrategy[Any] = (
+    st.none() | st.integers(0, 1) | st.text(max_size=2) | st.builds(list) | st.builds(lambda: {"kind": "LIST"})
+)
+
+
+@given(st.data())
+def test_whatever_stands_in_an_introspection_it_is_described(data: st.DataObject) -> None:
+    document = introspection(LIBRARY)
+    for _ in range(data.draw(st.integers(1, 4))):
+        node: Any = document["data"]["__schema"]
+        while True:
+            key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else list(range(len(node)))))
+            inner = node[key]
+            if not isinstance(inner, dict | list) or not inner or data.draw(st.integers(0, 5)) == 0:
+                break
+            node = inner
+        node[key] = data.draw(ODD)
+    description = describe(document)
+    assert description_from_bytes(description_to_bytes(description)) == description
+    for operation in description.operations:
+        reachable_definitions(operation, description.definitions)

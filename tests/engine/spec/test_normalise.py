@@ -102,6 +102,33 @@ components:
     cert: {type: mutualTLS}
 """
 
+OPENAPI_32 = """
+openapi: 3.2.0
+$self: /api/openapi
+info: {title: Hooks, version: '1'}
+tags: [{name: a, kind: nav}, {name: b, parent: a}]
+servers: [{url: 'https://{host}.example', name: main, variables: {host: {default: a, enum: [a, b]}}}]
+security: [{login: [read]}, {'#/x-scheme': []}]
+paths:
+  $ref: '#/x-paths'
+  /c:
+    parameters: {$ref: '#/x-parameters'}
+    additionalOperations: {COPY: {responses: {}}}
+    query:
+      callbacks: {done: {'{$request.body#/url}': {post: {responses: {}}}}}
+      responses: {'200': {content: {application/jsonl: {itemSchema: {$ref: item}}}, links: {l: {operationRef: '#/x'}}}}
+webhooks: {made: {$ref: '#/components/pathItems/made'}}
+components:
+  pathItems: {made: {post: {requestBody: {content: {application/json: {schema: {$dynamicRef: '#node'}}}}}}}
+  schemas:
+    Item: {$id: item, $dynamicAnchor: node, oneOf: [{$ref: '#'}], discriminator: {propertyName: k, mapping: {a: Item}}}
+  securitySchemes: {login: {type: oauth2, flows: {deviceAuthorization: {tokenUrl: /t, scopes: {read: r}}}}}
+x-paths: {/d: {get: {responses: {default: {description: d, $ref: '#/x-answer'}}}}}
+x-answer: {description: d}
+x-scheme: {type: mutualTLS}
+x-parameters: [{name: q, in: querystring, content: {application/json: {schema: {}}}}]
+"""
+
 SWAGGER_20 = """
 swagger: '2.0'
 info: {title: Old, version: '2'}
@@ -499,7 +526,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(st.sampled_from([OPENAPI_30, SWAGGER_20, OPENAPI_30.replace("3.0.3", "3.1.0")]), st.data())
+@given(st.sampled_from([OPENAPI_30, SWAGGER_20, OPENAPI_30.replace("3.0.3", "3.1.0"), OPENAPI_32]), st.data())
 def test_whatever_stands_in_a_document_it_is_described(text: str, data: st.DataObject) -> None:
     document = copy.deepcopy(DOCUMENTS[text])
     for _ in range(data.draw(st.integers(1, 4))):
@@ -519,7 +546,8 @@ def test_whatever_stands_in_a_document_it_is_described(text: str, data: st.DataO
 
 
 DOCUMENTS = {
-    text: parse_document(text.encode()) for text in (OPENAPI_30, SWAGGER_20, OPENAPI_30.replace("3.0.3", "3.1.0"))
+    text: parse_document(text.encode())
+    for text in (OPENAPI_30, SWAGGER_20, OPENAPI_30.replace("3.0.3", "3.1.0"), OPENAPI_32)
 }
 
 

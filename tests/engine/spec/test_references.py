@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.app.engine.schema import SchemaValidator
 from backend.app.engine.spec.model import ApiDescription, ParameterLocation
@@ -240,3 +243,41 @@ def test_nothing_is_asked_for_without_need() -> None:
     example = "{application/json: {example: {$ref: a.yaml}, schema: {example: {$ref: a.yaml}, x-y: {$ref: a.yaml}}}}"
     read(spec(f"  /a: {{get: {{responses: {{'200': {{description: d, content: {example}}}}}}}}}"), library)
     assert library.asked == []
+
+
+NAMES = "ABCD"
+GRAPHS = st.fixed_dictionaries({name: st.lists(st.sampled_from(NAMES), max_size=3) for name in NAMES})
+HOMES = st.fixed_dictionaries({name: st.sampled_from(["", "one.yaml", "deep/two.yaml"]) for name in NAMES})
+
+
+@given(GRAPHS, HOMES)
+def test_it_makes_no_difference_where_a_schema_stands(graph: dict[str, list[str]], homes: dict[str, str]) -> None:
+    def described(homes: dict[str, str]) -> ApiDescription:
+        def ref(name: str, home: str) -> Any:
+            if homes[name] == home:
+                return {"$ref": f"#/{name}" if home else f"#/components/schemas/{name}"}
+            up = "../" if "/" in home else ""
+            return {
+                "$ref": f"{up}{homes[name]}#/{name}" if homes[name] else f"{up}root.yaml#/components/schemas/{name}"
+            }
+
+        documents: dict[str, dict[str, Any]] = {"": {}, "one.yaml": {}, "deep/two.yaml": {}}
+        for name, others in graph.items():
+            home = homes[name]
+            documents[home][name] = {"title": name, "properties": {other: ref(other, home) for other in others}}
+        content = {"application/json": {"schema": {"anyOf": [ref(name, "") for name in NAMES]}}}
+        root = {
+            "openapi": "3.1.0",
+            "paths": {"/a": {"put": {"requestBody": {"content": content}, "responses": {}}}},
+            "components": {"schemas": documents[""]},
+        }
+        return describe(
+            root,
+            where="https://x.example/root.yaml",
+            load=lambda uri: orjson.dumps(documents[uri.removeprefix("https://x.example/")]),
+        )
+
+    whole, split = described(dict.fromkeys(NAMES, "")), described(homes)
+    assert split.faults == ()
+    assert split.operations == whole.operations
+    assert split.definitions == whole.definitions
