@@ -1,5 +1,4 @@
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -7,8 +6,6 @@ from backend.app.core.settings import Settings
 from backend.app.db.session import Database
 from backend.app.modules.endpoints import tools
 from tests.support.bench import Bench, operation, read_here
-
-Discover: TypeAlias = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
