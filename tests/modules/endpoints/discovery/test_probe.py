@@ -7,7 +7,7 @@ from backend.app.engine.spec.model import Operation, Parameter, ParameterLocatio
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 from tests.support.catch_alls import CATCH_ALLS
 from tests.support.discovery import Web, tools_of
-from tests.support.routers import HTML, Style, router
+from tests.support.routers import DJANGO_404, HTML, JSON, Style, router
 
 BASE = "http://api.test"
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -79,6 +79,56 @@ async def test_a_method_that_allow_leaves_out_is_dead_where_allow_is_complete() 
 async def test_a_method_that_starlette_leaves_out_of_allow_is_not_dead() -> None:
     found = await look(Web(otherwise=router("starlette", ROUTES)), *ROUTES)
     assert said(found, False) == set()
+
+
+async def test_a_path_that_takes_other_methods_is_not_dead_with_one_of_them() -> None:
+    routes = {key: said for key, said in ROUTES.items() if key != "GET /orders"} | {"POST /orders": "201 {}"}
+    found = await look(Web(otherwise=router("express", routes)), *routes, "GET /orders")
+    assert said(found, False) == {"GET /orders"}
+    assert said(found, True) == set(routes)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (HTML, DJANGO_404),
+        (
+            (
+                *JSON,
+                ("X-Content-Type-Options", "nosniff"),
+                ("Referrer-Policy", "same-origin"),
+                ("Cross-Origin-Opener-Policy", "same-origin"),
+            ),
+            '{"error": "not found"}',
+        ),
+        (HTML, "404 page not found\n"),
+    ],
+)
+async def test_a_handler_that_answers_options_with_the_404_of_the_router_is_not_dead(
+    headers: tuple[tuple[str, str], ...], body: str
+) -> None:
+    """Views of Django, handlers in Go: whatever the other routes show."""
+    usual = router("flask", ROUTES)
+
+    def mixed(request: Request) -> Answer:
+        answer = usual(request)
+        is_unknown = answer.status == 404 and b"requested URL" in answer.body
+        return Answer(404, headers, body.encode()) if is_unknown or "/pages/" in request.url else answer
+
+    assert "GET /pages/{id}" not in said(await look(Web(otherwise=mixed), *ROUTES, "GET /pages/{id}"), False)
+
+
+async def test_what_one_application_shows_says_nothing_of_another_behind_the_same_address() -> None:
+    """Below `/old` another framework answers OPTIONS with 404 to everything, and GET with the 404 of its router."""
+    usual = router("flask", ROUTES)
+
+    def both(request: Request) -> Answer:
+        if "/old/" not in request.url:
+            return usual(request)
+        return Answer(404, JSON, b'{"status": 404}')
+
+    found = await look(Web(otherwise=both), *ROUTES, "GET /old/users", "GET /old/users/{id}", "GET /ghosts")
+    assert said(found, False) == {"GET /ghosts"}
 
 
 async def test_a_handlers_own_404_shows_that_its_route_is_there() -> None:

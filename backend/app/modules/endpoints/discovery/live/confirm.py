@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.app.engine.http import Exchange
+from backend.app.engine.http import Answer, Exchange
 from backend.app.engine.spec.model import Operation
 from backend.app.modules.endpoints.discovery import Evidence
 from backend.app.modules.endpoints.discovery.live.asking import Asker, SafeMethod
@@ -43,6 +43,7 @@ _FEW: Final = 2
 _NEVER_ROUTED: Final = re.compile(r"Cannot (?:GET|HEAD) /|Route (?:GET|HEAD):/\S* not found|No static resource ", re.I)
 """What Express, Fastify and Spring say when no route fits."""
 _DJANGO: Final = re.compile(r"<p>The requested resource was not found on this server\.</p>|tried these URL patterns")
+_GO: Final = b"404 page not found\n"
 _PLAIN: Final = re.compile(r"/(?:[^\s*?#\[\]()^|\\<>{}]|\{[^{}/]*\})*")
 """A path that can be asked for, and no pattern of a router."""
 _SAYS_ONE_ROUTE: Final = (b'{"detail":"Method Not Allowed"}', b"Method Not Allowed")
@@ -182,7 +183,7 @@ class _Inquiry:
             return self.slashes.get(route.path) is False
         if not is_templated(route.path):
             again = await self.read("OPTIONS", route.path, route.instance)
-            return again is not None and (again.means_nothing_is_there or court.names_no_route(route))
+            return again is not None and again.means_nothing_is_there
         for instance in other_instances(route.path, route.operations, route.instance):
             reading = await self.read("OPTIONS", route.path, instance)
             if reading is None or not reading.means_nothing_is_there:
@@ -198,13 +199,8 @@ class _Court:
     """
 
     def __init__(self, routes: Sequence[_Route]) -> None:
-        self.is_django = any(
-            reading.exchange.answer is not None
-            and _DJANGO.search(reading.exchange.answer.body[:20_000].decode(errors="replace")) is not None
-            for route in routes
-            for reading in route.readings.values()
-            if reading.status == 404
-        )
+        answers = [it.exchange.answer for route in routes for it in route.readings.values() if it.exchange.answer]
+        self.is_django = any(map(_is_of_django, answers))
         self.slash_tells = False
         by_application: dict[Hashable, list[_Route]] = {}
         for route in routes:
@@ -217,7 +213,8 @@ class _Court:
     def hear_slashes(self, found: Mapping[str, bool]) -> None:
         self.slash_tells = len(found) >= _FEW and all(found.values())
 
-    def names_no_route(self, route: _Route) -> bool:
+    @staticmethod
+    def names_no_route(route: _Route) -> bool:
         """The framework says that no route fits, in words that handlers have no reason for."""
         reading = route.readings.get("GET") or route.readings.get("HEAD")
         if reading is None or not reading.means_nothing_is_there or is_templated(route.path):
@@ -228,20 +225,23 @@ class _Court:
     def suspects(self, route: _Route) -> bool:
         """Whether all answers are those to anything, and such an answer tells."""
         if not route.readings or not all(each.means_nothing_is_there for each in route.readings.values()):
-            return self.names_no_route(route)
-        if self.is_django or self.names_no_route(route):
+            return False
+        if self.is_django:
             return True
-        return _application(route) in (self._options_tell_of_values if is_templated(route.path) else self._options_tell)
+        if not is_templated(route.path):
+            return _application(route) in self._options_tell
+        # Handlers in Go answer OPTIONS too, and what they do not find with the words of the router.
+        says_go = any(it.exchange.answer and it.exchange.answer.body == _GO for it in route.readings.values())
+        return _application(route) in self._options_tell_of_values and not says_go
 
     def judge(self, operation: Operation, route: _Route, absent: set[str]) -> Evidence | None:
         if not route.readings:
             return None
         places = tuple(reading.words for reading in route.readings.values())
         if route.path in absent:
-            only_reads = self.names_no_route(route) and _application(route) not in self._options_tell
-            if not only_reads or operation.method in ("GET", "HEAD"):
-                return Evidence((*places, "as any unknown path"), alive=False)
-            return Evidence(places)
+            return Evidence((*places, "as any unknown path"), alive=False)
+        if operation.method in ("GET", "HEAD") and self.names_no_route(route):
+            return Evidence((*places, "as any unknown path"), alive=False)
         own = route.readings.get(operation.method)  # type: ignore[call-overload]
         if own is not None and own.differs and own.status not in WALLS - {401, 403, 407, 500}:
             if own.status not in (405, 501):
@@ -258,6 +258,14 @@ class _Court:
         if is_complete and (route.answers or not is_templated(route.path)):
             return Evidence((allowed.words,), alive=False)
         return Evidence(places)
+
+
+def _is_of_django(answer: Answer) -> bool:
+    """By its page of 404, or by the headers of its security middleware."""
+    if answer.status == 404 and _DJANGO.search(answer.body[:20_000].decode(errors="replace")) is not None:
+        return True
+    policies = answer.header("referrer-policy"), answer.header("cross-origin-opener-policy")
+    return policies == ("same-origin", "same-origin") and answer.header("x-content-type-options") == "nosniff"
 
 
 def _application(route: _Route) -> Hashable:
