@@ -19,6 +19,7 @@ BENCHMARKS = (
     "outbox",
     "sign_in",
     "source",
+    "specs",
     "web",
     "startup",
 )

@@ -59,6 +59,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def printable(text: str) -> str:
     """What somebody else wrote, without the control characters that a terminal would obey."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
