@@ -1,11 +1,13 @@
 """Operations that a server links to: from page to page, through JSON and headers, and in what its scripts call."""
 
+import asyncio
 import re
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from backend.app.engine.http import Exchange, Request
+from backend.app.engine.http import Answer, Exchange, Request
 from backend.app.engine.spec.model import Operation, Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind, Subject, Tools, strategy
 from backend.app.modules.endpoints.discovery.captures.model import Entry
@@ -24,6 +26,7 @@ _ALIKE: Final = 5
 """Paths that differ in values only, from which on no more of them are asked for."""
 _SIBLINGS: Final = 50
 """Paths in one folder."""
+_LARGE: Final = 100_000
 _MOST_WAITING: Final = 10_000
 _ASSETS: Final = re.compile(
     r"\.(?:css|map|png|jpe?g|gif|svg|ico|webp|woff2?|ttf|otf|eot|wasm|mp[34]|webm|avi|zip|gz|tgz|tar|7z|rar|exe|dmg|iso|pdf)$",
@@ -69,7 +72,7 @@ class _Crawler:
         self._folders: Counter[str] = Counter()
         self._plain_folders: set[str] = set()
         """Those with a path in them below which something else is answered than at it."""
-        self._read: set[int] = set()
+        self._bodies: set[int] = set()
         self._calls: dict[tuple[str, str], tuple[Call, str]] = {}
         self._forms: dict[tuple[str, str], tuple[Form, str]] = {}
         self._refused = 0
@@ -134,13 +137,23 @@ class _Crawler:
         exchange = await self._asker.ask("GET", url)
         if exchange is None or exchange.answer is None:
             return
-        links = links_of(exchange.answer, url)
+        links, calls = await self._read(exchange.answer, url)
         if await self._is_there(exchange):
             self.findings.answered(exchange)
-        elif depth and hash(exchange.answer.body) in self._read:
+        elif depth and hash(exchange.answer.body) in self._bodies:
             return
-        self._read.add(hash(exchange.answer.body))
-        self._follow(links, depth + 1, urlsplit(url).path)
+        self._bodies.add(hash(exchange.answer.body))
+        self._follow(links, calls, depth + 1, urlsplit(url).path)
+
+    @staticmethod
+    async def _read(answer: Answer, url: str) -> tuple[Links, list[Call]]:
+        """Large ones take a while, in which others of the process have their turn."""
+
+        def read() -> tuple[Links, list[Call]]:
+            links = links_of(answer, url)
+            return links, calls_in(links.code) if links.code else []
+
+        return read() if len(answer.body) < _LARGE else await asyncio.to_thread(read)
 
     async def _is_there(self, exchange: Exchange) -> bool:
         """Whether the answer is one that is not given to anything near the path, nor to all that stands below it."""
@@ -161,7 +174,7 @@ class _Crawler:
             self._plain_folders.add(folder)
         return True
 
-    def _follow(self, links: Links, depth: int, where: str) -> None:
+    def _follow(self, links: Links, calls: Iterable[Call], depth: int, where: str) -> None:
         for url in (*links.scripts, *links.pages):
             self._want(url, depth)
         for form in links.forms:
@@ -171,7 +184,7 @@ class _Crawler:
                 self._want(form.url, depth)
             elif form.method != "DIALOG":
                 self._forms.setdefault((form.method, urlsplit(form.action).path), (form, where))
-        for call in calls_in(links.code) if links.code else ():
+        for call in calls:
             if (own := self._own(call)) is None:
                 continue
             if not own.hint:

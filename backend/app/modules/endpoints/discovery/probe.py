@@ -1,9 +1,10 @@
 """Operations that answer at well-known paths, and whether those that others name answer."""
 
+import re
 from typing import Final
 
 from backend.app.engine.http import Exchange
-from backend.app.engine.spec.model import Operation, ParameterLocation
+from backend.app.engine.spec.model import Operation, Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind, Subject, Tools, strategy
 from backend.app.modules.endpoints.discovery.live.asking import MOST_REQUESTS, Asker, Limits
 from backend.app.modules.endpoints.discovery.live.baseline import (
@@ -14,6 +15,7 @@ from backend.app.modules.endpoints.discovery.live.baseline import (
 )
 from backend.app.modules.endpoints.discovery.live.confirm import ACTS, confirm
 from backend.app.modules.endpoints.discovery.live.findings import Findings, summary_of, words_of
+from backend.app.modules.endpoints.discovery.live.listings import listed_in
 from backend.app.modules.endpoints.discovery.live.wordlists import COMMON, FOLDERS, detect, words_for
 
 _REPORTED: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -96,6 +98,13 @@ class _Prober:
             await self._try(f"{path}/")
         else:
             self._findings.named(exchange)
+            for method, template in listed_in(exchange.answer, path):
+                parameters = tuple(
+                    Parameter(name, ParameterLocation.PATH, required=True, schema={"type": "string"}, style="simple")
+                    for name in dict.fromkeys(re.findall(r"\{(\w+)\}", template))
+                )
+                operation = Operation(method, template, parameters=parameters)
+                self._findings.tell(operation, Evidence((f"listed at {path}",), alive=True))
 
     async def _stands_out(self, exchange: Exchange, path: str) -> bool:
         """Whether it can be told from its neighbours, from a path that begins like it, and from all below it."""

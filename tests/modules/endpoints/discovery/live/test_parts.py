@@ -2,6 +2,7 @@
 
 import itertools
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from backend.app.modules.endpoints.discovery.live.asking import Asker, Limits
 from backend.app.modules.endpoints.discovery.live.baseline import Sample, Samples, random_word, sample_of
 from backend.app.modules.endpoints.discovery.live.instances import instance_of, split_at_last_literal
 from backend.app.modules.endpoints.discovery.live.links import links_of
+from backend.app.modules.endpoints.discovery.live.listings import listed_in
 from backend.app.modules.endpoints.discovery.live.robots import parse_robots, robots_of
 from backend.app.modules.endpoints.discovery.live.scripts import CLIENT_BASE, Call, calls_in
 from backend.app.modules.endpoints.discovery.live.wordlists import detect
@@ -123,6 +125,51 @@ def test_links_of_a_page_stand_against_its_base() -> None:
     )
     answer = Answer(200, (("Content-Type", "text/html; charset=utf-8"),), page.encode())
     assert links_of(answer, URL).pages == ("http://api.test/app/x", "http://api.test/y")
+
+
+def test_routes_that_spring_boot_lists_are_taken() -> None:
+    def mapping(methods: list[str], *patterns: str) -> dict[str, object]:
+        return {"details": {"requestMappingConditions": {"methods": methods, "patterns": list(patterns)}}}
+
+    servlets = [
+        mapping(["GET"], "/users", "/people"),
+        mapping(["DELETE"], "/users/{id:[0-9]{1,9}}"),
+        mapping([], "/error"),
+    ]
+    body = {"contexts": {"app": {"mappings": {"dispatcherServlets": {"dispatcherServlet": servlets}}}}}
+    answer = Answer(200, (), orjson.dumps(body))
+    wanted = [("GET", "/people"), ("GET", "/users"), ("DELETE", "/users/{id}")]
+    assert listed_in(answer, "/actuator/mappings") == wanted
+    assert listed_in(answer, "/users") == []
+
+
+def test_routes_that_wordpress_lists_are_taken() -> None:
+    body = {
+        "namespaces": ["wp/v2"],
+        "routes": {
+            "/wp/v2/posts": {"methods": ["GET", "POST"]},
+            "/wp/v2/posts/(?P<parent>[\\d]+)/revisions/(?P<id>[\\d]+)": {"methods": ["GET"]},
+            '/wp/v2/templates/(?P<id>([^\\/:<>\\*\\?"\\|]+(?:\\/[^x]+)?))': {"methods": ["GET"]},
+        },
+    }
+    assert listed_in(Answer(200, (), orjson.dumps(body)), "/wp-json/")[:3] == [
+        ("GET", "/wp-json/wp/v2/posts"),
+        ("POST", "/wp-json/wp/v2/posts"),
+        ("GET", "/wp-json/wp/v2/posts/{parent}/revisions/{id}"),
+    ]
+
+
+_texts = st.text(max_size=5)
+_values = st.lists(_texts, max_size=3) | st.dictionaries(
+    _texts, st.none() | _texts | st.lists(_texts, max_size=2), max_size=3
+)
+
+
+@given(_values | st.dictionaries(_texts, _values, max_size=3))
+def test_no_list_is_an_error(value: object) -> None:
+    body = orjson.dumps({"contexts": value, "routes": value, "namespaces": [], "requestMappingConditions": value})
+    for path in ("/actuator/mappings", "/wp-json/"):
+        listed_in(Answer(200, (), body), path)
 
 
 @given(st.binary(max_size=400))

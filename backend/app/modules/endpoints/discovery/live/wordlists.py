@@ -20,10 +20,10 @@ _WORDS: Final = {
         posts articles books messages notifications events jobs tasks files uploads images documents reports search
         export webhooks audit logs backup internal private test demo keys api-keys secrets features flags countries
         locations devices sessions/current .well-known/openid-configuration .well-known/jwks.json
-        .well-known/security.txt api api/ rest rpc v1 v2 v3
+        .well-known/security.txt api api/ rest rpc v1 v2 v3 wp-json/
     """,
     "spring": """
-        actuator actuator/health actuator/info actuator/env actuator/beans actuator/mappings actuator/metrics
+        actuator actuator/mappings actuator/health actuator/info actuator/env actuator/beans actuator/metrics
         actuator/prometheus actuator/loggers actuator/configprops actuator/threaddump actuator/scheduledtasks
         actuator/caches actuator/conditions actuator/flyway actuator/liquibase actuator/httpexchanges
         actuator/startup manage/health management/health management/info error h2-console v3/api-docs
