@@ -33,6 +33,7 @@ BESIDES = {
     "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
     "auth/sso/providers",  # what GitHub and OpenID Connect ask for, one file each, over a `Send` that is handed in
     "endpoints/changes.py",  # what two descriptions differ by: pure
+    "endpoints/loading.py",  # the other documents of a description that was fetched, over a `Fetch` that is handed in
     "projects/git/providers",  # how GitHub, GitLab and Bitbucket deliver and are asked, over a `Send` that is handed in
     "endpoints/graph/derive.py",  # what follows from an inventory: pure
     "endpoints/graph/paths.py",  # ways through a graph: pure

@@ -70,6 +70,7 @@ OPERATIONS = st.builds(
     server=st.none() | TEXT.filter(bool),
     scopes=st.dictionaries(TEXT, NAMES, max_size=2),
 )
+SENT = st.builds(Operation, st.just("POST"), TEXT, pointer=TEXT)
 DESCRIPTIONS = st.builds(
     ApiDescription,
     title=TEXT,
@@ -95,8 +96,8 @@ DESCRIPTIONS = st.builds(
     faults=st.lists(st.builds(Fault, TEXT, TEXT), max_size=2).map(tuple),
     server_names=st.dictionaries(TEXT, TEXT, max_size=2),
     tags=st.lists(st.builds(Tag, TEXT, TEXT, TEXT, TEXT), max_size=2).map(tuple),
-    webhooks=st.lists(OPERATIONS, max_size=2).map(tuple),
-    callbacks=st.lists(OPERATIONS, max_size=2).map(tuple),
+    webhooks=st.lists(SENT, max_size=1).map(tuple),
+    callbacks=st.lists(SENT, max_size=1).map(tuple),
 )
 
 
