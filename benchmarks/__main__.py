@@ -13,6 +13,7 @@ from benchmarks.support.table import Row, print_table
 BENCHMARKS = (
     "client_rate",
     "client_timing",
+    "diff",
     "engine_rate",
     "graph",
     "jobs",

@@ -28,6 +28,7 @@ from backend.app.db import jobs
 from backend.app.db.migrate import is_current
 from backend.app.db.tenancy import EVERY_WORKSPACE
 from backend.app.engine.checks import checks
+from backend.app.engine.diff.rules import rules as diff_rules
 from backend.app.engine.reports import reports
 from backend.app.extensions.metrics import JobCount, exposition
 from backend.app.modules import MODULES
@@ -37,7 +38,7 @@ from backend.app.modules.labs.recipes import recipes
 from backend.app.modules.scans.service import count_requests
 
 API_PREFIX = "/api/v1"
-PLUGINS: tuple[Registry[Any], ...] = (checks, detectors, strategies, recipes, reports)
+PLUGINS: tuple[Registry[Any], ...] = (checks, detectors, diff_rules, strategies, recipes, reports)
 _PROBE = text("SELECT 1")
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -67,7 +68,7 @@ class Plugin(BaseSchema):
 
 class PluginFamily(BaseSchema):
     family: str
-    """What its plug-ins do: `check`, `detector`, `discovery`, `recipe` or `report`."""
+    """What its plug-ins do: `check`, `detector`, `diff_rule`, `discovery`, `recipe` or `report`."""
     plugins: list[Plugin]
     """In alphabetical order."""
 

@@ -19,6 +19,19 @@ from backend.app.core.message_hub import hub
 from backend.app.core.permissions import Permission, Role
 from backend.app.core.registry import first_sentence
 from backend.app.core.settings import PREFIX, Settings
+from backend.app.engine.diff.model import (
+    AlternativesPair,
+    ApiPair,
+    BodyPair,
+    ContentPair,
+    Direction,
+    OperationPair,
+    ParameterPair,
+    Relation,
+    ResponsePair,
+    SchemaPair,
+)
+from backend.app.engine.diff.rules import rules as diff_rules
 from backend.app.extensions.error_handlers import HTTP_CODES, OTHER_HTTP_CODE
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
@@ -32,6 +45,7 @@ def pages() -> dict[str, str]:
     return {
         "api.md": _api(app.openapi()),
         "cli.md": _cli(),
+        "diff-rules.md": _diff_rules(),
         "errors.md": _errors(),
         "events.md": _events(),
         "permissions.md": _permissions(),
@@ -74,6 +88,40 @@ def _commands(group: Any) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name} {word}", each) for word, each in _commands(command))
         else:
             yield name, command
+
+
+_COMPARED: dict[type, str] = {
+    ApiPair: "The API as a whole",
+    OperationPair: "Operations",
+    ParameterPair: "Parameters",
+    BodyPair: "Request bodies",
+    ContentPair: "Media types",
+    ResponsePair: "Responses",
+    SchemaPair: "Schemas",
+    AlternativesPair: "Alternatives of a schema",
+}
+
+
+def _diff_rules() -> str:
+    parts = []
+    for about, heading in _COMPARED.items():
+        mine = [(name, rule) for name, rule in diff_rules.items() if rule.about is about]
+        plain = [
+            (f"`{name}`", rule.severities[name], rule.description) for name, rule in mine if name in rule.severities
+        ]
+        varied = [
+            (f"`{name}`", *rule.severities.values(), rule.description)
+            for name, rule in mine
+            if name not in rule.severities
+        ]
+        parts.append(f"## {heading}")
+        if plain:
+            parts.append(_table(("rule", "severity", ""), plain))
+        if varied:
+            columns = (f"{direction} {relation}" for direction in Direction for relation in Relation)
+            parts.append("A change is called `<request or response>.<rule>.<relation>`: `response.enum.widened`.")
+            parts.append(_table(("rule", *columns, ""), varied))
+    return _page("Rules of drift", "What they mean together: [drift](../guides/drift.md).", *parts)
 
 
 def _errors() -> str:

@@ -174,7 +174,10 @@ OPERATIONS = st.builds(
 
 
 @settings(max_examples=40, deadline=None, phases=[Phase.generate])
-@given(st.lists(OPERATIONS, max_size=3, unique_by=lambda operation: operation.key), SCHEMAS)
+@given(
+    st.lists(OPERATIONS, max_size=3, unique_by=lambda operation: operation.key),
+    SCHEMAS.filter(lambda it: "$ref" not in str(it)),
+)
 def test_any_description_survives_it(operations: list[Operation], thing: Any) -> None:
     written = ApiDescription(
         "T",

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from backend.app.engine.diff.model import (
@@ -39,6 +39,8 @@ class _Found:
     """What was found in one operation, and the shared schemas that it uses: each with the place where it does."""
 
     key: str
+    equal: bool = False
+    """Only in what references lead to can it differ."""
     changes: list[Change] = field(default_factory=list)
     uses: list[tuple[str, Key]] = field(default_factory=list)
 
@@ -53,6 +55,7 @@ class Comparison:
         self._rules: dict[type, list[tuple[str, Rule]]] = {}
         for name, rule in rules.items():
             self._rules.setdefault(rule.about, []).append((name, rule))
+        self._same_schemes = old.security_schemes == new.security_schemes
         self._schemas = SchemaComparison(old.definitions, new.definitions, self._rules)
 
     def changes(self) -> tuple[Change, ...]:
@@ -72,6 +75,8 @@ class Comparison:
 
     def _operation(self, found: _Found, old: Operation | None, new: Operation | None) -> None:
         pair = OperationPair(old, new, self._old.security_schemes, self._new.security_schemes)
+        if old is not None and new is not None:
+            found.equal = self._same_schemes and replace(old, pointer="") == replace(new, pointer="")
         self._apply(found, pair, "operation")
         if old is None or new is None:
             return
@@ -129,6 +134,8 @@ class Comparison:
                 self._take(found, unit, at, label)
 
     def _apply(self, found: _Found, pair: Any, where: str) -> None:
+        if found.equal:
+            return
         for name, rule in self._rules.get(type(pair), ()):
             for finding in rule.find(pair):
                 at = f"{where}.{finding.below}" if finding.below else where

@@ -128,12 +128,22 @@ class Side:
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self.definitions = definitions
         self._shapes: dict[tuple[tuple[int, ...], bool], Shape] = {}
+        self._nodes: dict[int, Node] = {}
 
     def node(self, parts: Parts) -> Node:
+        if len(parts) == 1:
+            # Most schemas stand alone: they are met again with each definition that leads to them.
+            known = self._nodes.get(id(parts[0]))
+            if known is None:
+                known = self._nodes[id(parts[0])] = self._unwrapped(parts)
+            return known
+        return self._unwrapped(parts)
+
+    def _unwrapped(self, parts: Parts) -> Node:
         name, nullable = "", False
         for _ in range(_LONGEST_CHAIN):
             parts = tuple(part for part in parts if part is not True and (part is False or _said(part)))
-            if len(parts) != 1 or not isinstance(schema := parts[0], Mapping):
+            if len(parts) != 1 or not isinstance(schema := parts[0], dict):
                 break
             said = _said(schema)
             if said == {"$ref"}:
@@ -155,7 +165,7 @@ class Side:
 
     def members(self, node: Node) -> tuple[str, list[Node]]:
         """The keyword and the alternatives of a schema that is nothing but a choice; the node itself of another."""
-        if len(node.parts) == 1 and isinstance(schema := node.parts[0], Mapping):
+        if len(node.parts) == 1 and isinstance(schema := node.parts[0], dict):
             said = _said(schema)
             union = _union(said)
             if union and said <= {union, "discriminator", "type"}:
@@ -189,7 +199,7 @@ class Side:
         if node.name:
             return node.name
         for part in node.parts:
-            if isinstance(part, Mapping) and part.get("title"):
+            if isinstance(part, dict) and part.get("title"):
                 return str(part["title"])
         return in_words(self.kinds(node))
 
@@ -199,7 +209,7 @@ class Side:
             if not pending:
                 break
             part = pending.pop()
-            if not isinstance(part, Mapping):
+            if not isinstance(part, dict):
                 continue
             if part.get(mark) is True:
                 return True
@@ -230,16 +240,16 @@ class Side:
                 continue
             seen.add(id(part))
             yield part
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 if (name := _name(part.get("$ref", ""))) in self.definitions:
                     pending.append(self.definitions[name])
                 pending += reversed(part.get("allOf", ()))
 
     def _merged(self, node: Node) -> Shape:
         shape = Shape(silent=not node.nullable)
-        objects = []
+        objects: list[Mapping[str, Any]] = []
         for part in self._conjuncts(node.parts):
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 objects.append(part)
                 self._add(shape, part)
             else:
@@ -407,7 +417,7 @@ class Alikeness:
     def _strip(self, node: Any) -> Any:
         if isinstance(node, list | tuple):
             return [self._strip(each) for each in node]
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return node
         known = self._stripped.get(id(node))
         if known is None:
@@ -452,7 +462,7 @@ def _references(value: Json) -> set[str]:
     pending = [value]
     while pending:
         node = pending.pop()
-        if isinstance(node, Mapping):
+        if isinstance(node, dict):
             if isinstance(target := node.get("$ref"), str):
                 found.add(_name(target))
             pending += node.values()
@@ -476,7 +486,7 @@ def _union(said: Iterable[str]) -> str:
 
 
 def _object(schema: Schema) -> Mapping[str, Any]:
-    return schema if isinstance(schema, Mapping) else {}
+    return schema if isinstance(schema, dict) else {}
 
 
 def _is_null(schema: Schema) -> bool:

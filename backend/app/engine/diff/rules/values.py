@@ -66,6 +66,10 @@ def types(pair: SchemaPair) -> Iterator[Finding]:
         wider = bool(new - (old | _SCALARS if "string" in old else old))
         if not narrower and not wider:
             return
+        if old <= _SCALARS and new == {"array"}:
+            # In most styles a list of one value is written as the value.
+            yield Finding(f"type {in_words(old)} became array", Relation.UNCLEAR)
+            return
     if new >= KINDS - _NULL:
         relation = Relation.WIDENED if pair.direction is Direction.REQUEST else Relation.UNCLEAR
     elif old >= KINDS - _NULL and pair.direction is Direction.REQUEST:
