@@ -25,6 +25,7 @@ ROOT = "http://test"
 SECRET_NAMES = re.compile(r"pass|secret|token|hash|sealed|nonce|credential|^key$|_key$")
 HANDED_OUT = {
     "ApiKeyWithSecret.key",
+    "GitSourceWithSecret.webhook_secret",
     "TokenPair.access_token",
     "TokenPair.refresh_token",
     "TokenPair.token_type",

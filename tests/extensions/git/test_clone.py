@@ -169,7 +169,7 @@ async def test_no_redirect_is_followed(host: GitHost, repository: Repository, tm
 async def test_servers_that_cannot_be_trusted_or_reached(
     host: GitHost, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = replace(order(repository), url="https://127.0.0.1:1/r.git")
+    nobody = replace(order(repository), url="https://127.0.0.1:1/certificate.git")
     assert await failure(nobody, tmp_path) is Reason.UNREACHABLE
     host.answer = lambda call: (503, {}, b"")
     assert await failure(order(repository), tmp_path) is Reason.UNREACHABLE

@@ -36,6 +36,7 @@ async def test_what_needs_no_credentials_is_the_way_in_and_nothing_else(settings
         "POST /api/v1/auth/token",
         "POST /api/v1/auth/verify-email",
         "POST /api/v1/auth/verify-email/resend",
+        "POST /api/v1/git/webhooks/{git_source_id}",
     }
     refused = {}
     async with app.router.lifespan_context(app), client_of(app) as nobody, await sign_up(app) as somebody:

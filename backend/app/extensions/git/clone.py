@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from backend.app.extensions.git.command import Credential, Finished, Job, Remote, git_program
 from backend.app.extensions.git.errors import GitError, Reason
@@ -20,6 +21,11 @@ from backend.app.extensions.http_client.resolver import Guard, Resolver, system_
 from backend.app.extensions.http_client.transport import TargetFault
 
 DEFAULT_LIMITS: Final = GitLimits()
+QUESTIONS: Final = 8
+"""That one process asks at a time: each is two processes, with up to 10 s to wait for somebody else's server."""
+
+_questions: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_QUOTED = re.compile(r"'[^']*'")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CLONE: Final = (
     "clone",
@@ -75,7 +81,8 @@ async def head_of(
 ) -> Head:
     """What the branch is at: one request, nothing is fetched. Raises `GitError`."""
     remote = await _remote(order, policy, resolver)
-    async with _job(limits, None) as job:
+    questions = _questions.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(QUESTIONS))
+    async with questions, _job(limits, None) as job:
         wanted = [f"refs/heads/{order.branch}"] if order.branch else []
         done = await job.run(
             "ls-remote", "--symref", "--", remote.url, "HEAD", *wanted, remote=remote, seconds=limits.ask_s
@@ -211,7 +218,7 @@ _SIGNS: Final[Mapping[Reason, tuple[re.Pattern[str], str]]] = {
         "the server does not let these credentials in, or wants some",
     ),
     Reason.NOT_FOUND: (
-        re.compile(r"^fatal: repository '[^']*' not found|returned error: (?:404|410)", re.M),
+        re.compile(r"^fatal: repository '' not found|returned error: (?:404|410)", re.M),
         "the server knows no such repository, or does not show it to these credentials",
     ),
     Reason.CERTIFICATE: (
@@ -234,8 +241,9 @@ _SIGNS: Final[Mapping[Reason, tuple[re.Pattern[str], str]]] = {
 
 
 def _failure(done: Finished) -> GitError:
-    """What git says in English is looked through, without what it repeats of the server's own words."""
-    said = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("remote:"))
+    """What git says in English is looked through, without what it repeats of the server's own words and of the URL."""
+    own = (line for line in done.stderr.splitlines() if not line.startswith("remote:"))
+    said = _QUOTED.sub("''", "\n".join(own))
     for reason, (sign, message) in _SIGNS.items():
         if sign.search(said):
             return GitError(reason, message)

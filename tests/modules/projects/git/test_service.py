@@ -61,7 +61,7 @@ async def test_a_source_from_its_beginning_to_its_end(
     assert body.pop("webhook_secret").startswith("whsec_")
     path = f"{project}/git-sources/{body['id']}"
     assert body["webhook_url"].endswith(f"/api/v1/git/webhooks/{body['id']}")
-    assert (body["provider"], body["credential"], body["last_commit"]) == ("github", "none", None)
+    assert (body["provider"], body["auth_type"], body["last_commit"]) == ("github", "none", None)
     read = await ada.get(path)
     assert (read.json()["data"], read.headers["etag"]) == (body, '"1"')
     assert (await ada.get(f"{project}/git-sources")).json()["data"] == [body]
@@ -171,7 +171,7 @@ async def test_the_repository_has_to_answer(ada: httpx2.AsyncClient, project: st
         ("Password", "password", {"username": "ada", "secret": TOKEN}),
     ):
         opened = await ada.post(path, json=source(name=name, url=repository.url, credential=credential))
-        assert (opened.status_code, opened.json()["data"]["credential"]) == (201, kind)
+        assert (opened.status_code, opened.json()["data"]["auth_type"]) == (201, kind)
     wrong = await ada.post(path, json=source(url=repository.url, credential={"secret": f"{TOKEN}!"}))
     assert wrong.json()["errors"][0]["type"] == "git.access_denied"
     assert TOKEN not in wrong.text
@@ -185,12 +185,12 @@ async def test_credentials_are_sealed_and_stay_at_their_host(
     moved = await ada.patch(path, json={"url": "https://evil.example/shop.git"}, params=UNCHECKED)
     assert (moved.status_code, moved.json()["code"]) == (422, "git_source.credential_needed")
     near = await ada.patch(path, json={"url": "https://github.com/ada/other.git"}, params=UNCHECKED)
-    assert (near.status_code, near.json()["data"]["credential"]) == (200, "password")
+    assert (near.status_code, near.json()["data"]["auth_type"]) == (200, "password")
     far = {"url": "https://gitlab.corp.example/shop.git", "credential": {"secret": TOKEN}}
     moved = await ada.patch(path, json=far, params=UNCHECKED)
-    assert (moved.json()["data"]["credential"], moved.json()["data"]["provider"]) == ("token", "gitlab")
+    assert (moved.json()["data"]["auth_type"], moved.json()["data"]["provider"]) == ("token", "gitlab")
     taken = await ada.patch(path, json={"credential": None}, params=UNCHECKED)
-    assert taken.json()["data"]["credential"] == "none"
+    assert taken.json()["data"]["auth_type"] == "none"
     await ada.patch(path, json={"credential": {"secret": TOKEN}}, params=UNCHECKED)
     seen = [near.text, moved.text, (await ada.get(path)).text, (await ada.get(f"{project}/git-sources")).text]
     async with database.transaction(write=False) as session:

@@ -163,7 +163,7 @@ class GitSourceRead(BaseSchema):
     """Whose files are read."""
     subfolder: str
     """Where in the repository the code is; empty: everywhere."""
-    credential: CredentialKind
+    auth_type: CredentialKind
     """What is kept to get in with, which is not shown."""
     provider: Provider | None
     """Whose webhooks are registered."""

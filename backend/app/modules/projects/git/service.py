@@ -80,7 +80,7 @@ DELIVERIES_KEPT: Final = timedelta(days=7)
 MAX_DELIVERY_ID: Final = 200
 _MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 """Of a provider's API: a page of webhooks has a few thousand."""
-_READ: Final = tuple(name for name in GitSourceRead.model_fields if name not in ("credential", "webhook_url"))
+_READ: Final = tuple(name for name in GitSourceRead.model_fields if name not in ("auth_type", "webhook_url"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class GitService:
         """With the fields of `GitSourceRead`."""
         read = {name: row[name] for name in _READ}
         url = self._context.settings.public_url + WEBHOOK_PATH.format(row["id"])
-        return {**read, "credential": row["credential_kind"], "webhook_url": url}
+        return {**read, "auth_type": row["credential_kind"], "webhook_url": url}
 
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)
