@@ -300,3 +300,17 @@ def test_the_order_of_entries_changes_no_operation(seed: int) -> None:
         return [(each.operation.key, each.operation.parameters, each.operation.responses) for each in report.captured]
 
     assert shown(read_har(*entries)) == shown(read_har(*shuffled))
+
+
+def test_a_name_that_was_only_refused_is_a_value_beside_values() -> None:
+    entries = [exchange(url=f"/users/{name}", answer={"id": 1, "name": "a", "mail": "b"}) for name in ("1", "2")]
+    report = read_har(*entries, exchange(url="/users/ann", status=403), exchange(url="/users/export"))
+    assert keys(report) == ["GET /users/export", "GET /users/{user_id}"]
+
+
+def test_a_picture_that_is_asked_for_with_parameters_is_no_static_file() -> None:
+    report = read_har(
+        exchange(url="/tiles/7/65/47.png?url=a.tif"), exchange(url="/logo.png"), exchange(url="/logo.png?v=17")
+    )
+    assert keys(report) == ["GET /tiles/{tile_id}/{id}/{id_2}"]
+    assert reasons(report)["a static file"][0] == 2

@@ -100,6 +100,65 @@ def test_words_with_the_same_below_them_are_values() -> None:
     assert templates_of(paths) == {"/repos/{repo_id}/issues"}
 
 
+def templates_by_method(requests: dict[str, set[str]]) -> set[str]:
+    """Of `GET /path` with the names of the members of what came back."""
+    known = []
+    for request, answer in requests.items():
+        method, path = request.split()
+        known.append((segments_of(path), Seen({method}, {method: answer} if answer else {})))
+    templates = learn(known)
+    return {"/" + "/".join(named(templates.of(path), {}, {})) for path, _ in known}
+
+
+POOL = {"id", "name", "limit"}
+
+
+def test_items_are_known_by_how_they_are_treated_however_many_names_stand_beside_them() -> None:
+    requests = {f"{method} /api/pools/{name}": POOL for name in ("gpu", "spare") for method in ("GET", "PATCH")}
+    others = {f"POST /api/pools/{name}": {"results", name} for name in ("filter", "export", "paginate", "lateness")}
+    assert templates_by_method(requests | others | {"GET /api/pools/me": POOL}) == {
+        "/api/pools/{pool_id}",
+        "/api/pools/me",
+        *(f"/api/pools/{name}" for name in ("filter", "export", "paginate", "lateness")),
+    }
+
+
+def test_two_items_with_the_same_below_them_are_enough_when_they_answer_alike() -> None:
+    requests = {f"GET /limits/tag/{name}": POOL for name in ("db", "mail")}
+    resets: dict[str, set[str]] = {f"POST /limits/tag/{name}/reset": set() for name in ("db", "mail")}
+    assert templates_by_method(requests | resets) == {"/limits/tag/{tag_id}", "/limits/tag/{tag_id}/reset"}
+
+
+def test_what_is_learnt_of_some_tells_of_others() -> None:
+    requests = {f"GET /kinds/slug/{name}": POOL for name in ("aws", "gcp", "azure")}
+    below: dict[str, set[str]] = {f"GET /kinds/slug/{name}/documents": set() for name in ("aws", "gcp", "secret")}
+    assert templates_by_method(requests | below) == {"/kinds/slug/{slug_id}", "/kinds/slug/{slug_id}/documents"}
+
+
+def test_items_that_are_only_deleted_are_told_from_actions() -> None:
+    requests: dict[str, set[str]] = {f"DELETE /pools/7/workers/{name}": set() for name in ("ann", "bob")}
+    assert templates_by_method({**requests, "POST /pools/7/workers/heartbeat": set()}) == {
+        "/pools/{pool_id}/workers/{worker_id}",
+        "/pools/{pool_id}/workers/heartbeat",
+    }
+
+
+def test_coordinates_sizes_and_numbered_files_are_values_by_form() -> None:
+    for value in ("12.5,41.9", "256x256.png", "-1.5,2,3,4.5", "47.png", "190@2x.png", "17.json"):
+        assert templates_of([f"/tiles/{value}"]) == {"/tiles/{tile_id}"}, value
+
+
+def test_words_with_the_extension_of_a_format_are_names_beside_a_value() -> None:
+    paths = {"/cog/info.geojson", "/cog/capabilities.xml", "/cog/{cog_id}/map.html"}
+    assert templates_of({*paths - {"/cog/{cog_id}/map.html"}, "/cog/7/map.html"}) == paths
+
+
+def test_maps_tell_that_several_words_are_values() -> None:
+    paths = [f"/colors/{name}" for name in ("red", "plasma", "accent")]
+    assert templates_of(paths, {path: {"{}"} for path in paths}) == {"/colors/{color_id}"}
+    assert len(templates_of(paths[:2], {path: {"{}"} for path in paths[:2]})) == 2
+
+
 def test_what_was_not_learnt_from_is_matched() -> None:
     templates = learn([(segments_of(path), Seen({"GET"})) for path in ("/users/1", "/users/search")])
     assert templates.of(segments_of("/users/nobody")) == ("users", "{}")

@@ -21,7 +21,8 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     """Letters and a number: `TC-00042`, `cus_9s6XK`."""
     TEXT = "text"
-    """What nobody would name a route: spaces, lists, other percent-encoded signs."""
+    """What nobody would name a route: lists, coordinates, sizes, numbered files (`512x512.png`, `47.json`), spaces and
+    other percent-encoded signs."""
 
 
 _LONGEST_NAME = 64
@@ -38,6 +39,8 @@ _FORMS = re.compile(
     | (?P<address>(?:[0-9]{1,3}\.){3}[0-9]{1,3}|(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F:]{1,4})
     | (?P<reference>[A-Za-z]{1,12}[-_:](?=[0-9A-Za-z]*[0-9])[0-9A-Za-z]{8,}
         |[A-Z]{2,10}-[0-9]+|[A-Za-z]{1,10}[-_][0-9]{3,})
+    | (?P<text>[-+]?[0-9]+(?:\.[0-9]+)?(?:[x,;~][-+]?[0-9]+(?:\.[0-9]+)?)+(?:\.[a-z]{2,5})?
+        |[0-9]+(?:@[0-9]x)?\.[a-z]{2,5})
     """,
     re.VERBOSE,
 )

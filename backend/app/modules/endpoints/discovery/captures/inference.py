@@ -16,6 +16,8 @@ from backend.app.modules.endpoints.discovery.captures.masking import is_secret
 
 Harmless = Callable[[str], bool]
 
+MAP: Final = "{}"
+"""Stands for names that are data."""
 _MOST_MEMBERS: Final = 200
 """Names of an object from which on it is a map from keys to values."""
 _DEEPEST: Final = 12
@@ -147,8 +149,10 @@ class Shape:
                 member.count -= index > 0
 
     def names(self) -> Iterable[str]:
-        """Of members, and of members of members, as paths. Of an array, those of its items."""
+        """Of members, and of members of members, as paths. Of an array, those of its items; of a map `{}`."""
         for prefix, shape in (("", self), ("[]", self._items)):
+            if shape is not None and shape._others is not None:
+                yield f"{prefix}{MAP}"
             for name, member in ((shape._members if shape is not None else None) or {}).items():
                 yield f"{prefix}{name}"
                 inner = member._items or member

@@ -53,6 +53,8 @@ _ASSET_TYPES: Final = re.compile(
 _ASSET_NAMES: Final = re.compile(
     r".*\.(?:css|js|mjs|map|woff2?|ttf|otf|eot|ico|png|jpe?g|gif|svg|webp|wasm)", re.I | re.S
 )
+_ASKS: Final = re.compile(r"(?:^|&)(?!(?:v|ver|version|h|hash|t|ts|cb|_)=)[A-Za-z_][^=&]*=")
+"""A query that asks for something, and does not only keep a file from being taken from a cache."""
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
@@ -142,7 +144,7 @@ class Collector:
         if url.password:
             self.masker.learn(url.password)
         path = re.sub(r"/{2,}", "/", re.sub(r";[^/]*", "", url.path)) or "/"
-        if reason := self._unwanted(entry, method, path):
+        if reason := self._unwanted(entry, method, path, url.query):
             return reason
         if self._base is not None:
             base_server, base_path = self._base
@@ -181,14 +183,14 @@ class Collector:
         )
 
     @staticmethod
-    def _unwanted(entry: Entry, method: str, path: str) -> str:
+    def _unwanted(entry: Entry, method: str, path: str, query: str) -> str:
         if method == "OPTIONS" and any(name.lower() == "access-control-request-method" for name, _ in entry.headers):
             return "a CORS preflight"
         if entry.status is not None and not 100 <= entry.status <= 599:
             return "no answer came"
         if entry.status == 101:
             return "a change of protocol, such as to a WebSocket"
-        if method in ("GET", "HEAD") and _ASSET_NAMES.fullmatch(path):
+        if method in ("GET", "HEAD") and _ASSET_NAMES.fullmatch(path) and not _ASKS.search(query):
             is_asset = not entry.answer_type or _ASSET_TYPES.match(entry.answer_type) is not None
             return "a static file" if is_asset else ""
         return ""
@@ -327,8 +329,9 @@ class Collector:
                 missing.append((server, method, path, facts))
                 continue
             known.append((server, method, path, facts))
-            seen = by_server.setdefault(server, {}).setdefault(path, Seen())
+            seen = by_server.setdefault(server, {}).setdefault(path, Seen(accepted=False))
             seen.methods.add(method)
+            seen.accepted |= facts.successes > 0
             for (status, _), shape in facts.answers.items():
                 if 200 <= status < 300:
                     seen.answers.setdefault(method, set()).update(shape.names())

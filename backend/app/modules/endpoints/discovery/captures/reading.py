@@ -82,12 +82,12 @@ def format_of(data: Path | bytes) -> str | None:
         return None
 
 
-def display_name(name: str) -> str:
+def display_name(name: str, nameless: str = "capture") -> str:
     """The name of a file as it may be shown: its last part, without control and formatting characters (Unicode
     category C), in 255 bytes of UTF-8."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     shown = "".join(sign for sign in last if unicodedata.category(sign)[0] != "C").strip()
-    return shown.encode()[:_LONGEST_NAME].decode(errors="ignore") or "capture"
+    return shown.encode()[:_LONGEST_NAME].decode(errors="ignore") or nameless
 
 
 def _format_of(source: Source) -> tuple[str, Format]:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote
 
 from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
+from backend.app.modules.endpoints.discovery.captures.inference import MAP
 
 Path: TypeAlias = tuple[str, ...]
 """Segments as they stand in the URL; one that is a parameter for certain is `{name}` or `{}`."""
@@ -41,10 +42,23 @@ _RESERVED = frozenset(
         "version", "whoami",
     }
 )  # fmt: skip
+_POINTING = frozenset(
+    {
+        "all", "count", "current", "filter", "first", "last", "latest", "me", "mine", "my", "new", "next", "previous",
+        "search", "self", "whoami",
+    }
+)  # fmt: skip
+"""Names of an item, or of several, that are nobody's: they answer as an item does, and are none."""
 _VERSION = re.compile(r"v[0-9]+(?:[.-]?[a-z0-9]+)*|[0-9]{1,2}(?:\.[0-9]{1,2})?", re.I)
 _GIVEN = re.compile(r"\{([^{}]*)\}")
 _VALUE_SIGN = re.compile(r"[0-9%.,@~+:]|[a-z][a-z0-9]*(?:-[a-z0-9]+){2,}|[^\x00-\x7f]")
 _ACTION_SUFFIX = re.compile(r"(?P<value>[^:{}]+|\{[^{}]*\}):(?P<action>[a-zA-Z][a-zA-Z_]+)")
+_FILE_NAME = re.compile(
+    r"[A-Za-z_-]+\.(?:json|geojson|xml|html?|ya?ml|csv|txt|md|pdf|png|jpe?g|gif|svg|webp|js|css|ico|php|aspx?|jsp|do)",
+    re.I,
+)
+"""A word with the extension of a format, which is a name as the word is."""
+_ITEM_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _NOT_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 _SAFE = "!$&'()*+,;=:@~-._"
 """Signs of a segment that need no encoding (RFC 3986, 3.3). Braces do: those of a path are no template."""
@@ -60,6 +74,8 @@ class Seen:
     answers: dict[str, set[str]] = field(default_factory=dict)
     """By method, the names of the members of what came back in JSON, `user.id` for nested ones: what tells two kinds of
     answers apart."""
+    accepted: bool = True
+    """Whether any request was answered as valid."""
 
 
 def segments_of(path: str) -> Path:
@@ -96,11 +112,13 @@ class _Node:
     children: dict[str, "_Node"] = field(default_factory=dict)
     methods: set[str] = field(default_factory=set)
     answers: dict[str, set[str]] = field(default_factory=dict)
+    accepted: bool = False
     values: set[str] = field(default_factory=set)
     """Literals that were learnt to be values here."""
 
     def merge(self, other: "_Node") -> None:
         self.methods |= other.methods
+        self.accepted |= other.accepted
         for method, names in other.answers.items():
             self.answers.setdefault(method, set()).update(names)
         for name, child in other.children.items():
@@ -141,6 +159,7 @@ def learn(paths: Iterable[tuple[Path, Seen]]) -> Templates:
         for segment in path:
             node = node.children.setdefault(_place(segment), _Node())
         node.methods |= seen.methods
+        node.accepted |= seen.accepted
         for method, names in seen.answers.items():
             node.answers.setdefault(method, set()).update(names)
     collections = _collections(root)
@@ -171,9 +190,11 @@ def _fold(node: _Node, name: str, depth: int, collections: Counter[str]) -> None
     pending = [(node, name, depth)]
     while pending:
         node, name, depth = pending.pop()
-        for each in _values_among(node, name, depth, collections):
-            node.values.add(each)
-            node.children.setdefault(VALUE, _Node()).merge(node.children.pop(each))
+        # What is learnt of some tells more of the others.
+        while values := _values_among(node, name, depth, collections):
+            for each in values:
+                node.values.add(each)
+                node.children.setdefault(VALUE, _Node()).merge(node.children.pop(each))
         pending += [(child, each, depth + 1) for each, child in node.children.items()]
 
 
@@ -192,16 +213,50 @@ def _values_among(node: _Node, parent: str, depth: int, collections: Counter[str
         and ":" not in each
         and each.lower() not in _RESERVED
         and (_VERSION.fullmatch(each) is None or (value is not None and _behaves_like(node.children[each], value)))
-        and not _is_collection(node, each, collections)
+        and (
+            not _is_collection(node, each, collections)
+            or (value is not None and _answers_like(node.children[each], value))
+        )
     ]
-    if not open_to_doubt:
-        return []
-    if value is not None:
+    if value is not None and open_to_doubt:
         alike = [each for each in open_to_doubt if _looks_like_value(each) or _behaves_like(node.children[each], value)]
         if alike:
             return alike
-    enough = _enough(node, open_to_doubt, len(literals), parent, depth)
-    return open_to_doubt if enough else []
+    if depth and (items := _items_among(node, parent, collections)):
+        return items
+    return open_to_doubt if _enough(node, open_to_doubt, len(literals), parent, depth) else []
+
+
+def _items_among(node: _Node, parent: str, collections: Counter[str]) -> list[str]:
+    """Those that are treated as items of a collection are, whatever stands beside them: they answer alike, and are
+    replaced and deleted, or have the same below them; or they are replaced and deleted below a plural."""
+    names = [
+        each
+        for each in node.literals()
+        if each
+        and ":" not in each
+        and each.lower() not in _POINTING
+        and _VERSION.fullmatch(each) is None
+        and not _is_collection(node, each, collections)
+    ]
+    edited = {each for each in names if node.children[each].methods & _ITEM_METHODS}
+    alike = [
+        each
+        for each in names
+        if each in edited
+        or (each.lower() not in _RESERVED and not _is_plural(each) and _has_the_same_below(node, each, names))
+    ]
+    for one in alike:
+        if sum(_answers_like(node.children[each], node.children[one]) for each in alike) > 1:
+            return [each for each in names if _answers_like(node.children[each], node.children[one])]
+    if len(edited) > 1 and _is_plural(parent) and not any(node.children[each].answers for each in edited):
+        return sorted(edited)
+    return []
+
+
+def _has_the_same_below(node: _Node, name: str, names: list[str]) -> bool:
+    below = node.children[name].children.keys()
+    return bool(below) and any(each != name and below == node.children[each].children.keys() for each in names)
 
 
 def _enough(node: _Node, names: list[str], siblings: int, parent: str, depth: int) -> bool:
@@ -220,11 +275,6 @@ def _enough(node: _Node, names: list[str], siblings: int, parent: str, depth: in
         return count >= 3 or below_plural
     if depth == 0 and valueish < 0.8:
         return count >= 100
-    if (
-        below_plural
-        and sum(bool(node.children[each].methods & {"PUT", "PATCH", "DELETE"}) for each in names) * 2 >= count
-    ):
-        return True
     return count >= (3 if valueish >= 0.5 and below_plural else 5 if valueish >= 0.5 else 12 if below_plural else 25)
 
 
@@ -236,10 +286,15 @@ def _is_collection(node: _Node, name: str, collections: Counter[str]) -> bool:
     return not _looks_like_value(name) and (_is_plural(name) or bool(child.methods))
 
 
+def _answers_like(node: _Node, other: _Node) -> bool:
+    return any(_close(names, other.answers.get(method, set())) for method, names in node.answers.items())
+
+
 def _behaves_like(node: _Node, value: _Node) -> bool:
-    for method, names in node.answers.items():
-        if _close(names, value.answers.get(method, set())):
-            return True
+    if _answers_like(node, value):
+        return True
+    if node.methods and not node.accepted and not node.children:
+        return node.methods <= value.methods  # an item that is not there, or is not for everybody
     below = set(node.literals())
     return bool(below) and below <= value.children.keys()
 
@@ -251,7 +306,9 @@ def _share_alike(nodes: list[_Node]) -> float | None:
     for index, node in enumerate(nodes):
         for depth, each in _upper(node):
             kinds += [
-                ((depth, method), frozenset(names), index) for method, names in each.answers.items() if len(names) > 1
+                ((depth, method), frozenset(names), index)
+                for method, names in each.answers.items()
+                if len(names) > 1 or (len(nodes) > 2 and _tells(names))
             ]
     known = {index for _, _, index in kinds}
     if len(known) < 2 or len(known) * 2 < len(nodes):
@@ -282,14 +339,19 @@ def _same_below(nodes: list[_Node]) -> bool:
     return bool(having) and max(having.values()) >= max(2, 0.6 * len(nodes))
 
 
+def _tells(names: AbstractSet[str]) -> bool:
+    """Whether the names of members tell one kind of answers from others."""
+    return len(names) > 1 or any(each.endswith(MAP) for each in names)
+
+
 def _close(one: AbstractSet[str], other: AbstractSet[str]) -> bool:
     if min(len(one), len(other)) < _RICH:
-        return len(one) > 1 and one == other
+        return _tells(one) and one == other
     return len(one & other) >= 0.7 * len(one | other)
 
 
 def _looks_like_value(segment: str) -> bool:
-    return _VALUE_SIGN.search(segment) is not None
+    return _VALUE_SIGN.search(segment) is not None and _FILE_NAME.fullmatch(segment) is None
 
 
 def _is_plural(name: str) -> bool:
