@@ -31,7 +31,7 @@ from backend.app.engine.checks import checks
 from backend.app.engine.diff.rules import rules as diff_rules
 from backend.app.engine.reports import reports
 from backend.app.extensions.metrics import JobCount, exposition
-from backend.app.modules import MODULES
+from backend.app.modules import MODULES, PARTS
 from backend.app.modules.anomalies.detectors import detectors
 from backend.app.modules.endpoints.discovery import strategies
 from backend.app.modules.labs.recipes import recipes
@@ -51,11 +51,11 @@ def module_part(module: str, part: str) -> Any | None:
 
 
 def include_modules(app: FastAPI) -> None:
-    for module in MODULES:
+    for module in (*MODULES, *PARTS):
         module_part(module, "handlers")
         if part := module_part(module, "router"):
             for router in getattr(part, "routers", (part.router,)):
-                app.include_router(router, prefix=API_PREFIX, tags=[module])
+                app.include_router(router, prefix=API_PREFIX, tags=[module.partition(".")[0]])
     app.include_router(_plugins, prefix=API_PREFIX, tags=["plugins"])
 
 

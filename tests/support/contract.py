@@ -35,6 +35,7 @@ from tests.support.databases import behind_the_wall
 
 CHECKS = ("content_type", "required_header", "response_schema", "server_error", "undocumented_status")
 LAB_REQUESTS = 150
+_BYTES = "application/octet-stream"
 QUIET = LoggingSettings(level="error")
 
 
@@ -98,10 +99,14 @@ class OurApi:
         project = (await ask(client, "POST", "/projects", body, status=201))["id"]
         found = await ask(client, "POST", f"/projects/{project}/endpoints/scan", status=202)
         await self.drain()
+        path = f"/projects/{project}/endpoints/uploads?name=spec.json"
+        upload = await client.post(path, content=b'{"openapi": "3.1.0"}', headers={"Content-Type": _BYTES})
+        assert upload.status_code == 201, upload.text
         scan = await ask(client, "POST", f"/projects/{project}/scans", {"max_requests": LAB_REQUESTS}, status=202)
         await self.drain()
         key = await ask(client, "POST", "/user/api-keys", {"name": "key"}, status=201)
         ids = {"project_id": project, "discovery_id": found["id"], "scan_id": scan["id"], "key_id": key["id"]}
+        ids["upload_id"] = upload.json()["data"]["id"]
         git = {"name": "Code", "url": "https://git.example/shop.git", "branch": "main"}
         path = f"/projects/{project}/git-sources?validate=false"
         ids["git_source_id"] = (await ask(client, "POST", path, git, status=201))["id"]

@@ -101,6 +101,7 @@ class Performer:
                 if time.monotonic() >= forget_at:
                     forget_at = time.monotonic() + _FORGET_EVERY_S
                     await self._runner.forget_keys()
+                    await self._runner.tidy()
             except Exception:
                 log.exception("jobs.look_failed")
             self._look_now.clear()

@@ -8,12 +8,12 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -146,6 +146,34 @@ class JobContext:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a function gets that puts things in order now and then."""
+
+    database: Database
+    hub: MessageHub
+    settings: Settings
+    clock: Clock
+
+    @asynccontextmanager
+    async def transaction(self, workspace_id: str = EVERY_WORKSPACE) -> AsyncIterator[ServiceContext]:
+        """With every right in one workspace; that of all is to find out in which."""
+        async with self.database.transaction(workspace_id) as session:
+            principal = system_principal(workspace_id)
+            yield ServiceContext(self.settings, session, self.hub, principal, self.clock, new_ulid())
+
+
+Sweeping: TypeAlias = Callable[[Sweep], Awaitable[None]]
+_sweeping: list[Sweeping] = []
+
+
+def sweeps(function: Sweeping) -> Sweeping:
+    """Decorator: each process that performs jobs calls the function every ten minutes. What it does may meet another
+    process that does the same."""
+    _sweeping.append(function)
+    return function
+
+
 class Runner:
     """One per process. It knows the jobs that the process holds."""
 
@@ -263,6 +291,14 @@ class Runner:
             total += removed
             if removed < _KEYS_AT_ONCE:
                 return total
+
+    async def tidy(self) -> None:
+        """Call what registered by `sweeps`. One that fails does not keep the others from their work."""
+        for function in _sweeping:
+            try:
+                await function(Sweep(self.database, self.hub, self.settings, self.clock))
+            except Exception:
+                log.exception("sweep.failed", sweep=function.__name__)
 
     def context(self, session: AsyncSession, job: ClaimedJob) -> ServiceContext:
         principal = system_principal(job.workspace_id, job.actor_id)

@@ -191,6 +191,8 @@ class AnomalySettings(Group):
 class StorageSettings(Group):
     data_dir: Path = Path(".touchstone")
     """Generated keys and files of the embedded mode."""
+    max_upload_bytes: int = Field(256 * 1024 * 1024, ge=1024)
+    """Of a file that is handed in for discovery."""
 
 
 class LoggingSettings(Group):

@@ -49,6 +49,10 @@ ADMIT: Final = "touchstone.admit"
 """In the scope: what counts requests, called with the request and its principal, which a public route has none of; or
 with `refused=True` for credentials that open nothing."""
 
+MAX_BODY: Final = "touchstone.max_body"
+"""In the scope: how many bytes the body may have, where a route takes more than `web.max_body_bytes`. To be set before
+any of it is read."""
+
 
 class ViewError(TypeError):
     """A view class that the door refuses, found at import."""

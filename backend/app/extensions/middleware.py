@@ -18,7 +18,7 @@ from backend.app.core.client_address import client_address
 from backend.app.core.errors import InvalidInput
 from backend.app.core.ids import new_ulid
 from backend.app.core.settings import Settings
-from backend.app.core.views import ADMIT
+from backend.app.core.views import ADMIT, MAX_BODY
 from backend.app.extensions.cors import Cors, Headers
 from backend.app.extensions.logging import get_logger
 from backend.app.extensions.metrics import LATENCY, REQUESTS
@@ -119,7 +119,7 @@ class RequestMiddleware:
             if (allowed := self._cors.preflight(scope)) is not None:
                 await _no_content(allowed)(scope, receive, send_with_headers)
             else:
-                await self._app(scope, self._limited(receive), send_with_headers)
+                await self._app(scope, self._limited(scope, receive), send_with_headers)
         except Exception as error:
             if status:
                 raise
@@ -128,14 +128,14 @@ class RequestMiddleware:
         finally:
             self._record(scope, status, time.perf_counter() - started)
 
-    def _limited(self, receive: Receive) -> Receive:
-        left = self._max_body
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        came = 0
 
         async def limited() -> Message:
-            nonlocal left
+            nonlocal came
             message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            came += len(message.get("body", b""))
+            if came > scope.get(MAX_BODY, self._max_body):
                 raise BodyTooLarge
             return message
 

@@ -1,0 +1,1 @@
+"""Files that are handed in for discovery: specs, captures and archives of source code."""
