@@ -92,7 +92,7 @@ def differences(ours: Any, theirs: Any, at: str = "") -> Iterator[str]:
 
 def _same(ours: Any, theirs: Any) -> bool:
     if type(ours) is int and abs(ours) >= 2**63:
-        return bool(ours == theirs)  # a float there
+        return bool(float(ours) == theirs)  # a float there
     return type(ours) is type(theirs) and (ours == theirs or (ours != ours and theirs != theirs))
 
 

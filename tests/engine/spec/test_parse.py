@@ -107,6 +107,7 @@ def test_characters_that_yaml_1_1_knew_otherwise_stay_in_their_texts(template: s
         ("a: [\n\t1\n]\nb: 1\t# note", {"a": [1], "b": 1}),
         ("a:\n-\tb\n", {"a": ["b"]}),
         ("a: |-\n  \t\n  x\n  \ty\nb: >-\n\n  \tx", {"a": "\t\nx\n\ty", "b": "\n\tx"}),
+        ("a:\n  - b: >-\n      \t\n      x\n      y\n  - |\n   \tz", {"a": [{"b": "\t\nx y"}, "\tz"]}),
     ],
 )
 def test_tabs_are_read_where_they_do_not_indent(text: str, read: Any) -> None:

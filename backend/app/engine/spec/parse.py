@@ -266,9 +266,11 @@ class _Open:
 # What YAML 1.2 reads as any other character (5.1, 5.4), and YAML 1.1 refuses or takes for a line break.
 _STRANGE = re.compile("[\x7f-\x9f\ufffe\uffff\u2028\u2029]")
 _STAND_IN = 0xF0000
-_STAND_INS = {_STAND_IN + code: code for code in (9, *range(0x7F, 0xA0), 0xFFFE, 0xFFFF, 0x2028, 0x2029)}
+_STAND_INS = {_STAND_IN + code: code for code in (*range(0x7F, 0xA0), 0xFFFE, 0xFFFF, 0x2028, 0x2029)}
 _IS_STAND_IN = re.compile(f"[{''.join(map(chr, _STAND_INS))}]")
-_TAB_FIRST = re.compile(r"(?<=[ \t][|>])([-+]?[ \t]*(?:#.*)?\r?\n(?: *\r?\n)* +)\t")
+_TAB_FIRST = re.compile(
+    r"^((?: |- )*+)([^\n]*?(?<=[ \t]))?([|>])([-+]?[ \t]*(?:#.*)?\r?\n(?: *\r?\n)*)( ++)(?=\t)", re.MULTILINE
+)
 _MAX_REPAIRS = 20
 
 
@@ -296,7 +298,7 @@ def _compose_yaml(text: str, limits: DocumentLimits) -> Json:
 def _repaired(text: str, at: int) -> str:
     """Without the tab at which reading ended, where YAML 1.2 allows it: at the start of a block scalar (8.1.1.1), in a
     line that is blank but for a comment (6.6), behind the dash of an item (6.2)."""
-    repaired = _TAB_FIRST.sub(rf"\1{chr(_STAND_IN + 9)}", text)
+    repaired = _TAB_FIRST.sub(_with_indentation, text)
     if repaired != text or text[at : at + 1] != "\t" or len(text) > _LONGEST_BY_HAND:
         return repaired
     start, end = text.rfind("\n", 0, at) + 1, (text + "\n").index("\n", at)
@@ -304,6 +306,13 @@ def _repaired(text: str, at: int) -> str:
     if not line or line.startswith("#"):
         return text[:start] + text[end:]
     return f"{text[:at]} {text[at + 1 :]}" if text[at - 1] == "-" else text
+
+
+def _with_indentation(match: re.Match[str]) -> str:
+    """The block scalar with the indicator (8.1.1.1) of the indentation that its first line has."""
+    lead, key, style, rest, spaces = match.groups(default="")
+    indentation = len(spaces) - (len(lead) if key else lead.rfind("-"))
+    return f"{lead}{key}{style}{indentation}{rest}{spaces}" if 0 < indentation < 10 else match[0]
 
 
 class _YamlComposer:
