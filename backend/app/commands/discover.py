@@ -22,6 +22,7 @@ from backend.app.commands.terminal import (
 )
 from backend.app.core.redaction import redact_phrases
 from backend.app.engine.export import openapi_document
+from backend.app.engine.spec.graphql import recognises
 from backend.app.engine.spec.model import Operation, SpecError
 from backend.app.engine.spec.servers import target_url
 from backend.app.extensions.git import GitError, Reason, clone_to
@@ -31,7 +32,6 @@ from backend.app.extensions.spec_files import read_spec_file
 from backend.app.modules.endpoints.discovery import Discovered, Kind, Material, NothingDiscovered, Subject, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
-from backend.app.engine.spec.graphql import recognises
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
 from backend.app.modules.endpoints.inventory import Part, combined
 from backend.app.modules.endpoints.looking import informed, look
@@ -269,7 +269,7 @@ def _as_openapi(listing: Listing) -> dict[str, Any]:
         operations.append(operation)
         told = {"state": listing.state(endpoint), "sources": _sources(endpoint), "unresolved": endpoint.unresolved}
         extras[operation.key] = {name: value for name, value in told.items() if value}
-    found = [part.found.description for part in listing.parts if part.found is not None]
+    found = {part.slot: part.found.description for part in listing.parts if part.found is not None}
     shared = replace(combined(found), title="Discovered API", version="0", servers=())
     return openapi_document(replace(shared, operations=tuple(operations)), extras)
 

@@ -63,10 +63,10 @@ def upgrade() -> None:
         batch.add_column(
             sa.Column("kinds", types.JsonValue(none_as_null=True), server_default='["document"]', nullable=False)
         )
-        batch.add_column(sa.Column("unresolved", types.AnyText(), server_default="", nullable=False))
+        batch.add_column(sa.Column("unresolved", types.AnyText(), server_default=sa.text("''"), nullable=False))
         batch.add_column(sa.Column("own_tags", types.JsonValue(none_as_null=True), nullable=True))
-        batch.add_column(sa.Column("owner", types.AnyText(), server_default="", nullable=False))
-        batch.add_column(sa.Column("notes", types.AnyText(), server_default="", nullable=False))
+        batch.add_column(sa.Column("owner", types.AnyText(), server_default=sa.text("''"), nullable=False))
+        batch.add_column(sa.Column("notes", types.AnyText(), server_default=sa.text("''"), nullable=False))
         batch.add_column(sa.Column("ignored", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch.add_column(sa.Column("version", sa.Integer(), server_default="1", nullable=False))
     op.execute("UPDATE endpoints SET kinds = '[]' WHERE state = 'gone'")

@@ -101,14 +101,13 @@ class InventoryUpdate:
         return update
 
     async def _compare(self, descriptions: Sequence[Row]) -> None:
-        replaced = {*self._taken, *self._forgotten}
-        old = combined([shared_of(row) for row in descriptions])
-        new = combined(
-            [found.description for found in self._taken.values()]
-            + [shared_of(row) for row in descriptions if row["slot"] not in replaced]
-        )
-        # Where nothing said before where the API is, saying so is no move.
-        old = replace(old, servers=old.servers or new.servers)
+        before = {row["slot"]: shared_of(row) for row in descriptions}
+        after = {slot: it for slot, it in before.items() if slot not in self._forgotten}
+        after |= {slot: found.description for slot, found in self._taken.items()}
+        old, new = combined(before), combined(after)
+        if not (before.keys() & after.keys() & DOCUMENTS.keys()):
+            # Where no document said before where the API is, saying so is no move.
+            old, new = replace(old, servers=()), replace(new, servers=())
         altered, reach = altered_definitions(old.definitions, new.definitions), Reach(new.definitions)
         documented = any(Kind.DOCUMENT in each.kinds for each in self.reconciliation.endpoints)
         learned = [
@@ -210,16 +209,23 @@ def shared_of(row: Row) -> ApiDescription:
     return description_from_json(row["shared"])
 
 
-def combined(descriptions: Sequence[ApiDescription]) -> ApiDescription:
-    """The first of them, with the definitions and security schemes of all, without operations."""
+DOCUMENTS = {"openapi": 0, "graphql": 1}
+"""Slots of documents, the one that says most of the API as a whole first."""
+
+
+def combined(descriptions: Mapping[str, ApiDescription]) -> ApiDescription:
+    """What sources, by their slots, say of the API as a whole: the most trusted, with the definitions and security
+    schemes of all, without operations."""
     if not descriptions:
         return ApiDescription("", "", "")
+    by_trust_in_slot = sorted(descriptions, key=lambda slot: DOCUMENTS.get(slot.partition(":")[0], len(DOCUMENTS)))
     definitions: dict[str, Schema] = {}
     schemes: dict[str, SecurityScheme] = {}
-    for each in reversed(descriptions):
-        definitions.update(each.definitions)
-        schemes.update(each.security_schemes)
-    return replace(descriptions[0], operations=(), faults=(), definitions=definitions, security_schemes=schemes)
+    for slot in reversed(by_trust_in_slot):
+        definitions.update(descriptions[slot].definitions)
+        schemes.update(descriptions[slot].security_schemes)
+    first = descriptions[by_trust_in_slot[0]]
+    return replace(first, operations=(), faults=(), definitions=definitions, security_schemes=schemes)
 
 
 def stored_endpoint(row: Row) -> Endpoint:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.app.db.base import Base
@@ -45,25 +45,25 @@ class DiscoveryRecord(Identified, WorkspaceOwned, Base):
     project_id: Mapped[str] = mapped_column(UlidColumn)
     event_id: Mapped[str] = mapped_column(UlidColumn, unique=True)
     status: Mapped[str] = mapped_column(String(10), default=DiscoveryStatus.QUEUED)
-    strategies: Mapped[list[str]] = mapped_column(JsonText)
+    strategies: Mapped[list[str]] = mapped_column(JsonText, server_default="[]")
     """As asked for; empty: all that apply."""
-    uploads: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    uploads: Mapped[list[str]] = mapped_column(JsonText, default=list, server_default="[]")
     git_sources: Mapped[list[str] | None] = mapped_column(JsonText)
     """Null: all of the project."""
     spec_url: Mapped[str | None] = mapped_column(Text)
     document: Mapped[str | None] = mapped_column(Text)
     """As handed in, until it is read."""
-    parts: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list, server_default="[]")
     """What each source said, in the form of `DiscoveryPart`."""
     added: Mapped[int] = mapped_column(Integer, default=0)
     changed: Mapped[int] = mapped_column(Integer, default=0)
     gone: Mapped[int] = mapped_column(Integer, default=0)
     unchanged: Mapped[int] = mapped_column(Integer, default=0)
-    drift: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)
+    drift: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list, server_default="[]")
     """What clients can notice, in the form of `DriftChange`."""
-    breaking: Mapped[int] = mapped_column(Integer, default=0)
-    risky: Mapped[int] = mapped_column(Integer, default=0)
-    safe: Mapped[int] = mapped_column(Integer, default=0)
+    breaking: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    risky: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    safe: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     error: Mapped[dict[str, str] | None] = mapped_column(JsonText)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -86,7 +86,7 @@ class DescriptionRecord(WorkspaceOwned, Base):
     __tablename__ = "api_descriptions"
 
     project_id: Mapped[str] = mapped_column(UlidColumn, primary_key=True)
-    slot: Mapped[str] = mapped_column(String(MAX_SLOT), primary_key=True)
+    slot: Mapped[str] = mapped_column(String(MAX_SLOT), primary_key=True, server_default="openapi")
     """Which source: the strategy, with a name where it has several."""
     title: Mapped[str] = mapped_column(Text)
     version: Mapped[str] = mapped_column(Text)
@@ -104,7 +104,7 @@ class EndpointRecord(Identified, WorkspaceOwned, Base):
     project_id: Mapped[str] = mapped_column(UlidColumn)
     method: Mapped[str] = mapped_column(String(20))
     path: Mapped[str] = mapped_column(String(MAX_PATH))
-    from_root: Mapped[bool] = mapped_column(default=False)
+    from_root: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the path begins at the root of the host, and not at the project's `base_url`."""
     operation_id: Mapped[str | None] = mapped_column(Text)
     summary: Mapped[str] = mapped_column(Text, default="")
@@ -113,16 +113,16 @@ class EndpointRecord(Identified, WorkspaceOwned, Base):
     deprecated: Mapped[bool]
     source: Mapped[str] = mapped_column(Text)
     """What the most trusted of its sources was read from."""
-    kinds: Mapped[list[str]] = mapped_column(JsonValue)
+    kinds: Mapped[list[str]] = mapped_column(JsonValue, server_default='["document"]')
     """Of the sources that vouch for it."""
     state: Mapped[str] = mapped_column(String(20))
-    unresolved: Mapped[str] = mapped_column(AnyText, default="")
+    unresolved: Mapped[str] = mapped_column(AnyText, default="", server_default=text("''"))
     own_tags: Mapped[list[str] | None] = mapped_column(JsonValue)
     """A person's, in place of `tags`."""
-    owner: Mapped[str] = mapped_column(AnyText, default="")
-    notes: Mapped[str] = mapped_column(AnyText, default="")
-    ignored: Mapped[bool] = mapped_column(default=False)
-    version: Mapped[int] = mapped_column(Integer, default=1)
+    owner: Mapped[str] = mapped_column(AnyText, default="", server_default=text("''"))
+    notes: Mapped[str] = mapped_column(AnyText, default="", server_default=text("''"))
+    ignored: Mapped[bool] = mapped_column(default=False, server_default=false())
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     """Counts a person's edits."""
     operation: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """In the form of `engine.spec.codec`."""

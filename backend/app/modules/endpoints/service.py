@@ -41,7 +41,14 @@ from backend.app.modules.endpoints.events import (
     EndpointVanished,
 )
 from backend.app.modules.endpoints.exporting import ExportFormat, exported
-from backend.app.modules.endpoints.inventory import InventoryUpdate, Part, combined, shared_of, stored_endpoint
+from backend.app.modules.endpoints.inventory import (
+    DOCUMENTS,
+    InventoryUpdate,
+    Part,
+    combined,
+    shared_of,
+    stored_endpoint,
+)
 from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
 from backend.app.modules.endpoints.reconcile import Endpoint, evidence_from_json
 from backend.app.modules.endpoints.repository import (
@@ -72,8 +79,6 @@ SOURCE = "source"
 """The strategy that reads git sources."""
 MAX_DRIFT = 2_000
 """Changes that are kept of a discovery."""
-_TRUSTED = {"openapi": 0, "graphql": 1}
-"""Slots whose descriptions go before others'."""
 SHOWN = 20
 """Endpoints that a summarising event names, and differences that `endpoint.changed` does."""
 
@@ -397,8 +402,11 @@ class EndpointService:
 
     async def outline(self, project_id: str) -> Inventory | None:
         """The inventory without its operations: servers, security schemes, definitions; None before a discovery."""
-        rows = await _descriptions(self._endpoints, project_id)
-        return Inventory(combined([shared_of(row) for row in rows]), {}, rows[0]["location"]) if rows else None
+        rows = {row["slot"]: row for row in await self._endpoints.descriptions(project_id)}
+        if not rows:
+            return None
+        location = next((rows[slot]["location"] for slot in DOCUMENTS if slot in rows), "")
+        return Inventory(combined({slot: shared_of(row) for slot, row in rows.items()}), {}, location)
 
     async def inventory(self, project_id: str) -> Inventory | None:
         """What a scan exercises; None when no discovery has completed or nothing is left."""
@@ -483,8 +491,3 @@ def _source(claim: Row) -> EndpointSource:
     evidence = evidence_from_json(claim["evidence"])
     kept = {name: claim[name] for name in EndpointSource.model_fields if name in claim}
     return EndpointSource(**kept, **{**asdict(evidence), "places": list(evidence.places)})
-
-
-async def _descriptions(endpoints: EndpointRepository, project_id: str) -> list[Row]:
-    """What each source of a project says of the API as a whole, the most trusted first."""
-    return sorted(await endpoints.descriptions(project_id), key=lambda row: _TRUSTED.get(row["slot"], len(_TRUSTED)))
