@@ -76,6 +76,20 @@ async def test_a_method_that_allow_leaves_out_is_dead_where_allow_is_complete() 
     assert found.evidence["DELETE /orders"].places == ("OPTIONS /orders answered 200, Allow: GET, OPTIONS",)
 
 
+async def test_a_method_that_takes_other_values_is_not_dead() -> None:
+    """Routers may tell routes apart by the form of a value."""
+    usual = router("flask", ROUTES)
+
+    def strict(request: Request) -> Answer:
+        answer = usual(request)
+        is_year = request.url.endswith("/users/2024") and request.method == "OPTIONS"
+        return Answer(200, (*HTML, ("Allow", "GET, OPTIONS, PATCH"))) if is_year else answer
+
+    found = await look(Web(otherwise=strict), *ROUTES, "PATCH /users/{id}", "PUT /users/{id}")
+    assert "PATCH /users/{id}" not in said(found, False)
+    assert "PUT /users/{id}" in said(found, False)
+
+
 async def test_a_method_that_starlette_leaves_out_of_allow_is_not_dead() -> None:
     found = await look(Web(otherwise=router("starlette", ROUTES)), *ROUTES)
     assert said(found, False) == set()

@@ -83,6 +83,8 @@ class _Route:
     operations: list[Operation]
     instance: str
     readings: dict[SafeMethod, _Reading] = field(default_factory=dict)
+    allowed_of_others: set[str] | None = None
+    """What `Allow` names with other values for the parameters; None where that was not asked, or not all of it."""
 
     @property
     def methods(self) -> frozenset[str]:
@@ -127,6 +129,7 @@ async def confirm(
 
     # Those with parameters take several requests each.
     await asker.each(sorted(suspects, key=lambda route: is_templated(route.path)), try_hard)
+    await asker.each([route for route in routes if is_templated(route.path) and court.misses(route)], inquiry.widen)
     return {
         operation.key: evidence
         for route in routes
@@ -189,6 +192,15 @@ class _Inquiry:
             if reading is None or not reading.means_nothing_is_there:
                 return False
         return True
+
+    async def widen(self, route: _Route) -> None:
+        """A router may take other values for other methods."""
+        allowed: set[str] = set()
+        for instance in other_instances(route.path, route.operations, route.instance):
+            if (reading := await self.read("OPTIONS", route.path, instance)) is None:
+                return
+            allowed |= reading.sample.allow
+        route.allowed_of_others = allowed
 
 
 class _Court:
@@ -254,10 +266,27 @@ class _Court:
             return Evidence(places)
         if operation.method in allowed.sample.allow:
             return Evidence((allowed.words,), alive=True, requires_auth=None)
-        is_complete = _application(route) in self._allow_tells and not _says_one_route(allowed.exchange)
-        if is_complete and (route.answers or not is_templated(route.path)):
+        if not self.misses(route):
+            return Evidence(places)
+        if not is_templated(route.path):
             return Evidence((allowed.words,), alive=False)
-        return Evidence(places)
+        others = route.allowed_of_others
+        return (
+            Evidence(places)
+            if others is None or operation.method in others
+            else Evidence((allowed.words,), alive=False)
+        )
+
+    def misses(self, route: _Route) -> bool:
+        """Whether `Allow` leaves out what is known of the path, and would name it."""
+        allowed, get = route.allowed, route.readings.get("GET")
+        return (
+            allowed is not None
+            and not route.methods <= allowed.sample.allow
+            and _application(route) in self._allow_tells
+            and not _says_one_route(allowed.exchange)
+            and (get is None or get.differs or not is_templated(route.path))
+        )
 
 
 def _is_of_django(answer: Answer) -> bool:
