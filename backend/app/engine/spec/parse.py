@@ -269,7 +269,7 @@ _STAND_IN = 0xF0000
 _STAND_INS = {_STAND_IN + code: code for code in (*range(0x7F, 0xA0), 0xFFFE, 0xFFFF, 0x2028, 0x2029)}
 _IS_STAND_IN = re.compile(f"[{''.join(map(chr, _STAND_INS))}]")
 _TAB_FIRST = re.compile(
-    r"^((?: |- )*+)([^\n]*?(?<=[ \t]))?([|>])([-+]?[ \t]*(?:#.*)?\r?\n(?: *\r?\n)*)( ++)(?=\t)", re.MULTILINE
+    r"^((?: |- )*+)([^\n]*?(?<=[ \t]))?([|>])([-+]?[ \t]*+\r?\n(?: *+\r?\n)*+)( ++)(?=\t)", re.MULTILINE
 )
 _MAX_REPAIRS = 20
 
