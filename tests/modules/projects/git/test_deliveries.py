@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import httpx2
 import pytest
 from fastapi import FastAPI
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -290,6 +290,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.sampled_from(list(PROVIDERS)), _JSON)
 def test_any_document_is_a_list_of_pushes_or_invalid(provider: Provider, document: Any) -> None:
     try:
