@@ -2,7 +2,9 @@
 
 import json
 import string
+import time
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,3 +96,58 @@ def test_names_of_secret_members_are_kept_without_their_values() -> None:
         "properties": {"name": {"type": "string"}, "password": {"type": "string"}},
         "required": ["name", "password"],
     }
+
+
+WORDS = "plain-words-as-secret"
+"""Nothing of its form gives it away."""
+MULTIPART = f'--x\r\nContent-Disposition: form-data; name="password"\r\nX-Y: 1\r\n\r\n{WORDS}\r\n--x--'
+
+
+def sent(kind: str, text: str) -> dict[str, Any]:
+    entry = exchange("POST", "/login")
+    entry["request"]["postData"] = {"mimeType": kind, "text": text}
+    return entry
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        exchange("POST", "/graphql", body={"query": f'mutation {{ login(password: "{WORDS}") {{ id }} }}'}),
+        exchange("POST", "/graphql", body={"query": "...", "variables": {"input": {"password": WORDS}}}),
+        exchange("POST", "/x", body={"api_keys": [{"value": WORDS}], "tokens": ["a", WORDS]}),
+        exchange("POST", "/x", body={"payload": json.dumps({"password": WORDS})}),
+        exchange(url="/login", status=302, answer_headers={"Location": f"http://a.test/cb?x=1&code={WORDS}"}),
+        exchange(url=f"/callback#x=1&access_token={WORDS}"),
+        exchange(url=f"/pages;jsessionid={WORDS}/7"),
+        exchange(url=f"http://{WORDS}@api.test/x"),
+        sent("application/x-www-form-urlencoded", f"grant_type=x&client_secret={WORDS}"),
+        sent("multipart/form-data; boundary=x", MULTIPART),
+        sent("text/xml", f"<login><password>{WORDS}</password></login>"),
+    ],
+)
+def test_a_secret_that_reads_like_words_is_learnt_wherever_a_name_gives_it_away(entry: dict[str, Any]) -> None:
+    report = read_har(exchange(url=f"/echo/{WORDS}?q={WORDS}"), entry)
+    assert WORDS not in everything(report)
+
+
+@pytest.mark.parametrize("secret", ["s3cr", "12345678901", "4711"])
+def test_short_secrets_are_no_examples(secret: str) -> None:
+    report = read_har(exchange("POST", "/login", body={"pin": int(secret) if secret.isdigit() else secret}),
+                      exchange(url=f"/echo?q={secret}"))  # fmt: skip
+    assert f'"{secret}"' not in everything(report)
+    assert f"[{secret}]" not in everything(report)
+
+
+@pytest.mark.parametrize(
+    "text", ["ann.smith@example.com", "+4915112345678", "DE89370400440532013000", "4111111111111111"]
+)
+def test_what_belongs_to_a_person_is_no_example(text: str) -> None:
+    entries = [exchange("POST", f"/users/{text}?q={text}", body={"who": text}, answer={"who": text})] * 30
+    assert text not in everything(read_har(*entries))
+
+
+@pytest.mark.parametrize("text", ["a" * 500_000, "token" * 100_000, 'content-disposition: x; name="a"\r\n' * 20_000])
+def test_long_texts_are_searched_in_a_time_linear_in_them(text: str) -> None:
+    started = time.process_time()
+    read_har(sent("text/plain", text))
+    assert time.process_time() - started < 5

@@ -3,11 +3,11 @@ else, and nothing random-looking or named secret is kept as an example."""
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
-from backend.app.core.redaction import MASK, Values, is_secret_name, redact_text
+from backend.app.core.redaction import MASK, Values, is_distinctive, is_secret_name, redact_text
 from backend.app.engine.http import Headers
 from backend.app.engine.spec.model import Json
 from backend.app.modules.endpoints.discovery.captures.forms import is_opaque
@@ -15,9 +15,20 @@ from backend.app.modules.endpoints.discovery.captures.forms import is_opaque
 _MOST = 4_096
 """Secrets of one capture that are remembered. One that is forgotten is still known by its form."""
 _MOST_NAMES = 65_536
+_MOST_TEXTS = 200
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _LONGEST_SECRET = 10_000
 _LONGEST = 60
+_PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}|\+[0-9]{7,15}|[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}|-?[0-9]{12,19}")
+"""Addresses of mail, telephone numbers (E.164), IBANs (ISO 13616), and numbers as long as those of cards (ISO 7812)."""
+_NAMED = re.compile(
+    r"(?i)(?:passw(?:or)?d|passphrase|secret|token|api_?key|credential)[\w-]{0,40}"
+    r"[\"'\\]{0,4}\s{0,20}[:=>]\s{0,20}[\"'\\]{0,4}(?P<value>[^\"'\\<>&,;\s)]{1,300})"
+)
+"""In texts of any kind: XML, GraphQL, JSON within JSON."""
+_PART = re.compile(
+    r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"[^\r\n]*\r\n(?:[^\r\n]+\r\n){0,8}\r\n([^\r\n]+)'
+)
 _MORE_NAMES = frozenset(
     {"auth", "jwt", "sid", "session", "sessionid", "session_id", "jsessionid", "phpsessid", "sig", "signature", "code",
      "state", "nonce", "key", "csrf", "xsrf", "otp", "pin", "passwd", "assertion", "samlresponse", "samlrequest"}
@@ -36,6 +47,8 @@ class Masker:
     def __init__(self) -> None:
         self._values = Values(most=_MOST)
         self._learnt: set[str] = set()
+        self._short: set[str] = set()
+        """Secrets that are too short to be looked for within texts, and are no examples all the same."""
         self._other_names: set[str] = set()
         """Those that are no secret's, so that most objects are passed over in one step."""
 
@@ -48,12 +61,19 @@ class Masker:
         self._learnt.add(value)
         if len(value) <= _LONGEST_SECRET:
             parts = {value, unquote_plus(value), *value.split()}
-            self._values.add(part for part in parts if _PLACEHOLDER.fullmatch(part) is None)
+            self._add(part for part in parts if _PLACEHOLDER.fullmatch(part) is None)
+
+    def _add(self, values: Iterable[str]) -> None:
+        for value in values:
+            if is_distinctive(value):
+                self._values.add([value])
+            elif len(self._short) < _MOST:
+                self._short.add(value)
 
     def learn_basic(self, value: str) -> None:
         """The password in `Basic dXNlcjpwYXNz` (RFC 7617)."""
         try:
-            self._values.add([base64.b64decode(value.split()[-1], validate=True).decode().partition(":")[2]])
+            self._add([base64.b64decode(value.split()[-1], validate=True).decode().partition(":")[2]])
         except (ValueError, IndexError):
             return
 
@@ -63,13 +83,46 @@ class Masker:
             return
         for name, value in node.items():
             if is_secret(name):
-                if isinstance(value, str):
-                    self.learn(value)
+                self._learn_texts(value, deep=is_secret_name(name))
             elif len(self._other_names) < _MOST_NAMES:
                 self._other_names.add(name)
 
+    def _learn_texts(self, value: Json, *, deep: bool) -> None:
+        pending = [value]
+        for _ in range(_MOST_TEXTS):
+            if not pending:
+                return
+            node = pending.pop()
+            if isinstance(node, str):
+                self.learn(node)
+            elif isinstance(node, int) and not isinstance(node, bool):
+                self.learn(str(node))
+            elif deep and isinstance(node, dict):
+                pending += node.values()
+            elif deep and isinstance(node, list):
+                pending += node
+
+    def learn_fields(self, fields: str) -> None:
+        """Of a query, a fragment or a form."""
+        for each in fields.split("&")[:_MOST_TEXTS]:
+            name, _, value = each.partition("=")
+            if value and is_secret(unquote_plus(name)):
+                self.learn(value)
+
+    def learn_text(self, text: str) -> None:
+        """What stands behind a secret name, in a text of any kind."""
+        for match in _NAMED.finditer(text):
+            self.learn(match["value"])
+        for name, value in _PART.findall(text):
+            if is_secret(name):
+                self.learn(value)
+
     def learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
+            if name.lower() == "location":
+                url = urlsplit(value)
+                self.learn_fields(url.query)
+                self.learn_fields(url.fragment)
             if not is_secret(name):
                 continue
             self.learn(value)
@@ -81,7 +134,14 @@ class Masker:
 
     def is_harmless(self, text: str) -> bool:
         """Whether the text may be kept as a name or an example."""
-        return len(text) <= _LONGEST and text.isprintable() and not is_opaque(text) and self.is_clean(text)
+        return (
+            len(text) <= _LONGEST
+            and text.isprintable()
+            and not is_opaque(text)
+            and _PERSONAL.fullmatch(text) is None
+            and text not in self._short
+            and self.is_clean(text)
+        )
 
     def is_clean(self, text: str) -> bool:
         return MASK not in text and self.mask(text) == text

@@ -141,8 +141,11 @@ class Collector:
             return "a URL that cannot be read"
         if url.scheme not in ("http", "https", ""):
             return "not HTTP"
-        if url.password:
-            self.masker.learn(url.password)
+        if credentials := url.password or url.username:
+            self.masker.learn(credentials)
+        self.masker.learn_fields(url.fragment)
+        if ";" in url.path:
+            self.masker.learn_fields("&".join(re.findall(r";([^/;]*)", url.path)))
         path = re.sub(r"/{2,}", "/", re.sub(r";[^/]*", "", url.path)) or "/"
         if reason := self._unwanted(entry, method, path, url.query):
             return reason
@@ -236,6 +239,8 @@ class Collector:
             facts.security[tuple(sorted(schemes))] += 1
         if entry.body:
             facts.with_body += 1
+            if len(entry.body) <= self._limits.body_bytes:
+                self.masker.learn_text(entry.body)
             kind = _media_type(entry.body_type, entry.body)
             if kind in facts.bodies or len(facts.bodies) < _MOST_PARAMETERS:
                 self._note_body(_shape(facts.bodies, kind, self._budget), kind, entry.body)
@@ -314,6 +319,8 @@ class Collector:
                 if is_secret(name):
                     self.masker.learn(value)
             shape.add_fields(fields)
+        elif kind.endswith(("xml", "text/plain")):
+            self.masker.learn_text(body)
         elif kind == "multipart/form-data":
             names = re.findall(r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"', body)
             shape.add_fields({_clean(name): ("",) for name in names})
