@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from backend.app.engine.export import as_csv, as_json, openapi_document
@@ -173,7 +173,7 @@ OPERATIONS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(OPERATIONS, max_size=3, unique_by=lambda operation: operation.key),
     SCHEMAS.filter(lambda it: "$ref" not in str(it)),

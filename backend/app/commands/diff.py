@@ -89,7 +89,12 @@ def run_diff(old: str, new: str, fail_on: str, output: str, *, everything: bool 
 
 
 async def _both(old: str, new: str) -> tuple[ApiDescription, ApiDescription]:
-    before, after = await asyncio.gather(_described(old), _described(new))
+    """Both are read to the end, so that no process is left behind when one of them is refused."""
+    described = await asyncio.gather(_described(old), _described(new), return_exceptions=True)
+    for each in described:
+        if isinstance(each, BaseException):
+            raise each
+    before, after = (each for each in described if isinstance(each, ApiDescription))
     return before, after
 
 

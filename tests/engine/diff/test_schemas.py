@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from backend.app.engine.diff import Change, Severity, diff_descriptions, worst
@@ -362,7 +362,7 @@ def instances(schema: Schema, definitions: Definitions, seed: int) -> list[Any]:
     return made
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(versions(), st.integers(0, 1000))
 def test_after_a_safe_change_what_was_sent_is_still_accepted(
     version: tuple[Schema, Definitions, Schema, Definitions], seed: int
@@ -374,7 +374,7 @@ def test_after_a_safe_change_what_was_sent_is_still_accepted(
     assert [each for each in instances(old, of_old, seed) if not judge.is_valid(new, each, "request")] == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(versions(), st.integers(0, 1000))
 def test_after_a_safe_change_what_is_received_was_expected(
     version: tuple[Schema, Definitions, Schema, Definitions], seed: int
@@ -386,7 +386,7 @@ def test_after_a_safe_change_what_is_received_was_expected(
     assert [each for each in instances(new, of_new, seed) if not judge.is_valid(old, each, "response")] == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(SCHEMAS, DEFINITIONS, st.randoms(use_true_random=False))
 def test_nothing_differs_from_itself_in_another_order(schema: Schema, definitions: Definitions, random: Random) -> None:
     def shuffled(node: Any) -> Any:
@@ -403,7 +403,7 @@ def test_nothing_differs_from_itself_in_another_order(schema: Schema, definition
         assert diff_descriptions(describe(schema, definitions), describe(shuffled(schema), shuffled(definitions))) == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(versions(), st.randoms(use_true_random=False))
 def test_the_report_does_not_depend_on_the_order_of_names(
     version: tuple[Schema, Definitions, Schema, Definitions], random: Random
@@ -436,7 +436,7 @@ def widened(draw: st.DrawFn) -> tuple[Schema, Schema]:
     return {"anyOf": [TEXT]}, {"anyOf": [TEXT, schema, NUMBER]}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(widened())
 def test_to_accept_more_never_breaks_and_to_accept_less_is_never_safe(schemas: tuple[Schema, Schema]) -> None:
     narrow, wide = schemas
