@@ -120,6 +120,12 @@ async def test_what_may_act_on_get_and_what_robots_txt_forbids_is_left_alone() -
     assert any("1 links were left alone" in fault.message for fault in found.description.faults)
 
 
+async def test_a_redirect_to_the_same_path_with_a_slash_is_no_endpoint_of_its_own() -> None:
+    redirect = Answer(301, (("Location", "/users/"),))
+    found = await look(site({"/": html('<a href="/users">users</a>'), "/users": redirect, "/users/": json([])}))
+    assert alive(found) == {"GET /", "GET /users/"}
+
+
 async def test_a_failing_robots_txt_forbids_everything() -> None:
     """RFC 9309, 2.3.1.4."""
     web = site({"/": html("hello"), "/robots.txt": Answer(503, ())})

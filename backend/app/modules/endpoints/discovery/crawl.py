@@ -15,7 +15,7 @@ from backend.app.modules.endpoints.discovery.captures.templates import segments_
 from backend.app.modules.endpoints.discovery.live.asking import Asker, Limits
 from backend.app.modules.endpoints.discovery.live.baseline import ABSENT, Calibration, sample_of
 from backend.app.modules.endpoints.discovery.live.confirm import ACTS
-from backend.app.modules.endpoints.discovery.live.findings import Findings
+from backend.app.modules.endpoints.discovery.live.findings import Findings, differs_by_a_slash
 from backend.app.modules.endpoints.discovery.live.links import Form, Links, is_same_origin, links_of
 from backend.app.modules.endpoints.discovery.live.robots import ALL_ALLOWED, NONE_ALLOWED, Robots, robots_of
 from backend.app.modules.endpoints.discovery.live.scripts import CLIENT_BASE, Call, calls_in
@@ -159,6 +159,8 @@ class _Crawler:
         """Whether the answer is one that is not given to anything near the path, nor to all that stands below it."""
         path = urlsplit(exchange.request.url).path
         if exchange.answer is None or exchange.answer.status in _TELLS_NOTHING or not self._is_below(path):
+            return False
+        if differs_by_a_slash(exchange):
             return False
         path = path[len(self._base_path) :] or "/"
         sample = sample_of(exchange)

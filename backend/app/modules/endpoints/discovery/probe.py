@@ -14,7 +14,7 @@ from backend.app.modules.endpoints.discovery.live.baseline import (
     sample_of,
 )
 from backend.app.modules.endpoints.discovery.live.confirm import ACTS, confirm
-from backend.app.modules.endpoints.discovery.live.findings import Findings, summary_of, words_of
+from backend.app.modules.endpoints.discovery.live.findings import Findings, differs_by_a_slash, summary_of, words_of
 from backend.app.modules.endpoints.discovery.live.listings import listed_in
 from backend.app.modules.endpoints.discovery.live.wordlists import COMMON, FOLDERS, detect, words_for
 
@@ -94,8 +94,9 @@ class _Prober:
             return
         if exchange.answer.status in (405, 501):
             await self._ask_for_methods(exchange, path)
-        elif _leads_to_its_slash(exchange):
-            await self._try(f"{path}/")
+        elif differs_by_a_slash(exchange):
+            if not path.endswith("/"):
+                await self._try(f"{path}/")
         else:
             self._findings.named(exchange)
             for method, template in listed_in(exchange.answer, path):
@@ -128,12 +129,6 @@ class _Prober:
             exchange, allowed = options, allowed_methods(options)
         for method in sorted(allowed & _REPORTED - {"GET"}):
             self._findings.tell(Operation(method, path), Evidence((words_of(exchange),), alive=True))
-
-
-def _leads_to_its_slash(exchange: Exchange) -> bool:
-    answer = exchange.answer
-    location = (answer.header("location") or "") if answer else ""
-    return location.partition("?")[0].endswith(exchange.request.url.partition("://")[2].partition("/")[2] + "/")
 
 
 def _bare(operation: Operation) -> Operation:

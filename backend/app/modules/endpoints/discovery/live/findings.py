@@ -1,6 +1,7 @@
 """Answers that were given to us as operations: paths templated and bodies inferred as those of a capture are."""
 
 from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
 
 from backend.app.engine.http import Exchange
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation
@@ -89,6 +90,15 @@ def _evidence(captured: Captured) -> Evidence:
         requires_auth=True if statuses and statuses <= {401, 407} else None,
         exchanges=captured.exchanges if statuses else 0,
     )
+
+
+def differs_by_a_slash(exchange: Exchange) -> bool:
+    """Whether it redirects to the same path with or without its last slash, which is what the server has."""
+    if exchange.answer is None or not 300 <= exchange.answer.status < 400:
+        return False
+    target = urljoin(exchange.request.url, exchange.answer.header("location") or "")
+    one, other = urlsplit(exchange.request.url), urlsplit(target)
+    return one.path != other.path and one.path.rstrip("/") == other.path.rstrip("/")
 
 
 def words_of(exchange: Exchange) -> str:
