@@ -21,6 +21,7 @@ from backend.app.engine.spec.model import Schema
 
 Key: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], Direction, bool]
 MOST_UNITS = 100_000
+_LEADING = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 _MOST_MEMBERS = 60
 """Alternatives up to which each is held against each other one."""
 
@@ -126,7 +127,10 @@ class SchemaComparison:
         if max(len(before.unions), len(after.unions)) > 1 and not self._alike(_sorted(before), _sorted(after)):
             unlike |= {"oneOf"}
         pair = SchemaPair(before, after, unit.direction, as_text, unlike)
-        self._apply(unit, place, pair)
+        # The same words, of which none leads elsewhere: only what stands inside can differ.
+        same = old.parts == new.parts and old.nullable == new.nullable and _is_local(old)
+        if unlike or not same or before.hidden != after.hidden:
+            self._apply(unit, place, pair)
         common = pair.common
         if "object" in common:
             self._properties(unit, place, before, after, as_text)
@@ -277,6 +281,10 @@ def _tags(side: Side, shape: Shape) -> dict[str, frozenset[bytes]]:
         if values is not None:
             found[name] = frozenset(values)
     return found
+
+
+def _is_local(node: Node) -> bool:
+    return all(isinstance(part, dict) and _LEADING.isdisjoint(part) for part in node.parts)
 
 
 def _plain(shape: Shape) -> Shape:
