@@ -7,6 +7,7 @@ that were learnt to be one are merged on the way.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPMethod
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -259,7 +260,7 @@ class Collector:
                 schemes.add(
                     self._scheme(SecurityScheme({"bearer": "bearer", "basic": "basic"}.get(scheme, "other"), kind))
                 )
-            elif _COMMON_HEADERS.fullmatch(lower) or _HEADER_NAME.fullmatch(name) is None:
+            elif not _says_something(name):
                 continue
             elif is_secret(name):
                 schemes.add(
@@ -486,6 +487,12 @@ def _value_at(budget: Budget, facts: _Facts, position: int, value: str) -> None:
 
 def _anonymous(marked: str) -> str:
     return VALUE + marked[marked.index("}") + 1 :] if marked.startswith("{") else marked
+
+
+@lru_cache(maxsize=4_096)
+def _says_something(name: str) -> bool:
+    """Of a header: whether it may be a parameter of the operation, and none that clients and proxies send with all."""
+    return _COMMON_HEADERS.fullmatch(name.lower()) is None and _HEADER_NAME.fullmatch(name) is not None
 
 
 def _clean(text: str) -> str:
