@@ -111,6 +111,19 @@ class KoaRouter(Router):
             self.guarded = auth
 
 
+class KoaMount(KoaRouter):
+    """What `koa-mount` makes. The application in it is mounted when this is; until then it stands on its own."""
+
+    def add(self, entry: Declared | Mount) -> None:
+        self.entries.append(entry)
+
+    def be_mounted(self) -> None:
+        super().be_mounted()
+        for entry in self.entries:
+            if isinstance(entry, Mount):
+                entry.child.be_mounted()
+
+
 @package("koa")
 def _koa(evaluator: Evaluator) -> Value:
     koa = Function(lambda call: KoaRouter(call.evaluator, is_application=True), name="Koa")
@@ -146,7 +159,7 @@ def _mount(evaluator: Evaluator) -> Value:
     def mount(call: Call) -> Value:
         if len(call) < 2:
             return call.value(0)
-        mounted = KoaRouter(call.evaluator)
+        mounted = KoaMount(call.evaluator)
         for router in routers_in(call, 1, KoaRouter):
             mounted.add(Mount(text_of(call.value(0)), router))
         return mounted

@@ -125,6 +125,9 @@ class Evaluator:
         self._first_calls: list[int] = []
         """Functions that nobody called before what runs at present began."""
         self._adoptions: list[tuple[Native, int]] = []
+        self._made_alone: list[tuple[Native, int, int]] = []
+        """What functions made that nobody was seen to call, and how often they were called by then: somebody may be
+        seen later, and what they made is what counts."""
         self._constructed: set[int] = set()
         self._nodes: list[Any] = []
         self._active: list[int] = []
@@ -160,15 +163,15 @@ class Evaluator:
                 for orphan in list(orphans):
                     path = orphan.scope.module.path
                     if path in roots:
-                        if call != self._call_orphan:
-                            self._guarded(path, partial(call, orphan))
-                        elif not self._guarded(path, partial(call, orphan), _STEPS_OF_ORPHAN):
+                        is_last = call == self._call_orphan
+                        if not self._alone(partial(call, orphan), orphan, is_last) and is_last:
                             unfinished.append((orphan, self._first_calls))
             for orphan, calls in unfinished:
                 for key in calls:
-                    self._calls.pop(key, None)
-                self._guarded(orphan.scope.module.path, partial(self.call_back, orphan))
+                    self._calls[key] = 0
+                self._alone(partial(self.call_back, orphan), orphan, False)
             called = {id(native) for native, key in self._adoptions if self._calls[key] > 1}
+            called |= {id(native) for native, key, calls in self._made_alone if self._calls[key] > calls}
             self.handles = [native for native in self.handles if id(native) not in called]
         finally:
             sys.setrecursionlimit(limit)
@@ -184,6 +187,15 @@ class Evaluator:
                 if not is_folder and _ENTRY.match(name):
                     result.append(posixpath.join(place, name))
         return result
+
+    def _alone(self, run: Callable[[], Any], orphan: Func | ClassV, is_short: bool) -> bool:
+        """Whether it came to its end."""
+        known = len(self.handles)
+        steps = _STEPS_OF_ORPHAN if is_short else _STEPS_AT_ONCE
+        ended = self._guarded(orphan.scope.module.path, run, steps)
+        key = id(orphan.node)
+        self._made_alone += [(native, key, self._calls[key]) for native in self.handles[known:]]
+        return ended
 
     def _guarded(self, path: str, run: Callable[[], Any], steps: int = _STEPS_AT_ONCE) -> bool:
         """Whether it came to its end."""

@@ -101,7 +101,10 @@ class Router(Native):
         if len(self.entries) < _MOST_ROUTES:
             self.entries.append(entry)
         if isinstance(entry, Mount):
-            entry.child.is_mounted = True
+            entry.child.be_mounted()
+
+    def be_mounted(self) -> None:
+        self.is_mounted = True
 
     def join(self, prefix: str, path: str) -> str:
         return join(prefix, path)
