@@ -232,3 +232,23 @@ def test_clients_tests_and_snippets_are_no_endpoints() -> None:
     )
     assert found.routes == ()
     assert found.left_out == {"documentation and examples": 1, "tests": 1}
+
+
+def test_routers_of_fastapi_users() -> None:
+    assert {
+        "POST /auth/login",
+        "POST /auth/logout",
+        "GET /users/me",
+        "DELETE /users/{id}",
+    } <= paths(
+        {
+            "app.py": """
+                from fastapi import FastAPI
+                from fastapi_users import FastAPIUsers
+                users = FastAPIUsers[User, int](get_manager, [backend])
+                app = FastAPI()
+                app.include_router(users.get_auth_router(backend), prefix="/auth")
+                app.include_router(users.get_users_router(Read, Update), prefix="/users")
+            """,
+        }
+    )

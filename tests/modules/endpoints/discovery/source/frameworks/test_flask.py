@@ -178,3 +178,46 @@ def test_a_route_stands_where_it_is_declared_and_not_where_a_subclass_adds_it() 
         }
     )
     assert [(route.key, route.file, route.line) for route in found] == [("GET /pre/x", "app.py", 6)]
+
+
+def test_views_that_are_wrapped_by_decorators_of_the_tree() -> None:
+    assert paths(
+        {
+            "app.py": """
+                from functools import wraps
+                from flask import Flask
+                from flask.views import MethodView
+                def signed_in(function):
+                    @wraps(function)
+                    def decorated(*args, **kwargs):
+                        return function(*args, **kwargs)
+                    return decorated
+                class Users(MethodView):
+                    def post(self): ...
+                    def delete(self): ...
+                app = Flask(__name__)
+                view = Users.as_view("users")
+                for decorator in [signed_in, signed_in]:
+                    view = decorator(view)
+                app.add_url_rule("/users", view_func=view)
+            """,
+        }
+    ) == {"POST /users", "DELETE /users"}
+
+
+def test_a_branch_that_assigns_stands_before_what_was_there() -> None:
+    assert paths(
+        {
+            "app.py": """
+                import os
+                from flask import Flask
+                app = Flask(__name__)
+                for path, name in [("/a", "A"), ("/b", "B")]:
+                    if os.environ.get(name):
+                        rule = path + "/on"
+                    else:
+                        rule = path + "/off"
+                    app.add_url_rule(rule, view_func=print)
+            """,
+        }
+    ) == {"GET /a/on", "GET /b/on"}

@@ -23,6 +23,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.routes impo
     strings,
     text_of,
     unresolved,
+    wrapped_view,
 )
 from backend.app.modules.endpoints.discovery.source.languages.python.values import (
     Attribute,
@@ -215,6 +216,7 @@ class _Walk:
     def _view(self, view: Value) -> Value:
         """`login_required(View.as_view("name"))` to the class."""
         for _ in range(10):
+            view = wrapped_view(view)
             if isinstance(view, Call) and (made := class_of_view(view)) is not None:
                 return made
             if not isinstance(view, Call) or not view.arguments:

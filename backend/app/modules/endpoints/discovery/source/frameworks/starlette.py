@@ -81,6 +81,25 @@ class _Place:
         )
 
 
+_USERS = "fastapi_users.FastAPIUsers"
+_OF_USERS = {
+    "get_auth_router": (("POST", "/login"), ("POST", "/logout")),
+    "get_register_router": (("POST", "/register"),),
+    "get_verify_router": (("POST", "/request-verify-token"), ("POST", "/verify")),
+    "get_reset_password_router": (("POST", "/forgot-password"), ("POST", "/reset-password")),
+    "get_users_router": (
+        ("GET", "/me"),
+        ("PATCH", "/me"),
+        ("GET", "/{id}"),
+        ("PATCH", "/{id}"),
+        ("DELETE", "/{id}"),
+    ),
+    "get_oauth_router": (("GET", "/authorize"), ("GET", "/callback")),
+    "get_oauth_associate_router": (("GET", "/authorize"), ("GET", "/callback")),
+}
+"""What the routers of FastAPI Users have, whose source is not in the tree."""
+
+
 class _Walk:
     def __init__(self, code: Code) -> None:
         self.code = code
@@ -162,6 +181,7 @@ class _Walk:
                 if isinstance(attribute_path(router)[0], Unknown) and not place.unknown:
                     self.open.append(below)
                 self._object(router, below, depth + 1)
+                self._users(call, router, below)
             case "mount":
                 path = call.argument(0, "path")
                 path = path.rstrip("/") if isinstance(path, str) else path
@@ -179,6 +199,15 @@ class _Walk:
                 self._endpoint(call, endpoint, methods, place, framework)
             case _ if name in _VERBS:
                 self._route(call, applied_to(call), [name.upper()], place, framework)
+
+    def _users(self, call: Call, router: Value, place: _Place) -> None:
+        if not isinstance(router, Call):
+            return
+        maker, name = attribute_path(router.function)
+        if isinstance(maker, Call) and _USERS in self.code.external_bases(maker):
+            for method, path in _OF_USERS.get(name, ()):
+                made = Call(router, [path], {}, call.module, call.line)
+                self._route(made, None, [method], place, "fastapi")
 
     def _endpoint(self, call: Call, endpoint: Value, methods: Value, place: _Place, framework: str) -> None:
         given = [method.upper() for method in strings(methods)]

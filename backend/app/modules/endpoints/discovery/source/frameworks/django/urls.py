@@ -21,6 +21,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.routes impo
     strings,
     text_of,
     unresolved,
+    wrapped_view,
 )
 from backend.app.modules.endpoints.discovery.source.languages.python.values import (
     MISSING,
@@ -311,6 +312,7 @@ class Walk:
             view = self.code.member(module, name) if isinstance(module, Module) else None
         wrappers: list[str] = []
         for _attempt in range(20):
+            view = wrapped_view(view)
             if isinstance(view, Call) and (made := class_of_view(view)) is not None:
                 self._class_view(view, made, place, wrappers)
                 return

@@ -113,6 +113,21 @@ def class_of_view(call: Call) -> Value:
     return None
 
 
+def wrapped_view(view: Value) -> Value:
+    """`View.as_view(...)` that decorators were called with, which gave back functions of their own."""
+    inner = view
+    for _ in range(10):
+        if not isinstance(inner, Function) or inner.owner is not None or inner.scope.parent is None:
+            break
+        scope = inner.scope
+        for value in scope.variables.values():
+            if isinstance(value, Call) and class_of_view(value) is not None:
+                return value
+        wrapped = [value for value in scope.variables.values() if isinstance(value, Function) and value.scope != scope]
+        inner = next((value for value in wrapped if value.scope.parent is not None), None)
+    return view
+
+
 def attribute_path(function: Value) -> tuple[Value, str]:
     """`app.router.add_route` to `(app, "router.add_route")`."""
     names: list[str] = []
