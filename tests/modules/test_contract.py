@@ -389,6 +389,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: G
         "jobs": "job_id",
         "relationships": "relationship_id",
         "scans": "scan_id",
+        "uploads": "upload_id",
     }.items():
         await ask(client, "GET", f"/{collection}/{ids[name]}/events")
     families = {family["family"]: family["plugins"] for family in await ask(client, "GET", "/plugins")}
@@ -404,6 +405,10 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: G
     client.headers["If-Match"] = "*"
     await ask(client, "PATCH", project, {"description": "sells books"})
     await ask(client, "PATCH", finding, {"status": "accepted", "reason": "known"})
+    upload = f"{project}/endpoints/uploads"
+    assert [each["id"] for each in await ask(client, "GET", upload)] == [ids["upload_id"]]
+    await ask(client, "GET", f"{upload}/{ids['upload_id']}")
+    await ask(client, "DELETE", f"{upload}/{ids['upload_id']}")
     for drawn in (f"relationships/{ids['relationship_id']}", f"entities/{ids['entity_id']}"):
         await ask(client, "PATCH", f"{project}/{drawn}", {"name": "drawn by hand"})
         await ask(client, "DELETE", f"{project}/{drawn}")

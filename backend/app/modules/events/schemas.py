@@ -58,6 +58,7 @@ class Collection(StrEnum):
     PROJECTS = "projects"
     RELATIONSHIPS = "relationships"
     SCANS = "scans"
+    UPLOADS = "uploads"
     USERS = "users"
     WORKSPACES = "workspaces"
 
