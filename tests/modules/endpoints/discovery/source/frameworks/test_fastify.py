@@ -90,3 +90,18 @@ def test_a_plugin_that_nobody_registers_is_marked() -> None:
     (route,) = routes({"plugin.js": "module.exports = async function (fastify) { fastify.get('/x', h); }"})
     assert route.path == "/x"
     assert route.unresolved
+
+
+def test_a_package_of_the_tree_may_bear_the_name_of_the_framework() -> None:
+    assert paths(
+        {
+            "package.json": '{"name": "fastify", "main": "server.js"}',
+            "server.js": """
+                const fastify = require('fastify')();
+                const users = require('./users');
+                fastify.register(users, { prefix: '/users' });
+                fastify.listen({ port: 3000 });
+            """,
+            "users.js": "module.exports = function router(fastify, options) { fastify.get('/', list); };",
+        }
+    ) == {"GET /users"}

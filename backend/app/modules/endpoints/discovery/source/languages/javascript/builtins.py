@@ -870,7 +870,8 @@ def _lodash(evaluator: "Evaluator") -> Value:
         "flatMap": "flatMap",
     }
     functions = {name: over(method) for name, method in names.items()}
-    functions |= {"assign": _assign, "extend": _assign, "merge": _assign}
+    functions |= dict.fromkeys(("assign", "extend", "merge", "mergeWith"), _assign)
+    functions["sortBy"] = lambda call: call.value(0)
     functions["keys"] = lambda call: _entries(call, lambda key, value: key)
     functions["values"] = lambda call: _entries(call, lambda key, value: value)
     return Function(lambda call: call.value(0), _functions(functions), "_")
@@ -959,6 +960,8 @@ PACKAGES: dict[str, Callable[["Evaluator"], Value]] = {
     "fast-glob": _glob_module,
     "globby": _glob_module,
     "tiny-glob": _glob_module,
+    "es-toolkit": _lodash,
+    "es-toolkit/compat": _lodash,
     "lodash": _lodash,
     "lodash-es": _lodash,
     "underscore": _lodash,

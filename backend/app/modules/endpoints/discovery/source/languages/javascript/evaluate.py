@@ -297,7 +297,7 @@ class Evaluator:
 
     def imported(self, importer: str, name: str) -> Value:
         """What `require(name)` gives."""
-        path = self.resolver.resolve(importer, name)
+        path = self._resolve(importer, name)
         if path is None:
             return self._package(name)
         if path.endswith(".json"):
@@ -307,13 +307,17 @@ class Evaluator:
             return Unknown(name)
         return module.value
 
+    def _resolve(self, importer: str, name: str) -> str | None:
+        """A framework is never of the tree, though a package of the tree may bear its name."""
+        return None if name in self.packages else self.resolver.resolve(importer, name)
+
     def imported_name(self, importer: str, module: str, name: str) -> Value:
         """What `import { name } from "module"` gives."""
         value = self.imported(importer, module)
         if name in ("*", "="):
             return value
         if name == "default":
-            path = self.resolver.resolve(importer, module)
+            path = self._resolve(importer, module)
             if path is None or path.endswith(".json") or not self._is_esm(path):
                 found = self.member(value, "default") if isinstance(value, (Obj, Function)) else UNDEFINED
                 return value if found is UNDEFINED or isinstance(found, Unknown) else found
@@ -1090,7 +1094,7 @@ class Evaluator:
         name = name.removeprefix("file://")
         path = scope.module.path
         value = self.imported(path, name)
-        resolved = self.resolver.resolve(path, name)
+        resolved = self._resolve(path, name)
         if resolved is not None and not self._is_esm(resolved) and not isinstance(value, Namespace):
             return Obj({"default": value})
         if resolved is not None and isinstance(value, Namespace) and not self._is_esm(resolved):
