@@ -29,7 +29,7 @@ from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.modules.endpoints.discovery import Discovered, Subject, Tools, strategies
 from backend.app.modules.endpoints.discovery.live.baseline import random_word
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 

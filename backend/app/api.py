@@ -31,14 +31,25 @@ from backend.app.engine.checks import checks
 from backend.app.engine.diff.rules import rules as diff_rules
 from backend.app.engine.reports import reports
 from backend.app.extensions.metrics import JobCount, exposition
-from backend.app.modules import MODULES, PARTS
+from backend.app.modules import MODULES
 from backend.app.modules.anomalies.detectors import detectors
 from backend.app.modules.endpoints.discovery import strategies
+from backend.app.modules.endpoints.discovery.captures import formats
+from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
 from backend.app.modules.labs.recipes import recipes
 from backend.app.modules.scans.service import count_requests
 
 API_PREFIX = "/api/v1"
-PLUGINS: tuple[Registry[Any], ...] = (checks, detectors, diff_rules, strategies, recipes, reports)
+PLUGINS: tuple[Registry[Any], ...] = (
+    checks,
+    detectors,
+    diff_rules,
+    strategies,
+    formats,
+    frameworks,
+    recipes,
+    reports,
+)
 _PROBE = text("SELECT 1")
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -51,11 +62,11 @@ def module_part(module: str, part: str) -> Any | None:
 
 
 def include_modules(app: FastAPI) -> None:
-    for module in (*MODULES, *PARTS):
+    for module in MODULES:
         module_part(module, "handlers")
         if part := module_part(module, "router"):
             for router in getattr(part, "routers", (part.router,)):
-                app.include_router(router, prefix=API_PREFIX, tags=[module.partition(".")[0]])
+                app.include_router(router, prefix=API_PREFIX, tags=[module])
     app.include_router(_plugins, prefix=API_PREFIX, tags=["plugins"])
 
 
@@ -68,7 +79,7 @@ class Plugin(BaseSchema):
 
 class PluginFamily(BaseSchema):
     family: str
-    """What its plug-ins do: `check`, `detector`, `diff_rule`, `discovery`, `recipe` or `report`."""
+    """What its plug-ins do: `check`, `discovery`, `report`, ..."""
     plugins: list[Plugin]
     """In alphabetical order."""
 
@@ -81,7 +92,8 @@ class PluginViews:
     @_plugins.get("/plugins")
     @access_control(Permission.PROFILE_READ)
     async def list_plugins(self) -> Envelope[list[PluginFamily]]:
-        """The plug-ins of this installation by family: checks, detectors, discovery strategies, recipes, reports."""
+        """The plug-ins of this installation by family: checks, detectors, rules of drift, discovery strategies with the
+        frameworks and captures that they read, recipes, reports."""
         return envelope([_family(registry) for registry in PLUGINS])
 
 

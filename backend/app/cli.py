@@ -170,7 +170,7 @@ def discover(
         Path | None, typer.Option(help="Keep what was read of source files here: the next run is faster.")
     ] = None,
 ) -> None:
-    """List the endpoints of source code, specs, captures of traffic and a running API as one inventory, with who vouches
+    """List the endpoints of source code, specs, captures of traffic and a running API as one inventory, and who vouches
     for each: active, shadow (answers, not documented), undocumented (in code only), dead (documented, not there).
 
     Source code is read and never run: Express, Fastify, Koa, NestJS; FastAPI, Starlette, Flask, Django; Spring.

@@ -33,7 +33,7 @@ from backend.app.db.engine import create_engine
 from backend.app.db.session import Database
 from backend.app.extensions.queue.in_process import InProcessQueue
 from backend.app.extensions.queue.rq import PERFORM, RqQueue, connect
-from backend.app.modules import MODULES, PARTS
+from backend.app.modules import MODULES
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def run_worker(
 
 def load_handlers() -> None:
     """Import each module's handlers, so that they register with the hub."""
-    for module in (*MODULES, *PARTS):
+    for module in MODULES:
         name = f"backend.app.modules.{module}.handlers"
         if importlib.util.find_spec(name):
             importlib.import_module(name)

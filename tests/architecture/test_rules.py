@@ -40,14 +40,13 @@ FAMILIES = {"channels", "detectors", "discovery", "generators", "healers", "read
 BESIDES = {
     "auth/credentials",  # making and checking secrets: pure, and long enough to stand apart from the service
     "auth/sso/providers",  # what GitHub and OpenID Connect ask for, one file each, over a `Send` that is handed in
-    "endpoints/reading.py",  # files of strangers, read in processes of their own
     "endpoints/uploads/__main__.py",  # such a process
     "endpoints/uploads/archives.py",  # unpacking: pure
     "endpoints/uploads/multipart.py",  # the file of a form: pure
     "endpoints/uploads/receiving.py",  # a file comes in, between short transactions
     "endpoints/uploads/recognition.py",  # what a file is: pure
-    "endpoints/changes.py",  # what two descriptions differ by: pure
-    "endpoints/loading.py",  # the other documents of a description that was fetched, over a `Fetch` that is handed in
+    "endpoints/inventory",  # what discoveries make of the inventory: pure, but for `update.py`, which stores it
+    "endpoints/looking",  # how a discovery looks: strategies in their order, their tools, and the files they read
     "projects/git/providers",  # how GitHub, GitLab and Bitbucket deliver and are asked, over a `Send` that is handed in
     "endpoints/graph/derive.py",  # what follows from an inventory: pure
     "endpoints/graph/paths.py",  # ways through a graph: pure

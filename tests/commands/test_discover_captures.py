@@ -34,7 +34,10 @@ def test_a_capture_is_merged_with_a_spec_by_method_and_path(folder: Path) -> Non
     done = touchstone("discover", "spec.yaml", "traffic.txt", "-o", "json", folder=folder)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    sources = {each["path"]: [source["where"] for source in each["sources"]] for each in found["endpoints"]}
+    sources = {
+        each["path"]: [place for source in each["sources"] for place in source["places"]]
+        for each in found["endpoints"]
+    }
     assert sources == {
         "/dead": ["spec.yaml#/paths/~1dead/get"],
         "/shadow": ["traffic.txt#line 2"],
@@ -42,7 +45,7 @@ def test_a_capture_is_merged_with_a_spec_by_method_and_path(folder: Path) -> Non
     }
     auth = {each["path"]: each["requires_auth"] for each in found["endpoints"]}
     assert auth["/shadow"] is True
-    assert {"where": "traffic.txt#line 3", "message": "1 left out: no curl command"} in found["faults"]
+    assert {"where": "traffic.txt#line 3", "message": "left out: no curl command"} in found["faults"]
     assert "abcDEF123456ghiJKL" not in done.stdout + done.stderr
 
 

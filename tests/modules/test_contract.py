@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from backend.app.api import PLUGINS
 from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import Permission
 from backend.app.core.settings import (
@@ -393,7 +394,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: G
     }.items():
         await ask(client, "GET", f"/{collection}/{ids[name]}/events")
     families = {family["family"]: family["plugins"] for family in await ask(client, "GET", "/plugins")}
-    assert {"check", "detector", "discovery", "recipe", "report"} == set(families)
+    assert set(families) == {registry.family for registry in PLUGINS}
     assert all(plugin["name"] and plugin["description"] for plugins in families.values() for plugin in plugins)
 
     await keep_code(client, project, host)
@@ -405,6 +406,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: G
     client.headers["If-Match"] = "*"
     await ask(client, "PATCH", project, {"description": "sells books"})
     await ask(client, "PATCH", finding, {"status": "accepted", "reason": "known"})
+    await ask(client, "PATCH", f"{project}/endpoints/{ids['endpoint_id']}", {"owner": "Ann"})
     upload = f"{project}/endpoints/uploads"
     assert [each["id"] for each in await ask(client, "GET", upload)] == [ids["upload_id"]]
     await ask(client, "GET", f"{upload}/{ids['upload_id']}")
@@ -426,6 +428,7 @@ async def test_a_journey_through_every_operation(api: OurApi, lab: Lent, host: G
     await ask(client, "POST", f"/jobs/{job['id']}/retry", status=202)
     await api.drain()
     await ask(client, "GET", f"/discoveries/{discovery['id']}")
+    await ask(client, "DELETE", f"{project}/endpoints/sources?slot=openapi")
 
     reader = await ask(client, "POST", "/user/api-keys", {"name": "r", "scopes": ["projects.read"]}, status=201)
     async with api.client({"X-API-Key": reader["key"]}) as restricted:

@@ -110,6 +110,7 @@ class OurApi:
         git = {"name": "Code", "url": "https://git.example/shop.git", "branch": "main"}
         path = f"/projects/{project}/git-sources?validate=false"
         ids["git_source_id"] = (await ask(client, "POST", path, git, status=201))["id"]
+        ids["upload_id"] = upload.json()["data"]["id"]
         for name, path in {
             "endpoint_id": f"/projects/{project}/endpoints",
             "finding_id": f"/projects/{project}/findings",

@@ -39,7 +39,7 @@ from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.sandbox import read_description
 from backend.app.extensions.spec_files import read_spec_file
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -150,7 +150,7 @@ class _Story:
         discovery = await self._finished(f"/discoveries/{discovery['id']}")
         if discovery["status"] != "completed":
             raise DemoFailed(f"discovery failed: {discovery['error']['message']}")
-        self._say(f"Discovered {discovery['added']} operations ({', '.join(part['source'] for part in discovery['parts'] if part['source'])})")
+        self._say(f"Discovered {discovery['added']} operations ({', '.join(_sources(discovery))})")
 
     async def _scan(self, project: Mapping[str, Any], number: int) -> None:
         started = await self._ask("POST", f"/projects/{project['id']}/scans", {"scan_type": "full", "seed": 1})
@@ -254,3 +254,7 @@ def _gist(payload: Mapping[str, Any]) -> str:
 
 _TELLING = ("scan_type", "operations", "requests", "duration_s", "findings_open", "judged", "anomalous", "metric_type")
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
+
+
+def _sources(discovery: dict[str, Any]) -> list[str]:
+    return [part["source"] for part in discovery["parts"] if part["source"]]

@@ -29,7 +29,7 @@ from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
 from backend.app.extensions.spec_files import read_spec_file
 from backend.app.modules.endpoints.discovery import NothingDiscovered, Subject, strategies
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 
 MOST_LINES = 100
 """Of changes, and of operations below one change; --all shows the others."""

@@ -33,11 +33,15 @@ from backend.app.modules.endpoints.discovery import Discovered, Kind, Material, 
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
-from backend.app.modules.endpoints.inventory import Part, combined
-from backend.app.modules.endpoints.looking import informed, look
-from backend.app.modules.endpoints.models import EndpointState
-from backend.app.modules.endpoints.reconcile import Endpoint, Reconciliation, by_trust
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.inventory.reconcile import (
+    Endpoint,
+    EndpointState,
+    Reconciliation,
+    by_trust,
+    combined,
+)
+from backend.app.modules.endpoints.looking.look import Part, informed, look
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 
 _LIVE = ("crawl", "probe")
 _MOST_FAULTS_TOLD = 10

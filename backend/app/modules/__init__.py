@@ -10,5 +10,3 @@ MODULES = (
     "labs",
     "anomalies",
 )
-PARTS = ("endpoints.uploads",)
-"""Parts of modules with a router and handlers of their own that their module does not name."""

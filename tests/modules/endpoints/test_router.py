@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.app.core.ids import new_ulid
-from backend.app.modules.endpoints import tools
+from backend.app.modules.endpoints.looking import tools
 from tests.support.bench import BOB, Bench, document, operation, read_here
 from tests.support.paging import next_page
 

@@ -8,7 +8,7 @@ from backend.app.core.context import ServiceContext
 from backend.app.core.runtime import service_context
 from backend.app.core.schema import Line
 from backend.app.modules.endpoints.discovery import Kind
-from backend.app.modules.endpoints.models import EndpointState
+from backend.app.modules.endpoints.inventory.reconcile import EndpointState
 from backend.app.modules.endpoints.repository import EndpointFilter
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
 

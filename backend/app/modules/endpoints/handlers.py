@@ -13,16 +13,17 @@ from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
 from backend.app.modules.endpoints.errors import DiscoveryAlreadyRunning
 from backend.app.modules.endpoints.events import DiscoveryRequested
-from backend.app.modules.endpoints.gathering import gathered
 from backend.app.modules.endpoints.graph import handlers as graph
-from backend.app.modules.endpoints.looking import failure, look
+from backend.app.modules.endpoints.looking.gathering import gathered
+from backend.app.modules.endpoints.looking.look import failure, look
+from backend.app.modules.endpoints.looking.tools import Authorise, discovery_tools
 from backend.app.modules.endpoints.schemas import DiscoveryCreate
 from backend.app.modules.endpoints.service import SOURCE, DiscoveryOrder, DiscoveryService
-from backend.app.modules.endpoints.tools import Authorise, discovery_tools
+from backend.app.modules.endpoints.uploads import handlers as uploads
 from backend.app.modules.projects.events import ProjectDeleted
 from backend.app.modules.projects.git.events import GitPushed, GitSourceDeleted
 
-__all__ = ["graph"]
+__all__ = ["graph", "uploads"]
 
 
 @hub.on(DiscoveryRequested, queue="long", attempts=3)
@@ -42,7 +43,9 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         gathered(subject, project_id, order.uploads, order.git_sources, job) as got,
     ):
         cache = job.settings.storage.data_dir / "source-facts" / project_id
-        tools = discovery_tools(client, _authorise(order, client), job.progress, cache=cache)
+        tools = discovery_tools(
+            client, _authorise(order, client), job.progress, cache=cache, rate=job.settings.http.discovery_rate
+        )
         handed = replace(got.subject, base_url="", spec_url=order.spec_url) if order.handed else None
         try:
             found = await look(got.subject, tools, order.strategies, handed=handed, endpoints=order.endpoints)

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.app.db.base import Base
 from backend.app.db.mixins import Identified, WorkspaceOwned
 from backend.app.db.types import AnyText, JsonText, JsonValue, UlidColumn, UtcDateTime
+from backend.app.modules.endpoints.inventory.reconcile import MAX_SLOT
 
-MAX_SLOT = 300
 MAX_PATH = 500
 """Characters of a path that is kept: with four bytes each it still fits a B-tree entry of PostgreSQL."""
 
@@ -22,21 +22,6 @@ class DiscoveryStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-class EndpointState(StrEnum):
-    ACTIVE = "active"
-    """A document describes it; or no document describes anything, and it answers."""
-    SHADOW = "shadow"
-    """It answers, and no document describes it."""
-    UNDOCUMENTED = "undocumented"
-    """Source code or a collection of requests names it; no document describes it, and no answer shows it."""
-    DEAD = "dead"
-    """A document describes it, and the server says that it is not there."""
-    DEPRECATED = "deprecated"
-    """It is there, and its document or its code advises against it."""
-    GONE = "gone"
-    """No source vouches for it any more."""
 
 
 class DiscoveryRecord(Identified, WorkspaceOwned, Base):

@@ -11,15 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore, insert_or_update
 from backend.app.db.rows import ListQuery, part_of
+from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, EndpointState
 from backend.app.modules.endpoints.models import (
     DescriptionRecord,
     DiscoveryRecord,
     DiscoveryStatus,
     EndpointRecord,
     EndpointSourceRecord,
-    EndpointState,
 )
-from backend.app.modules.endpoints.reconcile import ANY_METHOD
 from backend.app.modules.endpoints.schemas import DiscoveryRead, EndpointSummary
 
 ACTIVE = (DiscoveryStatus.QUEUED, DiscoveryStatus.RUNNING)
@@ -227,8 +226,14 @@ class EndpointRepository:
             query = query.where(_sources.c.endpoint_id == endpoint_id)
         return (await self._session.execute(query)).mappings().all()
 
-    async def sources(self, project_id: str) -> Sequence[Row]:
-        """Each with the number of endpoints that it speaks of."""
+    async def has_source(self, project_id: str, slot: str) -> bool:
+        query = select(_sources.c.slot).where(
+            self._my_sources, _sources.c.project_id == project_id, _sources.c.slot == slot
+        )
+        return await self._session.scalar(query.limit(1)) is not None
+
+    async def sources(self, project_id: str, after: str | None, limit: int) -> Sequence[Row]:
+        """By name, each with the number of endpoints that it speaks of."""
         query = (
             select(
                 _sources.c.slot,
@@ -239,9 +244,10 @@ class EndpointRepository:
                 func.min(_sources.c.first_seen_at).label("first_seen_at"),
                 func.max(_sources.c.last_seen_at).label("last_seen_at"),
             )
-            .where(self._my_sources, _sources.c.project_id == project_id)
+            .where(self._my_sources, _sources.c.project_id == project_id, _sources.c.slot > (after or ""))
             .group_by(_sources.c.slot, _sources.c.kind)
             .order_by(_sources.c.slot)
+            .limit(limit)
         )
         return (await self._session.execute(query)).mappings().all()
 

@@ -13,9 +13,9 @@ from backend.app.core.responses import DefaultResponse, Envelope, envelope, list
 from backend.app.core.schema import Line
 from backend.app.core.views import access_control, view
 from backend.app.modules.endpoints.dependencies import discovery_service, endpoint_filter, endpoint_service
-from backend.app.modules.endpoints.exporting import ExportFormat
 from backend.app.modules.endpoints.graph.router import router as graph_router
-from backend.app.modules.endpoints.models import MAX_SLOT
+from backend.app.modules.endpoints.inventory.exporting import ExportFormat
+from backend.app.modules.endpoints.inventory.reconcile import MAX_SLOT
 from backend.app.modules.endpoints.repository import EndpointFilter
 from backend.app.modules.endpoints.schemas import (
     DiscoveryCreate,
@@ -27,6 +27,7 @@ from backend.app.modules.endpoints.schemas import (
     SourceRead,
 )
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
+from backend.app.modules.endpoints.uploads.router import routers as upload_routers
 
 router = APIRouter()
 IfMatch: TypeAlias = Annotated[str | None, Depends(if_match)]
@@ -59,9 +60,11 @@ class EndpointViews:
 
     @router.get("/discoveries/{discovery_id}/changes")
     @access_control(Permission.ENDPOINTS_READ)
-    async def list_changes(self, discovery_id: Ulid) -> Envelope[list[DriftChange]]:
+    async def list_changes(
+        self, discovery_id: Ulid, page: Annotated[PageRequest, Depends(page_request)]
+    ) -> Envelope[list[DriftChange]]:
         """What a discovery found to differ from before, of what a client can notice, breaking changes first."""
-        return envelope(await self.discoveries.changes(discovery_id))
+        return listed(await self.discoveries.changes(discovery_id, page))
 
     @router.get("/projects/{project_id}/endpoints")
     @access_control(Permission.ENDPOINTS_READ)
@@ -90,9 +93,11 @@ class EndpointViews:
 
     @router.get("/projects/{project_id}/endpoints/sources")
     @access_control(Permission.ENDPOINTS_READ)
-    async def list_sources(self, project_id: Ulid) -> Envelope[list[SourceRead]]:
-        """The sources of a project's inventory."""
-        return envelope(await self.discoveries.sources(project_id))
+    async def list_sources(
+        self, project_id: Ulid, page: Annotated[PageRequest, Depends(page_request)]
+    ) -> Envelope[list[SourceRead]]:
+        """The sources of a project's inventory, by name."""
+        return listed(await self.discoveries.sources(project_id, page))
 
     @router.delete("/projects/{project_id}/endpoints/sources")
     @access_control(Permission.ENDPOINTS_WRITE)
@@ -122,4 +127,4 @@ def _tagged(endpoint: EndpointRead) -> Envelope[EndpointRead]:
     return envelope(endpoint, etag=entity_tag(endpoint.version))
 
 
-routers = (router, graph_router)
+routers = (router, graph_router, *upload_routers)

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from backend.app.core.ids import Ulid
 from backend.app.core.schema import BaseSchema, InputSchema, Line, Verbatim
 from backend.app.modules.endpoints.discovery import Kind, strategies
-from backend.app.modules.endpoints.models import DiscoveryStatus, EndpointState
+from backend.app.modules.endpoints.inventory.reconcile import EndpointState
+from backend.app.modules.endpoints.models import DiscoveryStatus
 from backend.app.modules.projects.schemas import HttpUrl
 
 
@@ -96,6 +97,8 @@ class DiscoveryPart(BaseSchema):
 class DriftChange(BaseSchema):
     """A difference that a client of the API can notice."""
 
+    number: int
+    """Its place among the changes of the discovery, the worst first: 1 and on."""
     severity: str
     """`breaking`, `risky` or `safe`."""
     rule: str

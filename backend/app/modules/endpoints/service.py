@@ -19,7 +19,6 @@ from backend.app.engine.generate.requests import is_json
 from backend.app.engine.spec.codec import operation_from_json, reachable_definitions
 from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation
 from backend.app.engine.spec.servers import resolve_base_url
-from backend.app.modules.endpoints.changes import Changes, report_of, storable
 from backend.app.modules.endpoints.discovery import Subject, strategies
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
@@ -40,17 +39,16 @@ from backend.app.modules.endpoints.events import (
     EndpointEdited,
     EndpointVanished,
 )
-from backend.app.modules.endpoints.exporting import ExportFormat, exported
-from backend.app.modules.endpoints.inventory import (
-    DOCUMENTS,
+from backend.app.modules.endpoints.inventory.changes import Changes, report_of, storable
+from backend.app.modules.endpoints.inventory.exporting import ExportFormat, exported
+from backend.app.modules.endpoints.inventory.reconcile import DOCUMENTS, Endpoint, combined, evidence_from_json
+from backend.app.modules.endpoints.inventory.update import (
     InventoryUpdate,
-    Part,
-    combined,
     shared_of,
     stored_endpoint,
 )
+from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
-from backend.app.modules.endpoints.reconcile import Endpoint, evidence_from_json
 from backend.app.modules.endpoints.repository import (
     DiscoveryRepository,
     EndpointFilter,
@@ -177,12 +175,16 @@ class DiscoveryService:
             raise DiscoveryNotFound
         return DiscoveryRead.model_validate(row)
 
-    async def changes(self, discovery_id: str) -> list[DriftChange]:
-        """Raises `DiscoveryNotFound`."""
+    async def changes(self, discovery_id: str, request: PageRequest) -> Page[DriftChange]:
+        """The worst first. Raises `DiscoveryNotFound`, `InvalidCursor`."""
         drift = await self._discoveries.drift(discovery_id)
         if drift is None:
             raise DiscoveryNotFound
-        return [DriftChange.model_validate(change) for change in drift]
+        after = request.after(int) or 0
+        return request.page(
+            [{**change, "number": number} for number, change in enumerate(drift, 1)][after : after + request.limit + 1],
+            "number",
+        )
 
     async def begin(self, discovery_id: str) -> DiscoveryOrder | None:
         """Marks it running; None when there is nothing to do. Raises `ProjectNotFound`, `SealBroken`."""
@@ -216,8 +218,12 @@ class DiscoveryService:
             git_sources,
             resolve_base_url((), project.spec_url, project.base_url) or "",
             await self._projects.credentials(project.id),
-            [stored_endpoint(known) for known in await self._endpoints.known(project.id)],
+            await self._known(project.id),
         )
+
+    async def _known(self, project_id: str) -> list[Endpoint]:
+        operations = {row["id"]: row["operation"] for row in await self._endpoints.operations(project_id)}
+        return [stored_endpoint(row, operations.get(row["id"])) for row in await self._endpoints.known(project_id)]
 
     async def release(self, order: DiscoveryOrder, commits: Mapping[str, str]) -> None:
         """What was read is not needed any more. `commits`: what was read of git sources, by their ids."""
@@ -225,15 +231,15 @@ class DiscoveryService:
         for source_id, commit in commits.items():
             await GitService(self._context).record_scan(source_id, commit)
 
-    async def sources(self, project_id: str) -> list[SourceRead]:
-        """Raises `ProjectNotFound`."""
+    async def sources(self, project_id: str, request: PageRequest) -> Page[SourceRead]:
+        """Raises `ProjectNotFound`, `InvalidCursor`."""
         await self._projects.get(project_id)
-        return [SourceRead.model_validate(dict(row)) for row in await self._endpoints.sources(project_id)]
+        return request.page(await self._endpoints.sources(project_id, request.after(), request.limit + 1), "slot")
 
     async def forget_source(self, project_id: str, slot: str) -> None:
         """Takes away all that a source said. Raises `ProjectNotFound`, `SourceNotFound`."""
         project = await self._projects.lock(project_id)
-        if slot not in {row["slot"] for row in await self._endpoints.sources(project_id)}:
+        if not await self._endpoints.has_source(project_id, slot):
             raise SourceNotFound
         update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, (), [slot])
         await update.store(self._context.clock())

@@ -4,7 +4,7 @@ import pytest
 
 from backend.app.core.settings import Settings
 from backend.app.db.session import Database
-from backend.app.modules.endpoints import tools
+from backend.app.modules.endpoints.looking import tools
 from tests.support.bench import Bench, operation, read_here
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.app.modules.endpoints.reading import unpack_archive
+from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.uploads.archives import ArchiveError, ArchiveLimits, Unpacked, unpack
 
 LIMITS = ArchiveLimits()

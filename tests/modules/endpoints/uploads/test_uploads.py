@@ -20,7 +20,7 @@ from backend.app.core.errors import TouchstoneError
 from backend.app.core.permissions import system_principal
 from backend.app.core.runner import Runner
 from backend.app.core.settings import StorageSettings
-from backend.app.modules.endpoints.reading import recognise_file
+from backend.app.modules.endpoints.looking.reading import recognise_file
 from backend.app.modules.endpoints.uploads import receiving
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
 from backend.app.modules.endpoints.uploads.models import ChunkRecord, UploadRecord

@@ -23,7 +23,7 @@ from backend.app.core.permissions import Principal
 from backend.app.core.runtime import Runtime
 from backend.app.core.views import MAX_BODY
 from backend.app.modules.endpoints.discovery.captures.reading import display_name
-from backend.app.modules.endpoints.reading import recognise_file
+from backend.app.modules.endpoints.looking.reading import recognise_file
 from backend.app.modules.endpoints.uploads.errors import NoSpace, UploadBroken, UploadTooLarge, UploadTooSlow, WrongForm
 from backend.app.modules.endpoints.uploads.multipart import FormFile, MalformedForm
 from backend.app.modules.endpoints.uploads.schemas import UploadRead

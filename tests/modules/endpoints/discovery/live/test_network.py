@@ -10,7 +10,7 @@ from backend.app.engine.spec.guess import PLACES
 from backend.app.engine.spec.model import Operation
 from backend.app.extensions.http_client import HttpClient, HttpLimits, OutgoingPolicy
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 from tests.support.catch_alls import CATCH_ALLS
 from tests.support.routers import router
 from tests.support.target import Answer as TargetAnswer

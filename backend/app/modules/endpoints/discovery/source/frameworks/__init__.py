@@ -3,4 +3,4 @@
 from backend.app.core.registry import Registry
 from backend.app.modules.endpoints.discovery.source import Framework
 
-frameworks: Registry[Framework] = Registry("source_frameworks", __name__)
+frameworks: Registry[Framework] = Registry("source_framework", __name__)

@@ -3,4 +3,4 @@
 from backend.app.core.registry import Registry
 from backend.app.modules.endpoints.discovery.source import Language
 
-languages: Registry[Language] = Registry("source_languages", __name__)
+languages: Registry[Language] = Registry("source_language", __name__)

@@ -2,7 +2,7 @@
 
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.modules.endpoints.discovery import Discovered, Subject, strategies
-from backend.app.modules.endpoints.tools import discovery_tools
+from backend.app.modules.endpoints.looking.tools import discovery_tools
 from tests.support.bench import operation
 from tests.support.target import Says, target
 

@@ -1,14 +1,38 @@
 """Has the strategies look, one after the other: those that later ones start from first."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backend.app.engine.spec.model import Operation, SpecError
 from backend.app.engine.spec.servers import target_url
-from backend.app.modules.endpoints.discovery import Kind, NothingDiscovered, Strategy, Subject, Tools, strategies
+from backend.app.modules.endpoints.discovery import (
+    Discovered,
+    Kind,
+    NothingDiscovered,
+    Strategy,
+    Subject,
+    Tools,
+    strategies,
+)
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
-from backend.app.modules.endpoints.inventory import Part
-from backend.app.modules.endpoints.reconcile import ANY_METHOD, Endpoint, Reconciliation, by_trust
+from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, MAX_SLOT, Endpoint, Reconciliation, by_trust
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of one look."""
+
+    strategy: str
+    kind: Kind
+    found: Discovered | None = None
+    error: Mapping[str, str] | None = None
+    """Code, message and where; None when something was found."""
+
+    @property
+    def slot(self) -> str:
+        """Which source it is, among all that the project ever had."""
+        name = self.found.slot if self.found else ""
+        return f"{self.strategy}:{name}"[:MAX_SLOT] if name else self.strategy
 
 
 async def look(
@@ -75,7 +99,7 @@ def informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoi
         if part.found is not None:
             reconciliation.take(part.found, part.kind, part.slot)
     known = tuple(
-        Operation(each.method, each.path)
+        each.stored or (each.merged() if each.vouching else Operation(each.method, each.path))
         for each in reconciliation.endpoints
         if each.method != ANY_METHOD and not each.from_root and not each.unresolved
     )

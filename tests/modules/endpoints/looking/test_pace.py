@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
-from backend.app.modules.endpoints.tools import Pace
+from backend.app.modules.endpoints.looking.tools import Pace
 
 
 class Clock:

@@ -11,7 +11,7 @@ from backend.app.extensions import sandbox
 from backend.app.modules.endpoints.discovery.captures.codec import report_from_json, report_to_bytes
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import read_capture
-from backend.app.modules.endpoints.reading import read_capture_file
+from backend.app.modules.endpoints.looking.reading import read_capture_file
 from tests.modules.endpoints.discovery.captures.build import exchange, har, keys
 
 ENTRIES = [

@@ -11,8 +11,8 @@ from backend.app.core.runner import JobContext
 from backend.app.extensions.git import GitError, checked_out
 from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.modules.endpoints.discovery import Kind, Material, Subject
-from backend.app.modules.endpoints.inventory import Part
-from backend.app.modules.endpoints.reading import unpack_archive
+from backend.app.modules.endpoints.looking.look import Part
+from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.uploads.archives import ArchiveError
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
 from backend.app.modules.endpoints.uploads.recognition import SOURCE_ARCHIVE

@@ -12,10 +12,11 @@ from backend.app.engine.spec.codec import (
     operation_from_json,
     operation_to_json,
 )
-from backend.app.engine.spec.model import ApiDescription, Operation, Schema, SecurityScheme
+from backend.app.engine.spec.model import ApiDescription, Operation
 from backend.app.engine.spec.reach import Reach
 from backend.app.engine.spec.servers import target_url
-from backend.app.modules.endpoints.changes import (
+from backend.app.modules.endpoints.discovery import Discovered, Kind
+from backend.app.modules.endpoints.inventory.changes import (
     Before,
     Changes,
     Found,
@@ -23,34 +24,20 @@ from backend.app.modules.endpoints.changes import (
     altered_definitions,
     compare,
 )
-from backend.app.modules.endpoints.discovery import Discovered, Kind
-from backend.app.modules.endpoints.models import MAX_SLOT, EndpointState
-from backend.app.modules.endpoints.reconcile import (
+from backend.app.modules.endpoints.inventory.reconcile import (
+    DOCUMENTS,
     Claim,
     Endpoint,
+    EndpointState,
     Reconciliation,
     by_trust,
+    combined,
+    digest_of,
     evidence_from_json,
     evidence_to_json,
 )
+from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.repository import EndpointRepository
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What became of one look."""
-
-    strategy: str
-    kind: Kind
-    found: Discovered | None = None
-    error: Mapping[str, str] | None = None
-    """Code, message and where; None when something was found."""
-
-    @property
-    def slot(self) -> str:
-        """Which source it is, among all that the project ever had."""
-        name = self.found.slot if self.found else ""
-        return f"{self.strategy}:{name}"[:MAX_SLOT] if name else self.strategy
 
 
 @dataclass(slots=True)
@@ -198,7 +185,7 @@ class InventoryUpdate:
             "location": claim.location,
             "evidence": evidence_to_json(claim.evidence),
             "operation": None if same or claim.operation is None else operation_to_json(claim.operation),
-            "digest": claim.digest,
+            "digest": digest_of(claim),
             "first_seen_at": now,
             "last_seen_at": now,
         }
@@ -209,27 +196,10 @@ def shared_of(row: Row) -> ApiDescription:
     return description_from_json(row["shared"])
 
 
-DOCUMENTS = {"openapi": 0, "graphql": 1}
-"""Slots of documents, the one that says most of the API as a whole first."""
-
-
-def combined(descriptions: Mapping[str, ApiDescription]) -> ApiDescription:
-    """What sources, by their slots, say of the API as a whole: the most trusted, with the definitions and security
-    schemes of all, without operations."""
-    if not descriptions:
-        return ApiDescription("", "", "")
-    by_trust_in_slot = sorted(descriptions, key=lambda slot: DOCUMENTS.get(slot.partition(":")[0], len(DOCUMENTS)))
-    definitions: dict[str, Schema] = {}
-    schemes: dict[str, SecurityScheme] = {}
-    for slot in reversed(by_trust_in_slot):
-        definitions.update(descriptions[slot].definitions)
-        schemes.update(descriptions[slot].security_schemes)
-    first = descriptions[by_trust_in_slot[0]]
-    return replace(first, operations=(), faults=(), definitions=definitions, security_schemes=schemes)
-
-
-def stored_endpoint(row: Row) -> Endpoint:
-    return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"])
+def stored_endpoint(row: Row, operation: Mapping[str, Any] | None = None) -> Endpoint:
+    """`operation` is in the form of the codec."""
+    stored = None if operation is None else operation_from_json(operation)
+    return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"], stored=stored)
 
 
 def _claim(row: Row) -> Claim:

@@ -9,26 +9,45 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
 
 from backend.app.core.ids import new_ulid
 from backend.app.engine.spec.codec import operation_to_json
-from backend.app.engine.spec.model import Fault, Operation, ParameterLocation
+from backend.app.engine.spec.model import ApiDescription, Fault, Operation, ParameterLocation, Schema, SecurityScheme
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
-from backend.app.modules.endpoints.models import EndpointState
 
+DOCUMENTS: Final = {"openapi": 0, "graphql": 1}
+"""Strategies that read documents, the one that says most of the API as a whole first."""
 ANY_METHOD = "*"
 """Of a route in source code that takes whatever comes."""
+MAX_SLOT: Final = 300
+"""Characters of the name of a source."""
 MAX_PLACES = 10
 """Of one source for one endpoint."""
 _KINDS = tuple(Kind)
 COMPLETE = frozenset({Kind.DOCUMENT, Kind.CODE})
 """Sources that say all they know each time."""
 _PARAMETER = re.compile(r"\{[^{}]*\}")
+
+
+class EndpointState(StrEnum):
+    ACTIVE = "active"
+    """A document describes it; or no document describes anything, and it answers."""
+    SHADOW = "shadow"
+    """It answers, and no document describes it."""
+    UNDOCUMENTED = "undocumented"
+    """Source code or a collection of requests names it; no document describes it, and no answer shows it."""
+    DEAD = "dead"
+    """A document describes it, and the server says that it is not there."""
+    DEPRECATED = "deprecated"
+    """It is there, and its document or its code advises against it."""
+    GONE = "gone"
+    """No source vouches for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +62,12 @@ class Claim:
     operation: Operation | None
     """As the source describes it; None: not at hand."""
     digest: str = ""
+    """As it is stored; empty: not stored yet."""
 
     @property
     def vouches(self) -> bool:
         """Whether it says that the endpoint exists."""
-        return _vouches(self.kind, self.evidence)
+        return self.evidence.alive is not False
 
 
 @dataclass(slots=True)
@@ -59,6 +79,8 @@ class Endpoint:
     path: str
     claims: dict[str, Claim] = field(default_factory=dict)
     """By slot."""
+    stored: Operation | None = None
+    """As it was before, where that is at hand."""
     from_root: bool = False
     """Whether the path begins at the root of the host, and not at the project's base URL."""
     touched: bool = False
@@ -176,7 +198,7 @@ class Reconciliation:
         for endpoint, claim in said.values():
             before = endpoint.claims.get(slot)
             endpoint.claims[slot] = claim
-            if before is None or before.digest != claim.digest:
+            if before is None or digest_of(before) != digest_of(claim):
                 endpoint.touched = True
                 endpoint.news.add(slot)
             elif kind not in COMPLETE:
@@ -250,7 +272,7 @@ class Reconciliation:
                 return endpoint
         if kind not in COMPLETE and (template := self._template_of(placed)):
             return template
-        if not _vouches(kind, placed.evidence):
+        if placed.evidence.alive is False:
             return None
         fresh = Endpoint(new_ulid(), operation.method, operation.path, from_root=placed.from_root)
         self.endpoints.append(fresh)
@@ -288,6 +310,14 @@ class _Placed:
         return replace(self, operation=replace(self.operation, method=endpoint.method))
 
 
+def digest_of(claim: Claim) -> str:
+    """Of all that it says."""
+    if claim.digest or claim.operation is None:
+        return claim.digest
+    evidence, operation = evidence_to_json(claim.evidence), operation_to_json(claim.operation)
+    return hashlib.sha256(orjson.dumps([claim.source, claim.location, evidence, operation])).hexdigest()
+
+
 def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
     """Members at their default are left out."""
     written = {
@@ -313,9 +343,7 @@ def _say(
         evidence = _both(earlier[1].evidence, evidence)
         if earlier[1].operation is not None:
             operation = _filled(earlier[1].operation, operation)
-    written = orjson.dumps([found.source, found.where, evidence_to_json(evidence), operation_to_json(operation)])
-    digest = hashlib.sha256(written).hexdigest()
-    said[endpoint.id] = endpoint, Claim(slot, kind, found.source, found.where, evidence, operation, digest)
+    said[endpoint.id] = endpoint, Claim(slot, kind, found.source, found.where, evidence, operation)
 
 
 def _both(one: Evidence, other: Evidence) -> Evidence:
@@ -347,8 +375,19 @@ def _filled(operation: Operation, other: Operation) -> Operation:
     )
 
 
-def _vouches(kind: Kind, evidence: Evidence) -> bool:
-    return evidence.alive is True or (kind is not Kind.LIVE and evidence.alive is None)
+def combined(descriptions: Mapping[str, ApiDescription]) -> ApiDescription:
+    """What sources, by their slots, say of the API as a whole: the most trusted, with the definitions and security
+    schemes of all, without operations."""
+    if not descriptions:
+        return ApiDescription("", "", "")
+    trusted = sorted(descriptions, key=lambda slot: DOCUMENTS.get(slot.partition(":")[0], len(DOCUMENTS)))
+    definitions: dict[str, Schema] = {}
+    schemes: dict[str, SecurityScheme] = {}
+    for slot in reversed(trusted):
+        definitions.update(descriptions[slot].definitions)
+        schemes.update(descriptions[slot].security_schemes)
+    first = descriptions[trusted[0]]
+    return replace(first, operations=(), faults=(), definitions=definitions, security_schemes=schemes)
 
 
 def by_trust(kind: Kind) -> int:

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from backend.app.engine.spec.model import ApiDescription, Operation, Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
-from backend.app.modules.endpoints.models import EndpointState
-from backend.app.modules.endpoints.reconcile import Reconciliation, evidence_from_json, evidence_to_json
+from backend.app.modules.endpoints.inventory.reconcile import (
+    EndpointState,
+    Reconciliation,
+    evidence_from_json,
+    evidence_to_json,
+)
 
 BASE = "http://api.test/v1"
 ALIVE, ABSENT = Evidence(("seen",), alive=True), Evidence(("not seen",), alive=False)
@@ -66,7 +70,6 @@ def test_what_answers_to_us_counts_more_than_what_answered_to_others() -> None:
 def test_nothing_is_made_of_what_no_source_vouches_for() -> None:
     seen = Reconciliation(BASE)
     seen.take(said("GET /a", servers=(BASE,), evidence=ABSENT), Kind.LIVE, "probe")
-    seen.take(said("GET /b", servers=(BASE,), evidence=Evidence()), Kind.LIVE, "crawl")
     assert seen.endpoints == []
 
 

@@ -10,8 +10,7 @@ import orjson
 from backend.app.engine.diff import Severity, diff_descriptions
 from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Json, Operation, Schema
-from backend.app.modules.endpoints.models import EndpointState
-from backend.app.modules.endpoints.reconcile import Endpoint
+from backend.app.modules.endpoints.inventory.reconcile import Endpoint, EndpointState
 
 STATE_CHANGED = "endpoint.state"
 """The rule of drift that looks at answers and not at descriptions."""

@@ -14,7 +14,8 @@ from backend.app.engine.spec.model import (
     RequestBody,
     Schema,
 )
-from backend.app.modules.endpoints.changes import (
+from backend.app.modules.endpoints.discovery import Evidence, Kind
+from backend.app.modules.endpoints.inventory.changes import (
     Before,
     Changes,
     Found,
@@ -24,9 +25,7 @@ from backend.app.modules.endpoints.changes import (
     report_of,
     storable,
 )
-from backend.app.modules.endpoints.discovery import Evidence, Kind
-from backend.app.modules.endpoints.models import EndpointState
-from backend.app.modules.endpoints.reconcile import Claim, Endpoint
+from backend.app.modules.endpoints.inventory.reconcile import Claim, Endpoint, EndpointState
 
 
 def described(

@@ -11,7 +11,7 @@ from backend.app.core.pagination import Row
 from backend.app.engine.export import as_csv, as_json, openapi_document
 from backend.app.engine.spec.codec import operation_from_json
 from backend.app.engine.spec.model import ApiDescription
-from backend.app.modules.endpoints.reconcile import evidence_from_json
+from backend.app.modules.endpoints.inventory.reconcile import evidence_from_json
 
 _COLUMNS: Final = (
     "method",

@@ -18,8 +18,8 @@ from backend.app.modules.endpoints.discovery import Fetch, Progress, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
 from backend.app.modules.endpoints.discovery.source.tree import scan_tree
-from backend.app.modules.endpoints.loading import same_origin
-from backend.app.modules.endpoints.reading import read_capture_file
+from backend.app.modules.endpoints.looking.loading import same_origin
+from backend.app.modules.endpoints.looking.reading import read_capture_file
 
 Authorise: TypeAlias = Callable[[str], Awaitable[Credentials]]
 """The credentials that may go to a URL."""

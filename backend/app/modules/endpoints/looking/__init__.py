@@ -1,0 +1,1 @@
+"""How a discovery looks: which strategies, with what tools, at which files."""
