@@ -234,3 +234,18 @@ def test_a_start_that_takes_many_steps_is_followed_to_its_end() -> None:
             """,
         }
     ) == {"GET /api/users"}
+
+
+def test_what_is_only_there_under_test_is_no_route() -> None:
+    assert paths(
+        {
+            "app.js": """
+                const express = require('express');
+                const app = express();
+                app.get('/users', list);
+                if (process.env.NODE_ENV === 'test') app.post('/reset', reset);
+                if (process.env.NODE_ENV !== 'test') app.get('/health', health);
+                app.listen(3000);
+            """,
+        }
+    ) == {"GET /users", "GET /health"}

@@ -1031,6 +1031,8 @@ class Evaluator:
         return other
 
     def _same(self, left: Value, right: Value) -> bool | None:
+        if right == "test" and isinstance(left, Unknown) and left.label.endswith("env.NODE_ENV"):
+            return False  # what is only there for the tests of the application is none of its own
         if isinstance(left, Unknown) or isinstance(right, Unknown):
             return None
         if isinstance(left, str) and isinstance(right, str):
