@@ -871,7 +871,9 @@ def _lodash(evaluator: "Evaluator") -> Value:
     }
     functions = {name: over(method) for name, method in names.items()}
     functions |= dict.fromkeys(("assign", "extend", "merge", "mergeWith"), _assign)
-    functions["sortBy"] = lambda call: call.value(0)
+    functions |= dict.fromkeys(
+        ("sortBy", "orderBy", "uniq", "uniqBy", "clone", "cloneDeep"), lambda call: call.value(0)
+    )
     functions["keys"] = lambda call: _entries(call, lambda key, value: key)
     functions["values"] = lambda call: _entries(call, lambda key, value: value)
     return Function(lambda call: call.value(0), _functions(functions), "_")

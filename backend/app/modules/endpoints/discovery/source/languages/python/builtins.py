@@ -262,8 +262,8 @@ def truth_of_setting(code: "Code", value: External) -> bool | None:
         return None
     found = {
         code.truth(declared)
-        for module in list(code.modules.values())
-        if "ROOT_URLCONF" in module.scope.variables and not isinstance(declared := code.member(module, name), Unknown)
+        for module in list(code.settings)
+        if not isinstance(declared := code.member(module, name), Unknown)
     }
     return found.pop() if len(found) == 1 else None
 

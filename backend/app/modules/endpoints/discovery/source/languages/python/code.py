@@ -54,6 +54,8 @@ class Code:
         self.calls: list[Call] = []
         self.configurations: list[Call] = []
         """Calls of `app.config.from_object` and its like."""
+        self.settings: list[Module] = []
+        """The modules of settings of Django, as far as they were followed."""
         self.faults: list[SourceFault] = []
         self._functions: list[Function] = []
         self._classes: list[Class] = []
@@ -124,6 +126,8 @@ class Code:
             if any(statement[0] in ("set", "add") and statement[1] == ["n", "urlpatterns"] for statement in body):
                 self._import_views(body, module)
             self.block(body, module.scope)
+            if "ROOT_URLCONF" in variables:
+                self.settings.append(module)
 
     def _import_views(self, body: list[list[Any]], module: Module) -> None:
         """What a URLconf imports may only be there to register views. Other imports wait until they are needed."""
