@@ -184,6 +184,28 @@ def test_the_admin_site_has_pages_for_the_models_that_are_registered() -> None:
     assert not any("/auth/group/" in path or "/auth/user/" in path for path in found)
 
 
+def test_an_admin_site_of_the_project_has_pages_of_its_own() -> None:
+    found = paths(
+        {
+            **SETTINGS,
+            "site/urls.py": """
+                from django.contrib import admin
+                from django.contrib.auth.models import Group
+                from django.urls import path
+                class Site(admin.AdminSite):
+                    def get_urls(self):
+                        urls = super().get_urls()
+                        return [path("tasks/", self.admin_view(tasks))] + urls
+                def tasks(request): ...
+                site = Site()
+                site.register(Group)
+                urlpatterns = [path("manage/", site.urls)]
+            """,
+        }
+    )
+    assert {"* /manage/tasks/", "* /manage/auth/group/add/", "* /manage/logout/"} <= found
+
+
 def test_a_router_of_the_project_may_have_routes_of_its_own() -> None:
     assert paths(
         {

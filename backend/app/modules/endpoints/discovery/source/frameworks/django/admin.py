@@ -42,7 +42,7 @@ class Admin:
         )
 
     def routes(self, site: Value) -> Iterator[tuple[str, str, Value]]:
-        """`(method, path, patterns)` below the site; patterns, instead of a method, are those that a model's admin
+        """`(method, path, patterns)` below the site; patterns, instead of a method, are those that a class
         adds."""
         self._discover()
         for path in _OF_SITE.split():
@@ -61,9 +61,17 @@ class Admin:
                 yield "*", start if path == "." else start + path, None
             for method in _REDIRECT.split():
                 yield method, f"{start}{{object_id}}/", None
-            own = made.find("get_urls") if isinstance(made, Class) else None
-            if isinstance(own, Function):
-                yield "", start, self.code.returned(own, [Call(made, [], {}, own.module, own.line)])
+            yield from self._own(
+                made, Call(made, [], {}, made.module, made.line) if isinstance(made, Class) else None, start
+            )
+        if isinstance(site, Call):
+            yield from self._own(site.function, site, "")
+
+    def _own(self, made: Value, instance: Value, start: str) -> Iterator[tuple[str, str, Value]]:
+        """What the class of a site or of a model's admin adds in a `get_urls` of its own."""
+        function = made.find("get_urls") if isinstance(made, Class) else None
+        if isinstance(function, Function):
+            yield "", start, self.code.returned(function, [instance])
 
     def _discover(self) -> None:
         """As Django does, `admin` of every installed application is imported."""
