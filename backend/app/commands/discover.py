@@ -1,8 +1,10 @@
 """`touchstone discover`: what source code, specs, servers and traffic say that an API offers, as one list."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +25,7 @@ from backend.app.commands.terminal import (
 from backend.app.core.redaction import redact_phrases
 from backend.app.engine.export import openapi_document
 from backend.app.engine.spec.graphql import recognises
-from backend.app.engine.spec.model import Operation, SpecError
+from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
 from backend.app.engine.spec.servers import target_url
 from backend.app.extensions.git import GitError, Reason, clone_to
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
@@ -34,6 +36,7 @@ from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
 from backend.app.modules.endpoints.inventory.reconcile import (
+    Claim,
     Endpoint,
     EndpointState,
     Reconciliation,
@@ -52,46 +55,70 @@ _UNREACHABLE = frozenset(f"discovery.{outcome}" for outcome in UNREACHABLE_OUTCO
 class DiscoverOptions:
     sources: tuple[str, ...]
     output: str = "table"
-    """`table`, `json`, `openapi` or `csv`."""
+    """`table`, `json` or `openapi`."""
     base_url: str | None = None
     live: bool = False
     cache: Path | None = None
     workers: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One endpoint as it is told."""
+
+    endpoint: Endpoint
+    operation: Operation
+    path: str
+    """From the root of the host."""
+    state: EndpointState
+    requires_auth: bool | None
+    unresolved: str
+    sources: Sequence[Mapping[str, Any]]
+
+    @property
+    def marks(self) -> list[str]:
+        return ["deprecated"] * self.operation.deprecated + [self.unresolved] * bool(self.unresolved)
+
+
+@dataclass(frozen=True, slots=True, repr=False)  # asyncio.run formats the result of its task, and drops the text
 class Listing:
-    """What is told: endpoints with their states, and what could not be read."""
+    """What is told: endpoints in the order of their paths, and what could not be read."""
 
-    reconciliation: Reconciliation
-    base_path: str
-    parts: Sequence[Part]
-    endpoints: list[Endpoint] = field(init=False)
+    endpoints: Sequence[Listed]
+    faults: Sequence[Mapping[str, str]]
+    shared: ApiDescription
+    """What the operations have in common."""
 
-    def __post_init__(self) -> None:
-        self.endpoints = sorted(
-            (each for each in self.reconciliation.endpoints if each.vouching), key=lambda it: (self.path(it), it.method)
+
+def _listing(reconciliation: Reconciliation, base_path: str, parts: Sequence[Part]) -> Listing:
+    known = [(each, vouching) for each in reconciliation.endpoints if (vouching := each.vouching)]
+    documented = any(claim.kind is Kind.DOCUMENT for _, vouching in known for claim in vouching)
+    endpoints = []
+    for endpoint, vouching in known:
+        operation = endpoint.merged()
+        others = [claim for claim in endpoint.claims.values() if not claim.vouches]
+        endpoints.append(
+            Listed(
+                endpoint,
+                operation,
+                endpoint.path if endpoint.from_root else base_path + endpoint.path,
+                endpoint.state(documented_elsewhere=documented, deprecated=operation.deprecated),
+                endpoint.requires_auth,
+                endpoint.unresolved,
+                [_source(claim) for claim in (*vouching, *others)],
+            )
         )
-        self._documented = any(Kind.DOCUMENT in each.kinds for each in self.endpoints)
-
-    _documented: bool = field(init=False)
-
-    def path(self, endpoint: Endpoint) -> str:
-        """From the root of the host."""
-        return endpoint.path if endpoint.from_root else self.base_path + endpoint.path
-
-    def state(self, endpoint: Endpoint) -> EndpointState:
-        return endpoint.state(documented_elsewhere=self._documented, deprecated=endpoint.merged().deprecated)
-
-    def faults(self) -> list[dict[str, str]]:
-        told = []
-        for part in self.parts:
-            if part.error:
-                told.append({"where": part.error["where"] or part.strategy, "message": part.error["message"]})
-            elif part.found:
-                faults = (*part.found.description.faults, *self.reconciliation.faults.get(part.slot, ()))
-                told += [{"where": _place(part.found.where, it.pointer), "message": it.message} for it in faults]
-        return told
+    endpoints.sort(key=lambda it: (it.path, it.endpoint.method))
+    faults: list[dict[str, str]] = []
+    for part in parts:
+        if part.error:
+            faults.append({"where": part.error["where"] or part.strategy, "message": part.error["message"]})
+        elif part.found:
+            where = part.found.where
+            found = (*part.found.description.faults, *reconciliation.faults.get(part.slot, ()))
+            faults += [{"where": _place(where, it.pointer), "message": it.message} for it in found]
+    shared = combined({part.slot: part.found.description for part in parts if part.found is not None})
+    return Listing(endpoints, faults, shared)
 
 
 def run_discover(options: DiscoverOptions) -> int:
@@ -110,9 +137,7 @@ def run_discover(options: DiscoverOptions) -> int:
         fail("interrupted", INTERRUPTED)
     match options.output:
         case "json":
-            print_json(
-                {"endpoints": [_as_json(listing, each) for each in listing.endpoints], "faults": listing.faults()}
-            )
+            print_json({"endpoints": [_as_json(each) for each in listing.endpoints], "faults": listing.faults})
         case "openapi":
             print_json(_as_openapi(listing))
         case _:
@@ -127,9 +152,11 @@ async def _discover(options: DiscoverOptions) -> Listing:
     if base_url is not None:
         require_url("--base-url", base_url)
     async with HttpClient(OutgoingPolicy(allow_private=True), limits=DESCRIPTION_LIMITS) as client:
-        tools = discovery_tools(client, cache=options.cache, workers=options.workers)
+        # A list needs no schemas, which are most of a large description.
+        listing = options.output != "openapi"
+        tools = discovery_tools(client, cache=options.cache, workers=options.workers, listing=listing)
         for source in options.sources:
-            parts += await _read(source, tools)
+            parts += await _read(source, tools, listing=listing)
             if "://" in source and base_url is None and not parts[-1].found:
                 base_url = source
         if options.live:
@@ -144,7 +171,7 @@ async def _discover(options: DiscoverOptions) -> Listing:
     for part in parts:
         if part.found is not None:
             reconciliation.take(part.found, part.kind, part.slot)
-    return Listing(reconciliation, urlsplit(base).path.rstrip("/"), parts)
+    return _listing(reconciliation, urlsplit(base).path.rstrip("/"), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +199,7 @@ def _meaning(source: str) -> _Named:
     return _Named("openapi", Subject(""), spec=path)
 
 
-async def _read(source: str, tools: Tools) -> list[Part]:
+async def _read(source: str, tools: Tools, *, listing: bool) -> list[Part]:
     """Raises what a strategy raises: a person named this source."""
     if is_repository(source):
         policy = OutgoingPolicy(allow_private=True)
@@ -180,7 +207,7 @@ async def _read(source: str, tools: Tools) -> list[Part]:
             return await look(Subject("", trees=[Material(source, checkout.path)]), tools, ["source"], strict=True)
     named = await asyncio.to_thread(_meaning, source)
     if named.spec is not None:
-        description = await read_spec_file(named.spec)
+        description = await read_spec_file(named.spec, listing=listing)
         found = Discovered(description, description.dialect, source, slot=source)
         return [Part(named.strategy, Kind.DOCUMENT, found)]
     parts = await look(named.subject, tools, [named.strategy], strict=True)
@@ -210,85 +237,73 @@ def _place(where: str, pointer: str) -> str:
     """`app/users.py:12` in a folder, `spec.json#/paths` in a document."""
     if not pointer or pointer.startswith(("#", "/")):
         return f"{where}#{pointer.removeprefix('#')}" if pointer else where
-    return f"{where.rstrip('/')}/{pointer}" if Path(where).is_dir() else f"{where}#{pointer}"
+    return f"{where.rstrip('/')}/{pointer}" if _is_folder(where) else f"{where}#{pointer}"
 
 
-def _sources(endpoint: Endpoint) -> list[dict[str, Any]]:
-    told = []
-    for claim in endpoint.vouching + [claim for claim in endpoint.claims.values() if not claim.vouches]:
-        evidence = claim.evidence
-        entry: dict[str, Any] = {
-            "kind": claim.kind,
-            "source": claim.source,
-            "location": claim.location,
-            "places": [_place(claim.location, it) if claim.kind is not Kind.LIVE else it for it in evidence.places],
-        }
-        if evidence.alive is not None:
-            entry["alive"] = evidence.alive
-        if evidence.exchanges:
-            entry["exchanges"] = evidence.exchanges
-        told.append(entry)
+@lru_cache(maxsize=100)
+def _is_folder(where: str) -> bool:
+    return Path(where).is_dir()
+
+
+def _source(claim: Claim) -> dict[str, Any]:
+    evidence = claim.evidence
+    told: dict[str, Any] = {
+        "kind": claim.kind,
+        "source": claim.source,
+        "location": claim.location,
+        "places": [_place(claim.location, it) if claim.kind is not Kind.LIVE else it for it in evidence.places],
+    }
+    if evidence.alive is not None:
+        told["alive"] = evidence.alive
+    if evidence.exchanges:
+        told["exchanges"] = evidence.exchanges
     return told
 
 
 def _as_table(listing: Listing) -> str:
     auth = {True: "yes", False: "no", None: ""}
     rows = [("METHOD", "PATH", "STATE", "AUTH", "SOURCES", "MARKS")]
-    for endpoint in listing.endpoints:
-        sources = ", ".join(place for source in _sources(endpoint) for place in source["places"][:1])
-        rows.append(
-            (
-                endpoint.method,
-                listing.path(endpoint),
-                listing.state(endpoint),
-                auth[endpoint.requires_auth],
-                sources,
-                "; ".join(
-                    ["deprecated"] * endpoint.merged().deprecated + [endpoint.unresolved] * bool(endpoint.unresolved)
-                ),
-            )
-        )
+    for each in listing.endpoints:
+        sources = ", ".join(place for source in each.sources for place in source["places"][:1])
+        marks = "; ".join(each.marks)
+        rows.append((each.endpoint.method, each.path, each.state, auth[each.requires_auth], sources, marks))
     return table(rows)
 
 
-def _as_json(listing: Listing, endpoint: Endpoint) -> dict[str, Any]:
-    operation = endpoint.merged()
+def _as_json(listed: Listed) -> dict[str, Any]:
     return {
-        "method": endpoint.method,
-        "path": listing.path(endpoint),
-        "state": listing.state(endpoint),
-        "sources": _sources(endpoint),
-        "requires_auth": endpoint.requires_auth,
-        "unresolved": endpoint.unresolved,
-        "deprecated": operation.deprecated,
-        "tags": list(operation.tags),
+        "method": listed.endpoint.method,
+        "path": listed.path,
+        "state": listed.state,
+        "sources": listed.sources,
+        "requires_auth": listed.requires_auth,
+        "unresolved": listed.unresolved,
+        "deprecated": listed.operation.deprecated,
+        "tags": list(listed.operation.tags),
     }
 
 
 def _as_openapi(listing: Listing) -> dict[str, Any]:
     operations: list[Operation] = []
     extras: dict[str, dict[str, Any]] = {}
-    for endpoint in listing.endpoints:
-        operation = replace(endpoint.merged(), path=listing.path(endpoint), server=None)
+    for each in listing.endpoints:
+        operation = replace(each.operation, path=each.path, server=None)
         operations.append(operation)
-        told = {"state": listing.state(endpoint), "sources": _sources(endpoint), "unresolved": endpoint.unresolved}
+        told = {"state": each.state, "sources": each.sources, "unresolved": each.unresolved}
         extras[operation.key] = {name: value for name, value in told.items() if value}
-    found = {part.slot: part.found.description for part in listing.parts if part.found is not None}
-    shared = replace(combined(found), title="Discovered API", version="0", servers=())
+    shared = replace(listing.shared, title="Discovered API", version="0", servers=())
     return openapi_document(replace(shared, operations=tuple(operations)), extras)
 
 
 def _tell(listing: Listing) -> None:
-    endpoints = listing.endpoints
-    states = [listing.state(each) for each in endpoints]
-    told = f"{len(endpoints)} endpoints"
-    if len(set(states)) > 1:
-        told += ": " + ", ".join(f"{states.count(state)} {state}" for state in EndpointState if state in states)
-    if marked := sum(bool(each.unresolved) for each in endpoints):
+    states = Counter(each.state for each in listing.endpoints)
+    told = f"{len(listing.endpoints)} endpoints"
+    if len(states) > 1:
+        told += ": " + ", ".join(f"{states[state]} {state}" for state in EndpointState if state in states)
+    if marked := sum(bool(each.unresolved) for each in listing.endpoints):
         told += f"; {marked} of them marked: a part of the path is not known"
     warn(told)
-    faults = listing.faults()
-    for fault in faults[:_MOST_FAULTS_TOLD]:
+    for fault in listing.faults[:_MOST_FAULTS_TOLD]:
         warn(f"{fault['where']}: {fault['message']}")
-    if (more := len(faults) - _MOST_FAULTS_TOLD) > 0:
+    if (more := len(listing.faults) - _MOST_FAULTS_TOLD) > 0:
         warn(f"and {more} more; -o json lists them all")

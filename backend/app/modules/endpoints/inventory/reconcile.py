@@ -95,7 +95,10 @@ class Endpoint:
     @property
     def vouching(self) -> list[Claim]:
         """The most trusted first."""
-        return sorted((claim for claim in self.claims.values() if claim.vouches), key=_trust)
+        vouching = [claim for claim in self.claims.values() if claim.vouches]
+        if len(vouching) > 1:
+            vouching.sort(key=_trust)
+        return vouching
 
     @property
     def kinds(self) -> list[Kind]:
