@@ -47,9 +47,7 @@ class Admin:
         self._discover()
         for path in _OF_SITE.split():
             yield "*", "" if path == "." else path, None
-        models: dict[tuple[str, str], Value] = {}
-        if not isinstance(site, Call) or "django.contrib.auth" in self.settings.installed:
-            models.update(dict.fromkeys(self._of_packages() if isinstance(site, External) else ()))
+        models: dict[tuple[str, str], Value] = dict.fromkeys(self._of_packages() if isinstance(site, External) else ())
         for model, made in self._registered(site):
             if made == _TAKEN_AWAY:
                 models.pop(model, None)

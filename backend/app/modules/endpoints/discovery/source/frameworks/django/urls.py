@@ -287,6 +287,8 @@ class Walk:
 
     def _admin(self, site: Value, place: _Place, depth: int) -> None:
         for method, path, patterns in self.admin.routes(site):
+            if len(self.found) > _MOST_ROUTES:
+                return
             if method:
                 self._add(place.below(path), method, "", True if path != "login/" else None)
             else:
@@ -536,7 +538,7 @@ class Walk:
             yield _Action(declared, _from_regex(text), unknown, on_item, methods, line or function.line)
 
     def _add(self, place: _Place, method: str, handler: str, protected: bool | None) -> None:
-        if method not in HTTP_METHODS and method != "*":
+        if (method not in HTTP_METHODS and method != "*") or len(self.found) > _MOST_ROUTES:
             return
         path = "/" + place.prefix.lstrip("/")
         self.found.append(
