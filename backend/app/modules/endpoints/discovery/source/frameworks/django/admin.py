@@ -47,7 +47,7 @@ class Admin:
         self._discover()
         for path in _OF_SITE.split():
             yield "*", "" if path == "." else path, None
-        models: dict[tuple[str, str], Value] = dict.fromkeys(self._of_packages() if isinstance(site, External) else ())
+        models: dict[tuple[str, str], Value] = dict(self._of_packages() if isinstance(site, External) else ())
         for model, made in self._registered(site):
             if made == _TAKEN_AWAY:
                 models.pop(model, None)
@@ -83,14 +83,14 @@ class Admin:
                         if not path.endswith(".py") and (inner := self.code.names.find(path, name)):
                             self.code.execute_apart(self.code.module(inner))
 
-    def _of_packages(self) -> Iterator[tuple[str, str]]:
+    def _of_packages(self) -> Iterator[tuple[tuple[str, str], Value]]:
         for application in self.settings.installed:
             label, *names = ADMIN_MODELS.get(application, "").split() or [""]
-            yield from ((label, name) for name in names)
+            yield from (((label, name), None) for name in names)
         if "django.contrib.auth" in self.settings.installed:
-            yield "auth", "group"
+            yield ("auth", "group"), None
             if self.settings.user_model() == ("auth", "user"):
-                yield "auth", "user"
+                yield ("auth", "user"), External("django.contrib.auth.admin.UserAdmin")
 
     def _registered(self, site: Value) -> Iterator[tuple[tuple[str, str], Value]]:
         """Models with the class of their admin, None when it is Django's own."""
