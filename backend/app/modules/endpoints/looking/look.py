@@ -55,6 +55,8 @@ async def look(
     chosen.sort(key=lambda item: (by_trust(item[1].kind), item[1].last))
     parts: list[Part] = []
     for name, strategy in chosen:
+        if not wanted and handed is not None and not strategy.applies(handed):
+            continue
         if strategy.kind is Kind.LIVE:
             subject = informed(subject, [*told, *parts], endpoints)
         if wanted or strategy.applies(handed or subject):
