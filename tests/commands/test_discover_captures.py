@@ -35,8 +35,7 @@ def test_a_capture_is_merged_with_a_spec_by_method_and_path(folder: Path) -> Non
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     sources = {
-        each["path"]: [place for source in each["sources"] for place in source["places"]]
-        for each in found["endpoints"]
+        each["path"]: [place for source in each["sources"] for place in source["places"]] for each in found["endpoints"]
     }
     assert sources == {
         "/dead": ["spec.yaml#/paths/~1dead/get"],

@@ -1,5 +1,6 @@
 """The whole story with real processes: migrate, serve, two workers, PostgreSQL and Redis, a real API as the target."""
 
+import json
 import os
 import signal
 import subprocess
@@ -67,7 +68,11 @@ def test_an_api_is_discovered_scanned_and_judged_by_separate_processes(redis_url
             "TOUCHSTONE_HTTP__ALLOW": f'["127.0.0.1/32:{target.rpartition(":")[2]}"]',
         }
         refused = subprocess.run(
-            [*COMMAND, "serve"], env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, check=False
+            [*COMMAND, "serve", "--port", str(port)],
+            env={**os.environ, **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
         )
         assert refused.returncode == 2
         assert b"touchstone migrate" in refused.stderr
@@ -109,7 +114,9 @@ def story(client: httpx2.Client, target: str, credential: tuple[str, str]) -> No
     )["id"]
     discovery = ask("POST", f"/projects/{project}/endpoints/scan", json={})["id"]
     finished = until(lambda: ended(ask("GET", f"/discoveries/{discovery}")), "the discovery")
-    assert (finished["status"], finished["added"]) == ("completed", 14)
+    assert finished["status"] == "completed"
+    assert {part["strategy"]: part["operations"] for part in finished["parts"]}["openapi"] == 14
+    sees_a_shadow(ask, project, target)
     key = {"Idempotency-Key": "once"}
     scans = {ask("POST", f"/projects/{project}/scans", json={"scan_type": "full"}, headers=key)["id"] for _ in range(3)}
     assert len(scans) == 1
@@ -121,6 +128,28 @@ def story(client: httpx2.Client, target: str, credential: tuple[str, str]) -> No
     assert names[0] == "scan.requested"
     assert names[-1] == "scan.completed"
     until(lambda: all(job["status"] == "done" for job in ask("GET", "/jobs?queue=long")), "the jobs")
+
+
+def sees_a_shadow(ask: Callable[..., Any], project: str, target: str) -> None:
+    """Traffic that was handed in shows an endpoint that the description leaves out; whoever has the job reads it."""
+    request = {"method": "GET", "url": f"{target}/unheard-of", "headers": []}
+    content = {"mimeType": "application/json", "text": "{}"}
+    entry = {"request": request, "response": {"status": 200, "headers": [], "content": content}}
+    har = {"log": {"version": "1.2", "creator": {"name": "t", "version": "1"}, "entries": [entry]}}
+    upload = ask(
+        "POST",
+        f"/projects/{project}/endpoints/uploads?name=traffic.har",
+        content=json.dumps(har),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert upload["kind"] == "capture-har"
+    discovery = ask("POST", f"/projects/{project}/endpoints/scan", json={"uploads": [upload["id"]]})["id"]
+    assert until(lambda: ended(ask("GET", f"/discoveries/{discovery}")), "the discovery")["added"] == 1
+    (shadow,) = [
+        row for row in ask("GET", f"/projects/{project}/endpoints?state=shadow") if row["kinds"] == ["traffic"]
+    ]
+    assert shadow["path"] == "/unheard-of"
+    ask("PATCH", f"/projects/{project}/endpoints/{shadow['id']}", json={"ignored": True})
 
 
 def ended(thing: dict[str, Any]) -> dict[str, Any] | None:
