@@ -159,30 +159,14 @@ def test_these_rules_see_a_violation(code: str, find: object) -> None:
     assert find(ast.parse(code))
 
 
-def test_processes_are_started_by_a_list_of_arguments() -> None:
-    """`create_subprocess_exec` takes nothing else. None is a shell, but for a fixed line that sets limits for git."""
-    starters = {
-        "create_subprocess_exec",
-        "create_subprocess_shell",
-        "Popen",
-        "run",
-        "system",
-        "popen",
-        "execv",
-        "spawnv",
-    }
-    modules = {"subprocess", "os.system", "os.popen"}
-    assert [file for file, tree in sources() if imports(tree) & modules] == []
-    found = {
-        (file, call.func.attr)
-        for file, tree in sources()
-        for call in calls(tree, starters)
-        if isinstance(call.func, ast.Attribute) and "subprocess" in call.func.attr
-    }
-    assert found == {
-        ("extensions/git/command.py", "create_subprocess_exec"),
-        ("extensions/sandbox.py", "create_subprocess_exec"),
-    }
+def test_processes_are_started_by_a_list_of_arguments_and_without_a_shell() -> None:
+    """One module starts them. What a shell performs is a fixed line that sets limits for git."""
+    starters = {"create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "system", "popen", "fork"}
+    modules = {"subprocess", "pty", "os.system", "os.popen"}
+    assert [file for file, tree in sources() if imports(tree) & modules] == ["extensions/processes.py"]
+    assert [file for file, tree in sources() if [*calls(tree, starters)]] == []
+    (start,) = calls(ast.parse((APP / "extensions/processes.py").read_text()), {"Popen", "run", "call", "check_output"})
+    assert "shell" not in {keyword.arg for keyword in start.keywords}
 
 
 def test_the_package_that_is_installed_holds_our_code_and_nothing_beside_it() -> None:

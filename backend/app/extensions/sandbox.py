@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 import re
 import signal
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from backend.app.engine.spec.codec import description_from_json
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.engine.spec.references import NotLoaded
+from backend.app.extensions.processes import Process, started
 
 READER = "backend.app.engine.spec"
 MEMORY = 1024 * 1024 * 1024
@@ -152,36 +153,23 @@ async def _run_reader(
     module: str, order: str, data: bytes, seconds: float, heard: Heard | None, asked: Asked | None
 ) -> tuple[int, bytes]:
     """How the child ended, and what it wrote. Raises `ReaderFailed`: `too_slow`, `too_large`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-s",
-        "-m",
-        module,
-        order,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL if heard is None and asked is None else asyncio.subprocess.PIPE,
+    async with started(
+        [sys.executable, "-P", "-s", "-m", module, order],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL if heard is None and asked is None else PIPE,
         env={"PYTHONPATH": _IMPORT_ROOT, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(seconds) as deadline:
-            _, answer, _ = await asyncio.gather(
-                _feed(process.stdin, data, close=asked is None),
-                _collect(process.stdout),
-                _listen(process, heard, asked, deadline),
-            )
-            status = await process.wait()
-    except TimeoutError:
-        raise _too_slow(seconds) from None
-    finally:
-        # The group exists until its leader was waited for, so the id cannot name another one.
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    return status, answer
+    ) as process:
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                _, answer, _ = await asyncio.gather(
+                    _feed(process.stdin, data, close=asked is None),
+                    _collect(process.stdout),
+                    _listen(process, heard, asked, deadline),
+                )
+                return await process.wait(), answer
+        except TimeoutError:
+            raise _too_slow(seconds) from None
 
 
 def _too_slow(seconds: float) -> ReaderFailed:
@@ -208,9 +196,7 @@ async def _collect(pipe: asyncio.StreamReader | None) -> bytes:
     return bytes(answer)
 
 
-async def _listen(
-    process: asyncio.subprocess.Process, heard: Heard | None, asked: Asked | None, deadline: asyncio.Timeout
-) -> None:
+async def _listen(process: Process, heard: Heard | None, asked: Asked | None, deadline: asyncio.Timeout) -> None:
     pipe, rest = process.stderr, b""
     while pipe is not None and (chunk := await pipe.read(1 << 12)):
         *lines, rest = (rest + chunk)[-_LONGEST_LINES:].split(b"\n")

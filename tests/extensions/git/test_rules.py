@@ -1,6 +1,6 @@
 """What is refused before a process starts: every URL and ref of the given payloads, and every hostile host."""
 
-import asyncio
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +24,10 @@ def of_kind(kind: str) -> list[Any]:
 
 @pytest.fixture
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: Any, **__: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
 
 
 async def refused(order: CheckoutOrder, names: Names | None = None) -> GitError:

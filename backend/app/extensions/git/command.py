@@ -10,17 +10,17 @@ import math
 import os
 import re
 import shutil
-import signal
 import ssl
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from backend.app.extensions.git.errors import GitError, Reason
 from backend.app.extensions.git.limits import MAX_FILE_BYTES, MIB, GitLimits
+from backend.app.extensions.processes import Process, started
 
 OLDEST: Final = (2, 39)
 """Older ones do not know `safe.bareRepository` (2.38), or would ignore `http.curloptResolve` (2.37) without a word."""
@@ -135,29 +135,6 @@ async def _version(program: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-@asynccontextmanager
-async def started(
-    command: Sequence[str], *, env: Mapping[str, str], stdin: int = DEVNULL, stdout: int = DEVNULL, **options: Any
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that leads a group, which ends with the block. What it says of its errors is read where it is asked
-    for."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=stdin, stdout=stdout, env=env, start_new_session=True, **{"stderr": DEVNULL, **options}
-    )
-    try:
-        yield process
-    finally:
-        kill(process)
-        await process.wait()
-
-
-def kill(process: asyncio.subprocess.Process) -> None:
-    """With its group, which exists until its leader was waited for: the id cannot name another one."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 class Job:
     """A folder for one repository; it begins without the folders `home` and `repository`."""
 
@@ -221,9 +198,7 @@ class Job:
                     task.cancel()
                 await asyncio.gather(watching, working, return_exceptions=True)
 
-    def reading(
-        self, *arguments: str, stdin: int, stdout: int
-    ) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    def reading(self, *arguments: str, stdin: int, stdout: int) -> AbstractAsyncContextManager[Process]:
         """git as it reads the repository, with pipes of the caller's."""
         return started(
             self.command(self.local(*arguments), seconds=self.limits.deadline_s, fed=True),
@@ -251,7 +226,7 @@ def _size(folder: Path) -> int:
     return total
 
 
-async def _finish(process: asyncio.subprocess.Process, credential: Credential | None) -> Finished:
+async def _finish(process: Process, credential: Credential | None) -> Finished:
     _, stdout, stderr = await asyncio.gather(
         _tell(process.stdin, credential), _beginning(process.stdout), _beginning(process.stderr)
     )

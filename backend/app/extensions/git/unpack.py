@@ -8,7 +8,6 @@ of files.
 import asyncio
 import os
 import re
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final, ParamSpec, TypeVar
 
-from backend.app.extensions.git.command import Job, kill
+from backend.app.extensions.git.command import Job
 from backend.app.extensions.git.errors import GitError, Reason
 from backend.app.extensions.git.limits import MAX_FILE_BYTES, MIB
 from backend.app.extensions.git.rules import is_safe
+from backend.app.extensions.processes import Process
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,7 +108,7 @@ async def _in_thread(processes: Sequence[Process], function: Callable[P, T], *gi
     finally:
         if not running.done():
             for process in processes:
-                kill(process)
+                process.kill()
             await asyncio.gather(running, return_exceptions=True)
 
 
