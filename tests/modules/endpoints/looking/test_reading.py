@@ -72,7 +72,7 @@ async def test_memory_and_time_are_limited(tmp_path: Path) -> None:
     path = tmp_path / "a.har"
     path.write_bytes(har(ENTRIES))
     with pytest.raises(CaptureError) as refusal:
-        await read_capture_file(path, memory=40 << 20)
+        await read_capture_file(path, memory=32 << 20)
     assert refusal.value.code in ("capture.too_much_memory", "capture.parser_died")
     with pytest.raises(CaptureError) as refusal:
         await read_capture_file(path, seconds=0.01)
