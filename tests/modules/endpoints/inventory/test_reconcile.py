@@ -67,6 +67,18 @@ def test_what_answers_to_us_counts_more_than_what_answered_to_others() -> None:
     assert states(seen) == {"GET /a": EndpointState.DEAD}
 
 
+def test_an_answer_of_today_counts_more_than_one_of_before() -> None:
+    before = Reconciliation(BASE)
+    before.take(said("GET /a"), Kind.DOCUMENT, "openapi")
+    before.take(said("GET /a", servers=(BASE,), evidence=ALIVE), Kind.LIVE, "crawl")
+    (endpoint,) = before.endpoints
+    endpoint.news.clear()
+    today = Reconciliation(BASE, [endpoint])
+    today.take(said("GET /a", servers=(BASE,), evidence=ABSENT), Kind.LIVE, "probe")
+    assert states(today) == {"GET /a": EndpointState.DEAD}
+    assert sorted(endpoint.claims) == ["openapi", "probe"]
+
+
 def test_nothing_is_made_of_what_no_source_vouches_for() -> None:
     seen = Reconciliation(BASE)
     seen.take(said("GET /a", servers=(BASE,), evidence=ABSENT), Kind.LIVE, "probe")

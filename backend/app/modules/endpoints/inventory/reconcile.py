@@ -206,6 +206,8 @@ class Reconciliation:
                 endpoint.news.add(slot)
             elif kind not in COMPLETE:
                 endpoint.news.add(slot)  # for the time when it was seen
+            if kind is Kind.LIVE and claim.evidence.alive is False:
+                _drop_answers_of_before(endpoint)
 
     def forget(self, slot: str) -> None:
         """What a source said that is no longer one."""
@@ -311,6 +313,14 @@ class _Placed:
     def named(self, endpoint: Endpoint) -> "_Placed":
         """What is said for any method, said for that of the endpoint."""
         return replace(self, operation=replace(self.operation, method=endpoint.method))
+
+
+def _drop_answers_of_before(endpoint: Endpoint) -> None:
+    """What answered once is no evidence against what the server shows today."""
+    for slot, claim in list(endpoint.claims.items()):
+        if claim.kind is Kind.LIVE and claim.evidence.alive and slot not in endpoint.news:
+            del endpoint.claims[slot]
+            endpoint.touched = True
 
 
 def digest_of(claim: Claim) -> str:
