@@ -3,11 +3,18 @@
 import json
 from pathlib import Path
 
+import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from backend.app.commands.discover import DiscoverOptions, run_discover
 from backend.app.engine.spec.normalise import describe
 from backend.app.engine.spec.parse import parse_document
+from backend.app.extensions.server import background_server
+from backend.app.modules.labs.recipes import recipes
 from tests.support.commands import touchstone
 
 CODE = """
@@ -117,3 +124,37 @@ def test_the_cache_changes_nothing(tree: Path) -> None:
     assert (tree / "facts").stat().st_size > 0
     again = touchstone("discover", "code", "--cache", "facts", folder=tree)
     assert (again.stdout, again.stderr) == (first.stdout, first.stderr)
+
+
+def test_a_running_api_shows_what_is_dead_and_what_nobody_documented(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = recipes.get("bookshop").create(1, True)
+    with background_server(lab) as url:
+        assert run_discover(DiscoverOptions((url,), "json", live=True)) == 0
+        found = json.loads(capsys.readouterr().out)
+        spec = httpx2.get(f"{url}/openapi.json").json()
+        spec["paths"]["/planted"] = {"get": {"responses": {}}}
+        (tmp_path / "spec.json").write_text(json.dumps(spec))
+        planted = DiscoverOptions((str(tmp_path / "spec.json"),), "json", base_url=url, live=True)
+        assert run_discover(planted) == 0
+        differing = json.loads(capsys.readouterr().out)
+    states = {f"{each['method']} {each['path']}": each["state"] for each in found["endpoints"]}
+    assert len(states) == 14
+    assert set(states.values()) == {"active"}
+    states = {f"{each['method']} {each['path']}": each["state"] for each in differing["endpoints"]}
+    assert (states["GET /books"], states["GET /planted"]) == ("active", "dead")
+    assert states["GET /openapi.json"] == "shadow"
+
+
+def test_an_api_without_a_description_has_answers_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    async def health(request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    with background_server(Starlette(routes=[Route("/health", health)])) as url:
+        assert run_discover(DiscoverOptions((url,), "json", live=True)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["method"], each["path"], each["state"]) for each in found["endpoints"]] == [
+        ("GET", "/health", "active")
+    ]
+    assert any("usual places" in fault["message"] for fault in found["faults"])

@@ -26,7 +26,7 @@ from backend.app.core.redaction import redact_phrases
 from backend.app.engine.export import openapi_document
 from backend.app.engine.spec.graphql import recognises
 from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
-from backend.app.engine.spec.servers import target_url
+from backend.app.engine.spec.servers import base_url_at, target_url
 from backend.app.extensions.git import GitError, Reason, clone_to
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS
@@ -148,25 +148,23 @@ def run_discover(options: DiscoverOptions) -> int:
 
 async def _discover(options: DiscoverOptions) -> Listing:
     parts: list[Part] = []
-    base_url = options.base_url
-    if base_url is not None:
-        require_url("--base-url", base_url)
+    if options.base_url is not None:
+        require_url("--base-url", options.base_url)
     async with HttpClient(OutgoingPolicy(allow_private=True), limits=DESCRIPTION_LIMITS) as client:
         # A list needs no schemas, which are most of a large description.
         listing = options.output != "openapi"
         tools = discovery_tools(client, cache=options.cache, workers=options.workers, listing=listing)
         for source in options.sources:
-            parts += await _read(source, tools, listing=listing)
-            if "://" in source and base_url is None and not parts[-1].found:
-                base_url = source
+            # A running API without a description has answers all the same.
+            optional = options.live and "://" in source
+            parts += await _read(source, tools, listing=listing, strict=not optional)
+        base = _base_url(options, parts)
         if options.live:
-            address = base_url or next((source for source in options.sources if "://" in source), None)
-            if address is None and _base_url(None, parts) is None:
+            if base is None:
                 fail("--live needs --base-url, or the URL of an API among the sources", USAGE)
-            subject = informed(Subject(base_url or ""), parts)
-            parts += await look(subject, tools, _LIVE, told=parts)
+            parts += await look(informed(Subject(base), parts), tools, _LIVE, told=parts)
     parts.sort(key=lambda part: by_trust(part.kind))
-    base = _base_url(base_url, parts) or ""
+    base = base or next((server for part in _documents(parts) for server in part.description.servers), "")
     reconciliation = Reconciliation(base)
     for part in parts:
         if part.found is not None:
@@ -199,8 +197,8 @@ def _meaning(source: str) -> _Named:
     return _Named("openapi", Subject(""), spec=path)
 
 
-async def _read(source: str, tools: Tools, *, listing: bool) -> list[Part]:
-    """Raises what a strategy raises: a person named this source."""
+async def _read(source: str, tools: Tools, *, listing: bool, strict: bool = True) -> list[Part]:
+    """Raises what a strategy raises when it is to be `strict`: a person named this source."""
     if is_repository(source):
         policy = OutgoingPolicy(allow_private=True)
         async with clone_to(source.removeprefix("git+"), None, None, policy) as checkout:
@@ -210,12 +208,13 @@ async def _read(source: str, tools: Tools, *, listing: bool) -> list[Part]:
         description = await read_spec_file(named.spec, listing=listing)
         found = Discovered(description, description.dialect, source, slot=source)
         return [Part(named.strategy, Kind.DOCUMENT, found)]
-    parts = await look(named.subject, tools, [named.strategy], strict=True)
+    parts = await look(named.subject, tools, [named.strategy], strict=strict)
     # Documents have no name of their own: several of them are several sources.
     return [
         replace(part, found=replace(part.found, slot=source, where=part.found.where if "://" in source else source))
-        for part in parts
         if part.found is not None
+        else part
+        for part in parts
     ]
 
 
@@ -224,13 +223,20 @@ def is_repository(source: str) -> bool:
     return source.startswith("git+") or ("://" in source and urlsplit(source).path.endswith(".git"))
 
 
-def _base_url(base_url: str | None, parts: Iterable[Part]) -> str | None:
-    """Where paths begin: what a person said, else the first document."""
-    for part in parts:
-        if part.found is not None and part.kind is Kind.DOCUMENT:
-            servers = part.found.description.servers
-            return target_url(base_url, servers, part.found.where) or next(iter(servers), None)
-    return base_url
+def _documents(parts: Iterable[Part]) -> list[Discovered]:
+    return [part.found for part in parts if part.found is not None and part.kind is Kind.DOCUMENT]
+
+
+def _base_url(options: DiscoverOptions, parts: Iterable[Part]) -> str | None:
+    """Where the API is: as a person said, else as the first document says, whose word does not lead to another host
+    than the one that it came from."""
+    address = next((each for each in options.sources if "://" in each and not is_repository(each)), None)
+    for found in _documents(parts):
+        servers = found.description.servers
+        if (base := target_url(options.base_url, servers, found.where)) is not None:
+            return base
+        return base_url_at(address, servers) if address is not None and found.where != address else None
+    return options.base_url or address
 
 
 def _place(where: str, pointer: str) -> str:

@@ -67,6 +67,18 @@ def test_what_answers_to_us_counts_more_than_what_answered_to_others() -> None:
     assert states(seen) == {"GET /a": EndpointState.DEAD}
 
 
+def test_the_description_itself_is_no_shadow() -> None:
+    seen = Reconciliation(BASE)
+    document = said("GET /a")
+    seen.take(Discovered(document.description, "openapi-3.1", "http://api.test/spec.json"), Kind.DOCUMENT, "openapi")
+    live = said("GET /spec.json", servers=("http://api.test",), evidence=ALIVE)
+    seen.take(live, Kind.LIVE, "probe")
+    assert states(seen) == {"GET /a": EndpointState.ACTIVE}
+    later = Reconciliation(BASE, seen.endpoints, ["http://api.test/spec.json"])
+    later.take(live, Kind.LIVE, "probe")
+    assert states(later) == {"GET /a": EndpointState.ACTIVE}
+
+
 def test_an_answer_of_today_counts_more_than_one_of_before() -> None:
     before = Reconciliation(BASE)
     before.take(said("GET /a"), Kind.DOCUMENT, "openapi")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import orjson
 
@@ -159,10 +159,12 @@ class Endpoint:
 class Reconciliation:
     """Takes what one source after the other says, the most trusted first."""
 
-    def __init__(self, base_url: str = "", endpoints: Iterable[Endpoint] = ()) -> None:
-        """`base_url` is what the inventory's paths are appended to, empty when it is not known."""
+    def __init__(self, base_url: str = "", endpoints: Iterable[Endpoint] = (), documents: Iterable[str] = ()) -> None:
+        """`base_url` is what the inventory's paths are appended to, empty when it is not known; `documents` are the
+        places of descriptions that were read before: that they answer is no discovery."""
         self._base_path = _path_of(base_url)
         self._host = _host(base_url)
+        self._documents = set(documents)
         self.endpoints = list(endpoints)
         """The new ones at the end. Some of them may have lost all sources."""
         self.complete: set[str] = set()
@@ -178,6 +180,8 @@ class Reconciliation:
 
     def take(self, found: Discovered, kind: Kind, slot: str) -> None:
         self.faults[slot] = []
+        if kind is Kind.DOCUMENT:
+            self._documents.add(found.where)
         said: dict[str, tuple[Endpoint, Claim]] = {}
         for_any_method: list[_Placed] = []
         for placed in self._placed(found, kind, self.faults[slot]):
@@ -245,6 +249,8 @@ class Reconciliation:
                 )
                 continue
             server = operation.server or first
+            if kind is Kind.LIVE and urljoin(server, _path_of(server) + operation.path) in self._documents:
+                continue
             if kind is not Kind.CODE and _host(server) not in ("", host):
                 elsewhere[_host(server)] = elsewhere.get(_host(server), 0) + 1
                 continue

@@ -74,7 +74,8 @@ class InventoryUpdate:
 
         found = [part for part in parts if part.found is not None]
         found.sort(key=lambda part: by_trust(part.kind))
-        reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values())
+        places = [row["location"] for row in descriptions]
+        reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values(), places)
         for slot in forgotten:
             reconciliation.forget(slot)
         taken = {part.slot: part.found for part in found if part.found is not None}

@@ -41,7 +41,7 @@ class Findings:
         self._told[operation.key] = operation, evidence
 
     def discovered(self, source: str, faults: tuple[str, ...] = ()) -> Discovered:
-        captured, _ = self._collector.finish()
+        captured, *_ = self._collector.finish()
         operations: dict[str, Operation] = {}
         evidence: dict[str, Evidence] = {}
         for each in captured:
