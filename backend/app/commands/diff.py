@@ -83,7 +83,7 @@ def run_diff(old: str, new: str, fail_on: str, output: str, *, everything: bool 
         warn(f"and {len(lines) - most} more; --all shows them")
     for name, description in ((old, before), (new, after)):
         if description.faults:
-            warn(f"{redact_phrases(name)}: {len(description.faults)} faults, whose parts are left out")
+            warn(f"{redact_phrases(name)}: {len(description.faults)} faults; what is wrong in them may be left out")
     found = worst(changes)
     return FOUND if found is not None and fail_on != "never" and found.rank <= Severity(fail_on).rank else GOOD
 

@@ -1,6 +1,7 @@
 """`touchstone discover`: what source code, specs, servers and traffic say that an API offers, as one list."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,6 +147,13 @@ def run_discover(options: DiscoverOptions) -> int:
     return GOOD
 
 
+async def _show_progress(done: int, total: int, note: str = "") -> None:
+    """One line that is written over, for somebody who watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" if done >= total else f"\r{note} {done}/{total}\x1b[K")
+        sys.stderr.flush()
+
+
 async def _discover(options: DiscoverOptions) -> Listing:
     parts: list[Part] = []
     if options.base_url is not None:
@@ -153,7 +161,9 @@ async def _discover(options: DiscoverOptions) -> Listing:
     async with HttpClient(OutgoingPolicy(allow_private=True), limits=DESCRIPTION_LIMITS) as client:
         # A list needs no schemas, which are most of a large description.
         listing = options.output != "openapi"
-        tools = discovery_tools(client, cache=options.cache, workers=options.workers, listing=listing)
+        tools = discovery_tools(
+            client, progress=_show_progress, cache=options.cache, workers=options.workers, listing=listing
+        )
         for source in options.sources:
             # A running API without a description has answers all the same.
             optional = options.live and "://" in source

@@ -1,8 +1,10 @@
 """What discovery talks and reads with: the guarded client, and readers in processes of their own."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -17,7 +19,7 @@ from backend.app.extensions.sandbox import read_description
 from backend.app.modules.endpoints.discovery import Fetch, Progress, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
-from backend.app.modules.endpoints.discovery.source.tree import scan_tree
+from backend.app.modules.endpoints.discovery.source.tree import ScanCancelled, scan_tree
 from backend.app.modules.endpoints.looking.loading import same_origin
 from backend.app.modules.endpoints.looking.reading import read_capture_file
 
@@ -30,6 +32,8 @@ DISCOVERY_RATE: Final = 10.0
 _SLOWED: Final = 2.0
 """Seconds between requests to a host that asked for fewer (429) and did not say when to come back."""
 _LONGEST_WAIT: Final = 30.0
+_GLANCE_S: Final = 0.2
+"""Between two looks at how far a scan of source code is."""
 _THIS_MACHINE: Final = ("localhost", "127.", "[::1]")
 
 
@@ -65,9 +69,36 @@ def discovery_tools(
         return await read_capture_file(path, progress=progress)
 
     async def read_source(path: Path) -> SourceReport:
-        return await asyncio.to_thread(scan_tree, path, cache=cache, workers=workers)
+        return await _scanned(path, progress, cache, workers)
 
     return Tools(fetch, read_document, read_traffic, read_source, progress)
+
+
+async def _scanned(path: Path, progress: Progress, cache: Path | None, workers: int | None) -> SourceReport:
+    """`scan_tree` beside the event loop; what `progress` raises ends it."""
+    seen = reported = (0, 0)
+    cancelled = threading.Event()
+
+    def see(done: int, total: int) -> None:
+        nonlocal seen
+        seen = done, total
+
+    def scan() -> SourceReport:
+        return scan_tree(path, cache=cache, workers=workers, progress=see, cancelled=cancelled.is_set)
+
+    scanning = asyncio.create_task(asyncio.to_thread(scan))
+    try:
+        while not scanning.done():
+            await asyncio.wait({scanning}, timeout=_GLANCE_S)
+            if seen != reported:
+                reported = seen
+                await progress(*reported, "source files")
+    except BaseException:
+        cancelled.set()
+        with suppress(ScanCancelled):
+            await scanning
+        raise
+    return await scanning
 
 
 class Pace:
