@@ -114,9 +114,9 @@ class JobContext:
                 self._note(await jobs.extend(session, self._held.job, self._runner.settings.jobs.lease_s))
 
     async def progress(self, done: int, total: int, note: str = "") -> None:
-        """Say how far the job is; also prolongs the lease. Calls in quick succession are passed over, the last one of
-        `total` never is. Raises `LeaseLost` and `JobCancelled`."""
-        if done >= total or self._time_to_glance():
+        """Say how far the job is; also prolongs the lease. Calls in quick succession are passed over, those with
+        nothing done or with all of it never. Raises `LeaseLost` and `JobCancelled`."""
+        if not 0 < done < total or self._time_to_glance():
             lease = self._runner.settings.jobs.lease_s
             async with self._runner.database.transaction(self.workspace_id) as session:
                 self._note(

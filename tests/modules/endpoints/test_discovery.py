@@ -340,6 +340,27 @@ async def test_a_job_cancelled_while_its_target_answers_leaves_the_inventory_alo
     assert await inventory(bench, project) == {}
 
 
+async def test_a_job_says_which_strategy_looks(bench: Bench) -> None:
+    notes = []
+
+    async def answer(asked: Asked) -> Says:
+        (job,) = await bench.call("GET", "/jobs?handler=endpoints.discover")
+        notes.append(job["note"])
+        return Says(body=things())
+
+    async with target({"GET /spec": answer}) as api:
+        project = await bench.project(base_url=api.url)
+        await bench.discover(project, {"spec_url": f"{api.url}/spec"})
+    assert notes == ["openapi"]
+
+
+async def test_strategies_that_have_nothing_to_look_at_fail_and_say_what_helps(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    discovery = await bench.discover(project, {"strategies": ["capture", "source"]})
+    assert (discovery["status"], discovery["error"]["code"]) == ("failed", "discovery.nowhere_to_look")
+    assert all(it in discovery["error"]["message"] for it in ("uploads", "git source"))
+
+
 async def test_production_calls_no_private_address(bench: Bench) -> None:
     careful = bench.with_settings(http=HttpSettings(allow_private=False))
     async with target({"GET /spec": Says(body=things())}) as api:

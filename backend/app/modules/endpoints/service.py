@@ -223,7 +223,9 @@ class DiscoveryService:
 
     async def _known(self, project_id: str) -> list[Endpoint]:
         operations = {row["id"]: row["operation"] for row in await self._endpoints.operations(project_id)}
-        return [stored_endpoint(row, operations.get(row["id"])) for row in await self._endpoints.known(project_id)]
+        rows = await self._endpoints.known(project_id)
+        # Of thousands of endpoints this takes half a second, in which others are served too.
+        return await asyncio.to_thread(lambda: [stored_endpoint(row, operations.get(row["id"])) for row in rows])
 
     async def release(self, order: DiscoveryOrder, commits: Mapping[str, str]) -> None:
         """What was read is not needed any more. `commits`: what was read of git sources, by their ids."""

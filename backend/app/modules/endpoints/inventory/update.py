@@ -1,9 +1,12 @@
-"""Brings the stored inventory up to what was found."""
+"""Brings the stored inventory up to what was found: what takes time in threads and in batches, so that others are
+served meanwhile."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from backend.app.core.pagination import Row
 from backend.app.engine.spec.codec import (
@@ -39,6 +42,9 @@ from backend.app.modules.endpoints.inventory.reconcile import (
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.repository import EndpointRepository
 
+_BATCH: Final = 200
+"""Rows that are written at once: some 40 ms of computing."""
+
 
 @dataclass(slots=True)
 class InventoryUpdate:
@@ -67,28 +73,37 @@ class InventoryUpdate:
         """`base_url` is the project's; `forgotten` are slots of sources that are none any more."""
         descriptions = await repository.descriptions(project_id)
         rows = await repository.known(project_id)
-        endpoints = {row["id"]: stored_endpoint(row) for row in rows}
-        for claim in await repository.claims(project_id):
-            endpoints[claim["endpoint_id"]].claims[claim["slot"]] = _claim(claim)
-        before = {endpoint.id: frozenset(endpoint.claims) for endpoint in endpoints.values()}
+        claims = await repository.claims(project_id)
 
-        found = [part for part in parts if part.found is not None]
-        found.sort(key=lambda part: by_trust(part.kind))
-        places = [row["location"] for row in descriptions]
-        reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values(), places)
-        for slot in forgotten:
-            reconciliation.forget(slot)
-        taken = {part.slot: part.found for part in found if part.found is not None}
-        for part in found:
-            reconciliation.take(taken[part.slot], part.kind, part.slot)
-        reconciliation.number()
+        def reconciled() -> InventoryUpdate:
+            endpoints = {row["id"]: stored_endpoint(row) for row in rows}
+            for claim in claims:
+                endpoints[claim["endpoint_id"]].claims[claim["slot"]] = _claim(claim)
+            before = {endpoint.id: frozenset(endpoint.claims) for endpoint in endpoints.values()}
 
-        known = {row["id"]: Known(**{name: row[name] for name in Known.__dataclass_fields__}) for row in rows}
-        update = cls(reconciliation, Changes(), repository, project_id, known, before, taken, tuple(forgotten))
-        await update._compare(descriptions)
+            found = [part for part in parts if part.found is not None]
+            found.sort(key=lambda part: by_trust(part.kind))
+            places = [row["location"] for row in descriptions]
+            reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values(), places)
+            for slot in forgotten:
+                reconciliation.forget(slot)
+            taken = {part.slot: part.found for part in found if part.found is not None}
+            for part in found:
+                reconciliation.take(taken[part.slot], part.kind, part.slot)
+            reconciliation.number()
+
+            known = {row["id"]: Known(**{name: row[name] for name in Known.__dataclass_fields__}) for row in rows}
+            return cls(reconciliation, Changes(), repository, project_id, known, before, taken, tuple(forgotten))
+
+        update = await asyncio.to_thread(reconciled)
+        old, new, learned = await asyncio.to_thread(update._learned, descriptions)
+        operations = await update._stored_operations(learned)
+        await update._fill(learned, operations)
+        update.changes = await asyncio.to_thread(update._compared, learned, operations, old, new)
         return update
 
-    async def _compare(self, descriptions: Sequence[Row]) -> None:
+    def _learned(self, descriptions: Sequence[Row]) -> tuple[ApiDescription, ApiDescription, list[Endpoint]]:
+        """What the descriptions shared before and share together, and the endpoints that may differ for it."""
         before = {row["slot"]: shared_of(row) for row in descriptions}
         after = {slot: it for slot, it in before.items() if slot not in self._forgotten}
         after |= {slot: found.description for slot, found in self._taken.items()}
@@ -97,23 +112,33 @@ class InventoryUpdate:
             # Where no document said before where the API is, saying so is no move.
             old, new = replace(old, servers=()), replace(new, servers=())
         altered, reach = altered_definitions(old.definitions, new.definitions), Reach(new.definitions)
-        documented = any(Kind.DOCUMENT in each.kinds for each in self.reconciliation.endpoints)
+        documented = self._documented()
         learned = [
             each
             for each in self.reconciliation.endpoints
             if each.touched or self._restated(each, documented) or (altered and _reaches(each, altered, reach))
         ]
-        stored = await self._repository.operations(
-            self._project_id, [each.id for each in learned if each.id in self._known]
-        )
-        operations = {row["id"]: operation_from_json(row["operation"]) for row in stored}
-        await self._fill(learned, operations)
+        return old, new, learned
+
+    async def _stored_operations(self, endpoints: Sequence[Endpoint]) -> dict[str, Operation]:
+        """By the id of the endpoint."""
+        ids = [each.id for each in endpoints if each.id in self._known]
+        rows = await self._repository.operations(self._project_id, ids)
+        return await asyncio.to_thread(lambda: {row["id"]: operation_from_json(row["operation"]) for row in rows})
+
+    def _compared(
+        self, learned: Sequence[Endpoint], operations: Mapping[str, Operation], old: ApiDescription, new: ApiDescription
+    ) -> Changes:
+        documented = self._documented()
         results = []
         for each in learned:
             operation = each.merged() if each.vouching else operations[each.id]
             state = each.state(documented_elsewhere=documented, deprecated=operation.deprecated)
             results.append(Found(each, operation, state))
-        self.changes = compare(results, Before(self._known, operations, old), new)
+        return compare(results, Before(self._known, operations, old), new)
+
+    def _documented(self) -> bool:
+        return any(Kind.DOCUMENT in each.kinds for each in self.reconciliation.endpoints)
 
     def _restated(self, endpoint: Endpoint, documented: bool) -> bool:
         """Whether a document describes any endpoint decides about those that none describes."""
@@ -139,15 +164,16 @@ class InventoryUpdate:
         changes, repository = self.changes, self._repository
         seen = {"last_seen_at": now}
         first = {"project_id": self._project_id, "first_seen_at": now, "version": 1}
-        await repository.add([{**each.columns(), **seen, **first} for each in changes.added])
-        await repository.change([each.columns(self._known[each.id].own_tags) for each in changes.altered])
-        await repository.save_claims(
-            [
+        await _in_batches(repository.add, ({**each.columns(), **seen, **first} for each in changes.added))
+        await _in_batches(repository.change, (each.columns(self._known[each.id].own_tags) for each in changes.altered))
+        await _in_batches(
+            repository.save_claims,
+            (
                 self._claim_row(endpoint, claim, now)
                 for endpoint in self.reconciliation.endpoints
                 for slot, claim in endpoint.claims.items()
                 if slot in endpoint.news
-            ]
+            ),
         )
         dropped: dict[str, list[str]] = {}
         for endpoint in self.reconciliation.endpoints:
@@ -190,6 +216,12 @@ class InventoryUpdate:
             "first_seen_at": now,
             "last_seen_at": now,
         }
+
+
+async def _in_batches(write: Callable[[Sequence[Row]], Awaitable[None]], rows: Iterable[Row]) -> None:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _BATCH)):
+        await write(batch)
 
 
 def shared_of(row: Row) -> ApiDescription:

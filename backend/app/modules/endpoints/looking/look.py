@@ -1,5 +1,6 @@
 """Has the strategies look, one after the other: those that later ones start from first."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,7 @@ async def look(
         if not wanted and handed is not None and not strategy.applies(handed):
             continue
         if strategy.kind is Kind.LIVE:
-            subject = informed(subject, [*told, *parts], endpoints)
+            subject = await asyncio.to_thread(informed, subject, [*told, *parts], endpoints)
         if wanted or strategy.applies(handed or subject):
             parts += await _look(name, strategy, subject, tools, strict=strict)
     # A look that nobody asked for and that was not needed is not worth telling.
@@ -71,7 +72,10 @@ def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
     help out."""
     error = next((part.error for part in parts if part.error), None)
     if error is None:
-        nowhere = "The project has neither base_url nor spec_url; send spec_url or document"
+        nowhere = (
+            "There is nothing that these strategies could look at; send spec_url, document or uploads, or give the "
+            "project a base_url, a spec_url or a git source"
+        )
         return "discovery.nowhere_to_look", nowhere, ""
     return error["code"], error["message"], error["where"]
 
@@ -80,6 +84,7 @@ async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools, *
     async def progress(done: int, total: int, note: str = "") -> None:
         await tools.progress(done, total, f"{name}: {note}" if note else name)
 
+    await tools.progress(0, 1, name)
     try:
         found = await strategy.look(subject, replace(tools, progress=progress))
     except (SpecError, CaptureError, NothingDiscovered) as error:
