@@ -79,7 +79,8 @@ class DescriptionRecord(WorkspaceOwned, Base):
     location: Mapped[str] = mapped_column(Text)
     """Where it was found."""
     shared: Mapped[dict[str, Any]] = mapped_column(JsonText)
-    """The description in the form of `engine.spec.codec`, without its operations."""
+    """The description in the form of `engine.spec.codec`, without its operations; `flows` that traffic showed in that
+    of `captures.codec`."""
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -20,6 +20,7 @@ from backend.app.engine.spec.codec import operation_from_json, reachable_definit
 from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation
 from backend.app.engine.spec.servers import resolve_base_url
 from backend.app.modules.endpoints.discovery import Subject, strategies
+from backend.app.modules.endpoints.discovery.captures.model import Flow
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
     DiscoveryNotFound,
@@ -41,6 +42,7 @@ from backend.app.modules.endpoints.events import (
 )
 from backend.app.modules.endpoints.inventory.changes import Changes, report_of, storable
 from backend.app.modules.endpoints.inventory.exporting import ExportFormat, exported
+from backend.app.modules.endpoints.inventory.observed import observed_evidence, observed_flows
 from backend.app.modules.endpoints.inventory.reconcile import DOCUMENTS, Endpoint, combined, evidence_from_json
 from backend.app.modules.endpoints.inventory.update import (
     InventoryUpdate,
@@ -109,6 +111,14 @@ class Inventory:
     description: ApiDescription
     ids: Mapping[str, str]
     location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """`flows` between operations by `Operation.key`, and `evidence` of each: rule and place."""
+
+    flows: Sequence[Flow]
+    evidence: Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +442,14 @@ class EndpointService:
                 ids[operation.key] = row["id"]
         description = replace(outline.description, operations=tuple(operations.values()))
         return Inventory(description, ids, outline.location)
+
+    async def observed(self, project_id: str, inventory: Inventory) -> Observed:
+        """What sources show of the endpoints of the inventory."""
+        operations = {inventory.ids[it.key]: it for it in inventory.description.operations}
+        return Observed(
+            observed_flows(await self._endpoints.descriptions(project_id), operations),
+            observed_evidence(await self._endpoints.claims(project_id), operations),
+        )
 
     async def export(self, project_id: str, wanted: ExportFormat) -> bytes:
         """Raises `ProjectNotFound`."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from backend.app.modules.endpoints.discovery.captures.model import Flow
 from backend.app.modules.endpoints.graph.derive import Graph, Key, derive
-from backend.app.modules.endpoints.graph.producers import Flow
 from tests.modules.endpoints.graph.test_producers import (
     NOTHING,
     NUMBER,

@@ -1,6 +1,7 @@
 """The graph of a project, as a client sees it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import system_principal
 from backend.app.modules.endpoints.graph.models import EntityRecord, RelationshipRecord
 from backend.app.modules.endpoints.graph.service import Dependency, GraphService
-from tests.modules.endpoints.graph.conftest import USERS, answering
+from tests.modules.endpoints.discovery.captures.build import exchange, har
+from tests.modules.endpoints.graph.conftest import ID, USERS, answering
+from tests.modules.endpoints.test_inventory import archive, upload
 from tests.support.bench import ALICE, BOB, Bench, document, operation
 from tests.support.paging import next_page
 
@@ -316,3 +319,69 @@ async def test_a_deleted_project_takes_its_graph_along(bench: Bench, project: st
     async with bench.database.transaction(write=False) as session:
         left = [await session.scalar(select(func.count()).select_from(it)) for it in (EntityRecord, RelationshipRecord)]
     assert left == [1, 0]
+
+
+CODE = """
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/v1/orders/{number}")
+def read_order(number: str): ...
+"""
+SHOP = document(
+    {
+        "/orders": operation("post"),
+        "/orders/{orderId}": {**operation(), **operation("delete"), "parameters": [{**ID, "name": "orderId"}]},
+    },
+    servers=[{"url": "http://api.test/v1"}],
+)
+
+
+async def test_traffic_shows_what_depends_on_what(bench: Bench) -> None:
+    made = [new_ulid() for _ in range(3)]
+    traffic = har(
+        entry
+        for order in made
+        for entry in (
+            exchange("POST", "/v1/orders", status=201, answer={"ticket": order}),
+            exchange("GET", f"/v1/orders/{order}", answer={"state": "open"}),
+            exchange("DELETE", f"/v1/orders/{order}", status=204),
+        )
+    )
+    project = await bench.project(base_url="http://api.test/v1")
+    uploads = [
+        await upload(bench, project, "shop.har", traffic),
+        await upload(bench, project, "app.zip", archive(app=CODE)),
+    ]
+    discovery = await bench.discover(project, {"document": SHOP, "uploads": uploads})
+    assert discovery["status"] == "completed"
+    found = await entities(bench, project)
+    names = {row["id"]: name for name, row in found.items()}
+    needed = {names[row["source_id"]]: row for row in await relationships(bench, project, "type=depends_on")}
+    assert set(needed) == {"operation GET /orders/{orderId}", "operation DELETE /orders/{orderId}"}
+    for method, number in (("GET", 1), ("DELETE", 2)):
+        row = needed[f"operation {method} /orders/{{orderId}}"]
+        assert names[row["target_id"]] == "operation POST /orders"
+        place = f"shop.har /log/entries/0 -> /log/entries/{number}"
+        assert {"rule": "traffic", "place": place} in row["evidence"]
+        assert {
+            "field": "/ticket",
+            "location": "path",
+            "parameter": "orderId",
+            "required": True,
+            "confidence": 0.75,
+        } in row["properties"]["bindings"]
+    assert not [order for order in made if order in json.dumps([found, needed])]
+
+    assert found["operation GET /orders/{orderId}"]["evidence"] == [
+        {"rule": "declared", "place": "request #/paths/~1orders~1{orderId}/get"},
+        {"rule": "code", "place": "app.zip app.py:4"},
+        {"rule": "traffic", "place": "shop.har /log/entries/1"},
+    ]
+
+    # Another look at the document alone changes nothing of what traffic showed; without the capture it is gone.
+    await bench.discover(project, {"document": SHOP})
+    assert await relationships(bench, project, "type=depends_on") == list(needed.values())
+    slot = {"slot": "capture:shop.har"}
+    await bench.call("DELETE", f"/projects/{project}/endpoints/sources", status=200, params=slot)
+    await bench.discover(project, {"document": SHOP})
+    assert "traffic" not in json.dumps([await entities(bench, project), await relationships(bench, project)])

@@ -6,7 +6,8 @@ import pytest
 
 from backend.app.engine.spec.model import ApiDescription
 from backend.app.engine.spec.normalise import describe
-from backend.app.modules.endpoints.graph.producers import Flow, Producers
+from backend.app.modules.endpoints.discovery.captures.model import Flow
+from backend.app.modules.endpoints.graph.producers import Producers
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 from backend.app.core.registry import Registry
 from backend.app.engine.http import Exchange, Request
 from backend.app.engine.spec.model import ApiDescription, Operation
-from backend.app.modules.endpoints.discovery.captures.model import CaptureReport
+from backend.app.modules.endpoints.discovery.captures.model import CaptureReport, Flow
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
 
 
@@ -60,6 +60,9 @@ class Discovered:
     slot: str = ""
     """Which source of its strategy it is, where a strategy has several: what it said before under the same name is
     replaced."""
+    flows: tuple[Flow, ...] = ()
+    """What traffic shows of values that go from one operation to another. Operations are named as if the paths of their
+    servers, with the hosts, were part of theirs: `GET https://api.test/users/{id}`."""
 
 
 class NothingDiscovered(Exception):

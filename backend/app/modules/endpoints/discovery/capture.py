@@ -37,4 +37,4 @@ def describe(report: CaptureReport) -> Discovered:
         )
         for each in found
     }
-    return Discovered(description, report.source, report.name, evidence, slot=report.name)
+    return Discovered(description, report.source, report.name, evidence, slot=report.name, flows=report.flows)

@@ -22,14 +22,16 @@ rows. Parameters are entities where their name tells which thing they ask for (`
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from backend.app.engine.generate.chain import collection_of, parameter_need, singular, words
 from backend.app.engine.spec.model import ApiDescription, MediaType, Operation, ParameterLocation, Schema
-from backend.app.modules.endpoints.graph.producers import Flow, Link, Producers, kind_named, preferred, successes
+from backend.app.modules.endpoints.discovery.captures.model import Flow
+from backend.app.modules.endpoints.graph.producers import Link, Producers, kind_named, preferred, successes
 
 MAX_EVIDENCE: Final = 3
 """Kept of one thing, the first."""
@@ -110,8 +112,13 @@ class Graph:
         return known
 
 
-def derive(description: ApiDescription, flows: Iterable[Flow] = ()) -> Graph:
-    """`flows` is what traffic showed of the operations."""
+def derive(
+    description: ApiDescription,
+    flows: Iterable[Flow] = (),
+    vouching: Mapping[str, Sequence[Evidence]] = MappingProxyType({}),
+) -> Graph:
+    """`flows` is what traffic showed of the operations; `vouching` is why they are there, by `Operation.key`, in place
+    of their pointers."""
     graph = Graph()
     producers = Producers(description)
     resources = _Resources(graph, description)
@@ -120,7 +127,10 @@ def derive(description: ApiDescription, flows: Iterable[Flow] = ()) -> Graph:
     for operation in description.operations:
         place = operation.pointer or operation.key
         properties = {"method": operation.method, "path": operation.path}
-        it = graph.entity(EntityType.OPERATION, operation.key, 1.0, ("declared", place), properties)
+        shown, *others = vouching.get(operation.key) or [("declared", place)]
+        it = graph.entity(EntityType.OPERATION, operation.key, 1.0, shown, properties)
+        for other in others:
+            graph.entity(EntityType.OPERATION, operation.key, 1.0, other, properties)
         above, confidence = resources.of(operation.path)
         graph.relate(RelationshipType.PART_OF, it, above, confidence, ("path", operation.path))
         for media, suffix, where, relation in _bodies(operation):
@@ -140,6 +150,8 @@ def _link(graph: Graph, links: Iterable[Link], parameters: "_Parameters") -> Non
         producer, consumer = (EntityType.OPERATION, link.producer), (EntityType.OPERATION, link.consumer)
         evidence = link.rule, link.place
         needed = graph.relate(RelationshipType.DEPENDS_ON, consumer, producer, link.confidence, evidence)
+        for other in link.others:
+            _remember(needed.evidence, other)
         needed.properties.setdefault("bindings", []).append(
             {
                 "field": link.field,

@@ -21,8 +21,12 @@ async def derive_graph(event: DiscoveryCompleted, job: JobContext) -> None:
     if project_id is None:
         return
     async with job.transaction(write=False) as context:
-        inventory = await GraphService(context).inventory(project_id)
-    graph = Graph() if inventory is None else await asyncio.to_thread(derive, inventory)
+        known = await GraphService(context).known(project_id)
+    if known is None:
+        graph = Graph()
+    else:
+        description, observed = known
+        graph = await asyncio.to_thread(derive, description, observed.flows, observed.evidence)
     done: list[Changes] = []
     for _ in range(_ROUNDS):
         before = len(done)

@@ -26,8 +26,9 @@ The confidence of a link is that of the way in which the producer was found, tim
 | unknown, because no schema is documented | 0.75 |
 | an integer where text is asked for | 0.7 |
 
-A query or body parameter names its kind alone, without a place: 0.9; where it is optional: 0.9 more. Traffic that was
-seen `n` times counts n / (n + 1), and two reasons for one link are joined as independent ones: 1 - (1 - a)(1 - b).
+A query or body parameter names its kind alone, without a place: 0.9; where it is optional: 0.9 more. Traffic with `n`
+values counts n / (n + 1), a value that `k` answers held being 1 / k; two reasons for one link are joined as independent
+ones: 1 - (1 - a)(1 - b).
 """
 
 import re
@@ -65,6 +66,7 @@ from backend.app.engine.spec.model import (
     Schema,
 )
 from backend.app.engine.spec.reach import PREFIX
+from backend.app.modules.endpoints.discovery.captures.model import BODY, Flow
 
 PRODUCERS_PER_PARAMETER: Final = 4
 LEAST: Final = 0.4
@@ -79,26 +81,6 @@ _BY_NAME: Final = 0.9
 
 Types: TypeAlias = tuple[str, ...]
 """JSON types; empty: any."""
-BODY: Final = "body"
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """A value that an answer held and a later request was sent with, as traffic shows it."""
-
-    producer: str
-    """The `key` of the operation that answered it."""
-    field: str
-    """JSON pointer (RFC 6901) into the answer."""
-    consumer: str
-    location: str
-    """`path`, `query`, `header`, `cookie` or `body`."""
-    parameter: str
-    """The name; of a body the JSON pointer without its slash."""
-    times: int = 1
-    """How many different values were seen to go this way."""
-    place: str = ""
-    """The exchange that shows it: `entry 12`, the id of a test run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +98,8 @@ class Link:
     rule: str
     """How it was found: `link`, `collection`, `item`, `name`, `schema` or `traffic`."""
     place: str
+    others: tuple[tuple[str, str], ...] = ()
+    """Rule and place of what confirms it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +265,12 @@ class Producers:
             other = found.get(key)
             if other is None:
                 found[key] = link
-            elif other.confidence < 1:
-                joined = round(1 - (1 - other.confidence) * (1 - link.confidence), 3)
-                found[key] = replace(max(other, link, key=lambda it: it.confidence), confidence=joined)
-        return list(found.values())
+                continue
+            first, second = (other, link) if other.confidence >= link.confidence else (link, other)
+            joined = round(1 - (1 - first.confidence) * (1 - second.confidence), 3)
+            others = (*first.others, (second.rule, second.place), *second.others)
+            found[key] = replace(first, confidence=joined, others=others)
+        return [link for link in found.values() if link.confidence >= LEAST]
 
     def _links(self, flows: Iterable[Flow]) -> Iterator[Link]:
         stated: set[tuple[str, str, str]] = set()
@@ -311,7 +297,8 @@ class Producers:
                     )
         for flow in flows:
             if flow.producer in self._by_key and flow.consumer in self._by_key and flow.times > 0:
-                sure = round(flow.times / (flow.times + 1), 3)
+                seen = flow.times * flow.share
+                sure = round(seen / (seen + 1), 3)
                 required = flow.location == ParameterLocation.PATH
                 ends = (flow.producer, flow.field, flow.consumer, flow.location, flow.parameter)
                 yield Link(*ends, required, sure, "traffic", flow.place)

@@ -51,7 +51,7 @@ from backend.app.modules.endpoints.graph.schemas import (
     RelationshipUpdate,
 )
 from backend.app.modules.endpoints.models import DiscoveryStatus
-from backend.app.modules.endpoints.service import DiscoveryService, EndpointService
+from backend.app.modules.endpoints.service import DiscoveryService, EndpointService, Observed
 from backend.app.modules.projects.service import ProjectService
 
 BATCH: Final = 2_000
@@ -284,10 +284,11 @@ class GraphService:
                 )
         return found
 
-    async def inventory(self, project_id: str) -> ApiDescription | None:
+    async def known(self, project_id: str) -> tuple[ApiDescription, Observed] | None:
         """What the graph is derived from; None when nothing is left, or the project is gone."""
-        inventory = await EndpointService(self._context).inventory(project_id)
-        return None if inventory is None else inventory.description
+        endpoints = EndpointService(self._context)
+        inventory = await endpoints.inventory(project_id)
+        return None if inventory is None else (inventory.description, await endpoints.observed(project_id, inventory))
 
     async def entity_changes(self, project_id: str, graph: Graph) -> Changes:
         changes = Changes(EntityRecord, [], [], [])

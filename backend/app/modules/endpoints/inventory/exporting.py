@@ -61,7 +61,7 @@ def exported(wanted: ExportFormat, shared: ApiDescription, rows: Sequence[Row], 
     evidence: dict[str, list[str]] = {}
     for claim in claims:
         places = evidence_from_json(claim["evidence"]).places
-        evidence.setdefault(claim["endpoint_id"], []).extend(_place(claim["location"], place) for place in places)
+        evidence.setdefault(claim["endpoint_id"], []).extend(place_in(claim["location"], place) for place in places)
     told = [{**{name: row[name] for name in _COLUMNS}, "evidence": evidence.get(row["id"], [])} for row in rows]
     match wanted:
         case ExportFormat.CSV:
@@ -80,6 +80,6 @@ def _extension(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in (*_SAID, "evidence") if row[name]}
 
 
-def _place(location: str, place: str) -> str:
+def place_in(location: str, place: str) -> str:
     """A place in a document or a file needs the name of that; what was asked of a server does not."""
     return place if " " in place or not location else f"{location} {place}"

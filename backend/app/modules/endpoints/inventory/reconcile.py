@@ -20,6 +20,7 @@ from backend.app.core.ids import new_ulid
 from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation, ParameterLocation, Schema, SecurityScheme
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
+from backend.app.modules.endpoints.discovery.captures.model import Flow
 
 DOCUMENTS: Final = {"openapi": 0, "graphql": 1}
 """Strategies that read documents, the one that says most of the API as a whole first."""
@@ -171,6 +172,7 @@ class Reconciliation:
         """Slots of which all claims were replaced."""
         self.faults: dict[str, list[Fault]] = {}
         """What was left out here, by slot."""
+        self._flows: dict[str, list[tuple[Flow, Endpoint, Endpoint]]] = {}
         self._fresh: list[Endpoint] = []
         self._by_key: dict[tuple[str, str, bool], Endpoint] = {}
         self._by_shape: dict[tuple[str, bool], list[Endpoint]] = {}
@@ -184,11 +186,13 @@ class Reconciliation:
             self._documents.add(found.where)
         said: dict[str, tuple[Endpoint, Claim]] = {}
         for_any_method: list[_Placed] = []
+        meant: dict[str, Endpoint] = {}
         for placed in self._placed(found, kind, self.faults[slot]):
             if placed.operation.method == ANY_METHOD:
                 for_any_method.append(placed)
             elif endpoint := self._endpoint(placed, kind, said):
                 _say(said, endpoint, placed, found, kind, slot)
+                meant[placed.url_key] = endpoint
         for placed in for_any_method:
             shape = _shape(placed.operation.path), placed.from_root
             others = [
@@ -199,6 +203,11 @@ class Reconciliation:
             fresh = None if others else self._endpoint(placed, kind, said)
             for endpoint in [*others, *([fresh] if fresh else [])]:
                 _say(said, endpoint, placed.named(endpoint), found, kind, slot)
+        self._flows[slot] = [
+            (flow, meant[flow.producer], meant[flow.consumer])
+            for flow in found.flows
+            if flow.producer in meant and flow.consumer in meant
+        ]
         if kind in COMPLETE:
             self._forget(slot, said)
             self.complete.add(slot)
@@ -212,6 +221,21 @@ class Reconciliation:
                 endpoint.news.add(slot)  # for the time when it was seen
             if kind is Kind.LIVE and claim.evidence.alive is False:
                 _drop_answers_of_before(endpoint)
+
+    def flows(self, slot: str) -> list[Flow]:
+        """Between endpoints by their ids, which are known after `number`. A parameter of a path is told by how many
+        segments follow it, because sources call it differently."""
+        return [
+            replace(
+                flow,
+                producer=giving.id,
+                consumer=taking.id,
+                parameter=str(flow.consumer.partition(f"{{{flow.parameter}}}")[2].count("/"))
+                if flow.location == ParameterLocation.PATH
+                else flow.parameter,
+            )
+            for flow, giving, taking in self._flows.get(slot, ())
+        ]
 
     def forget(self, slot: str) -> None:
         """What a source said that is no longer one."""
@@ -257,7 +281,8 @@ class Reconciliation:
             evidence = replace(
                 evidence, places=evidence.places[:MAX_PLACES] or ((operation.pointer,) * bool(operation.pointer))
             )
-            yield self._below_base(operation, _path_of(server) + operation.path, evidence, kind)
+            placed = self._below_base(operation, _path_of(server) + operation.path, evidence, kind)
+            yield replace(placed, url_key=f"{operation.method} {server}{operation.path}")
         for name, count in sorted(elsewhere.items()):
             faults.append(Fault(name, f"{count} operations of this host are left out: the API is at {host}"))
 
@@ -315,6 +340,8 @@ class _Placed:
     operation: Operation
     evidence: Evidence
     from_root: bool = False
+    url_key: str = ""
+    """What flows name it by."""
 
     def named(self, endpoint: Endpoint) -> "_Placed":
         """What is said for any method, said for that of the endpoint."""

@@ -19,6 +19,7 @@ from backend.app.engine.spec.model import ApiDescription, Operation
 from backend.app.engine.spec.reach import Reach
 from backend.app.engine.spec.servers import target_url
 from backend.app.modules.endpoints.discovery import Discovered, Kind
+from backend.app.modules.endpoints.discovery.captures.codec import flows_to_json
 from backend.app.modules.endpoints.inventory.changes import (
     Before,
     Changes,
@@ -195,7 +196,10 @@ class InventoryUpdate:
                     "version": description.version,
                     "dialect": description.dialect,
                     "location": found.where,
-                    "shared": description_to_json(replace(description, operations=(), faults=())),
+                    "shared": {
+                        **description_to_json(replace(description, operations=(), faults=())),
+                        "flows": flows_to_json(self.reconciliation.flows(slot)),
+                    },
                     "updated_at": now,
                 }
             )

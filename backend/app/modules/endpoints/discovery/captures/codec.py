@@ -2,13 +2,14 @@
 
 `report_from_json(orjson.loads(report_to_bytes(report))) == report`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 import orjson
 
 from backend.app.engine.spec.codec import description_from_json, description_to_json
 from backend.app.engine.spec.model import ApiDescription, Json
-from backend.app.modules.endpoints.discovery.captures.model import Captured, CaptureReport, Skipped
+from backend.app.modules.endpoints.discovery.captures.model import Captured, CaptureReport, Flow, Skipped
 
 
 def report_to_bytes(report: CaptureReport) -> bytes:
@@ -29,6 +30,7 @@ def report_to_bytes(report: CaptureReport) -> bytes:
             [each.server, each.exchanges, each.places, list(each.statuses.items())] for each in report.captured
         ],
         "skipped": [[each.reason, each.count, each.first] for each in report.skipped],
+        "flows": flows_to_json(report.flows),
     }
     return orjson.dumps(document)
 
@@ -48,4 +50,13 @@ def report_from_json(data: Mapping[str, Json]) -> CaptureReport:
         ),
         security_schemes=description.security_schemes,
         skipped=tuple(Skipped(*members) for members in data["skipped"]),
+        flows=flows_from_json(data["flows"]),
     )
+
+
+def flows_to_json(flows: Iterable[Flow]) -> list[Json]:
+    return [list(astuple(flow)) for flow in flows]
+
+
+def flows_from_json(data: Iterable[Sequence[Json]]) -> tuple[Flow, ...]:
+    return tuple(Flow(*members) for members in data)

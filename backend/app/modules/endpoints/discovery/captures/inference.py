@@ -5,7 +5,7 @@ merged.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -157,6 +157,16 @@ class Shape:
                 yield f"{prefix}{name}"
                 inner = member._items or member
                 yield from (f"{prefix}{name}.{each}" for each in inner._members or ())
+
+    def has(self, pointer: Sequence[str]) -> bool:
+        """Whether a member is known by these names, `0` being all items of an array."""
+        shape = self
+        for name in pointer:
+            below = (shape._members or {}).get(name) or (shape._items if name == "0" else None)
+            if below is None:
+                return False
+            shape = below
+        return True
 
     def schema(self, harmless: Harmless, *, name: str = "", texts: bool = False) -> Schema:
         """JSON Schema 2020-12. `texts`: they were written without types: what is no number at times is text."""

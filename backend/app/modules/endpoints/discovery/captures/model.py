@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from backend.app.engine.http import Headers
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation, SecurityScheme
+
+BODY: Final = "body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,32 @@ class Captured:
     statuses: Mapping[int, int]
     """How often each came back."""
 
+    @property
+    def url_key(self) -> str:
+        """What it is known by among the operations of all servers: `GET https://api.test/users/{id}`."""
+        return f"{self.operation.method} {self.server}{self.operation.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A value that an answer held and a later request was sent with, as traffic shows it."""
+
+    producer: str
+    """The operation that answered it: its `key` in an inventory, `Captured.url_key` in a report."""
+    field: str
+    """JSON pointer (RFC 6901) into the answer, all items of a list being the first; or `$response.header.location`."""
+    consumer: str
+    location: str
+    """`path`, `query`, `header`, `cookie` or `body`."""
+    parameter: str
+    """The name; of a body the JSON pointer without its slash."""
+    times: int = 1
+    """How many different values were seen to go this way."""
+    place: str = ""
+    """The exchanges that show it: `entry 12 -> entry 15`, the id of a test run."""
+    share: float = 1.0
+    """How much of it is the producer's, from 0 to 1: less, where other answers held the values too."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureReport:
@@ -119,6 +147,8 @@ class CaptureReport:
     security_schemes: Mapping[str, SecurityScheme] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     """The most frequent reason first."""
+    flows: tuple[Flow, ...] = ()
+    """Between operations in `captured`."""
 
     @property
     def source(self) -> str:

@@ -6,8 +6,8 @@ that were learnt to be one are merged on the way.
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, field
 from http import HTTPMethod
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -26,10 +26,12 @@ from backend.app.engine.spec.model import (
     SecurityScheme,
 )
 from backend.app.modules.endpoints.discovery.captures import templates
+from backend.app.modules.endpoints.discovery.captures.flows import HEADER, Flows, Party, answered_in, sent_with, tells
 from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
+from backend.app.modules.endpoints.discovery.captures.headers import says_something
 from backend.app.modules.endpoints.discovery.captures.inference import Budget, Shape
 from backend.app.modules.endpoints.discovery.captures.masking import Masker, is_secret
-from backend.app.modules.endpoints.discovery.captures.model import Captured, CaptureLimits, Entry
+from backend.app.modules.endpoints.discovery.captures.model import BODY, Captured, CaptureLimits, Entry, Flow
 from backend.app.modules.endpoints.discovery.captures.templates import VALUE, Path, Seen
 
 METHODS: Final = frozenset(HTTPMethod) - {HTTPMethod.CONNECT}
@@ -37,17 +39,11 @@ _MOST_SEGMENTS: Final = 40
 _MOST_PARAMETERS: Final = 100
 """Different names in the queries, or the headers, of one path."""
 _MOST_PLACES: Final = 5
+_MOST_FLOWS: Final = 2_000
+"""In the end, the likeliest."""
 _LONGEST_PATH: Final = 2_000
 _NOWHERE: Final = frozenset({404, 405, 501})
 """Answers that show that there is nothing, unless the same operation answered otherwise as well."""
-_COMMON_HEADERS: Final = re.compile(
-    r"accept(?:-.*)?|access-control-.*|age|alt-used|authorization|baggage|cache-control|cdn-loop|cf-.*|connection"
-    r"|content-.*|cookie|date|dnt|downlink|dpr|expect|forwarded|from|host|http2-settings|keep-alive|newrelic|origin|pragma"
-    r"|postman-token|priority|proxy-.*|purpose|range|referer|rtt|save-data|sec-.*|sentry-trace|te|traceparent|tracestate"
-    r"|trailer|transfer-encoding|upgrade(?:-.*)?|user-agent|via|viewport-width|x-amzn-.*|x-b3-.*|x-forwarded-.*|x-real-ip"
-    r"|x-request-id|x-requested-with|x-client-data|x-datadog-.*|:.*"
-)
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 _ASSET_TYPES: Final = re.compile(
     r"(?:image|font|audio|video)/.*|text/css|(?:text|application)/(?:x-)?javascript|application/wasm"
 )
@@ -86,8 +82,10 @@ class _Facts:
     answers: dict[tuple[int, str], Shape] = field(default_factory=dict)
     security: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Which schemes were used together, of valid entries."""
+    party: Party = field(default_factory=Party)
 
     def merge(self, other: "_Facts") -> None:
+        other.party.into = self.party
         self.count += other.count
         self.successes += other.successes
         self.with_body += other.with_body
@@ -124,6 +122,7 @@ class Collector:
         self._full = False
         self._entries = 0
         self._nowhere = _Nowhere()
+        self._flows = Flows()
 
     def add(self, entry: Entry) -> str:
         """Why the entry was not taken; empty when it was."""
@@ -163,28 +162,28 @@ class Collector:
         facts = self._facts_of(server, method, templates.segments_of(path), segments)
         if facts is None:
             return f"more than {self._limits.paths} different paths"
-        self._note(facts, entry, url.query)
+        self._note(facts, entry, segments, url.query)
         return ""
 
-    def finish(self) -> tuple[tuple[Captured, ...], tuple[tuple[str, int, str], ...]]:
-        """The operations, and what was left out of the entries that were taken: reason, count and first place."""
+    def finish(self) -> tuple[tuple[Captured, ...], tuple[Flow, ...], tuple[tuple[str, int, str], ...]]:
+        """The operations, what goes from one to the other, and what was left out of the entries that were taken:
+        reason, count and first place."""
         self._template()
         others = {(server, path) for server, method, path in self._facts if method not in ("HEAD", "OPTIONS", "TRACE")}
         echoes = _Nowhere()
-        captured = []
+        captured: list[tuple[Captured, _Facts]] = []
         for (server, method, path), facts in self._facts.items():
             if method in ("HEAD", "OPTIONS", "TRACE") and (server, path) in others:
                 echoes.add(facts)
             else:
-                captured.append(self._captured(server, method, path, facts))
-        captured.sort(key=lambda each: (each.server, each.operation.path, each.operation.method))
+                captured.append((self._captured(server, method, path, facts), facts))
+        captured.sort(key=lambda each: (each[0].server, each[0].operation.path, each[0].operation.method))
         left_out = (
             ("nothing was there: only 404, 405 or 501 came back", self._nowhere.count, self._nowhere.place),
             ("HEAD, OPTIONS or TRACE of a path that has other methods", echoes.count, echoes.place),
         )
-        return tuple(captured), tuple(
-            (reason, count, self.masker.mask(place)) for reason, count, place in left_out if count
-        )
+        skipped = tuple((reason, count, self.masker.mask(place)) for reason, count, place in left_out if count)
+        return tuple(each for each, _ in captured), self._flows_between(captured), skipped
 
     @staticmethod
     def _unwanted(entry: Entry, method: str, path: str, query: str) -> str:
@@ -222,7 +221,7 @@ class Collector:
                     )
         return facts
 
-    def _note(self, facts: _Facts, entry: Entry, query: str) -> None:
+    def _note(self, facts: _Facts, entry: Entry, segments: list[str], query: str) -> None:
         facts.count += 1
         if len(facts.places) < _MOST_PLACES:
             facts.places[self._entries] = entry.where
@@ -234,21 +233,26 @@ class Collector:
             facts.statuses[entry.status] += 1
         valid = entry.status is None or 200 <= entry.status < 400
         schemes = self._schemes_of_headers(facts, entry)
-        schemes |= self._note_query(facts, query, valid)
+        fields = _fields_of(query)
+        schemes |= self._note_query(facts, fields, valid)
         if valid:
             facts.successes += 1
             facts.security[tuple(sorted(schemes))] += 1
+        body = answer = None
         if entry.body:
             facts.with_body += 1
             if len(entry.body) <= self._limits.body_bytes:
                 self.masker.learn_text(entry.body)
             kind = _media_type(entry.body_type, entry.body)
             if kind in facts.bodies or len(facts.bodies) < _MOST_PARAMETERS:
-                self._note_body(_shape(facts.bodies, kind, self._budget), kind, entry.body)
+                body = self._note_body(_shape(facts.bodies, kind, self._budget), kind, entry.body)
         if entry.status is not None and (entry.answer_body or entry.answer_type):
             kind = _media_type(entry.answer_type, entry.answer_body)
             if (entry.status, kind) in facts.answers or len(facts.answers) < _MOST_PARAMETERS:
-                self._note_body(_shape(facts.answers, (entry.status, kind), self._budget), kind, entry.answer_body)
+                shape = _shape(facts.answers, (entry.status, kind), self._budget)
+                answer = self._note_body(shape, kind, entry.answer_body)
+        answered = answered_in(entry.answer_headers, answer) if valid else ()
+        self._flows.note(facts.party, entry.where, sent_with(segments, fields, entry.headers, body), answered)
 
     def _schemes_of_headers(self, facts: _Facts, entry: Entry) -> set[str]:
         schemes: set[str] = set()
@@ -260,7 +264,7 @@ class Collector:
                 schemes.add(
                     self._scheme(SecurityScheme({"bearer": "bearer", "basic": "basic"}.get(scheme, "other"), kind))
                 )
-            elif not _says_something(name):
+            elif not says_something(name):
                 continue
             elif is_secret(name):
                 schemes.add(
@@ -275,15 +279,10 @@ class Collector:
             self.security_schemes.setdefault(scheme.name, scheme)
         return scheme.name
 
-    def _note_query(self, facts: _Facts, query: str, valid: bool) -> set[str]:
+    def _note_query(self, facts: _Facts, fields: Sequence[tuple[str, str]], valid: bool) -> set[str]:
         schemes: set[str] = set()
-        try:
-            fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000)
-        except ValueError:
-            return schemes
         seen: set[str] = set()
         for name, value in fields:
-            name, value = _clean(name), _clean(value)
             if is_secret(name):
                 self.masker.learn(value)
                 if re.fullmatch(r"(?i)(?:api|subscription)[_-]?key|(?:access|auth)[_-]?token|appid|key|token", name):
@@ -300,31 +299,31 @@ class Collector:
             seen.add(name)
         return schemes
 
-    def _note_body(self, shape: Shape, kind: str, body: str) -> None:
+    def _note_body(self, shape: Shape, kind: str, body: str) -> Json:
+        """What the body says; None where it is not understood."""
         if not body or len(body) > self._limits.body_bytes:
-            return
+            return None
         if kind == "application/json" or kind.endswith("+json"):
             try:
                 value = orjson.loads(body.encode(errors="replace"))
             except ValueError:
-                return
+                return None
             shape.add(value)
-        elif kind == "application/x-www-form-urlencoded":
+            return value
+        if kind == "application/x-www-form-urlencoded":
             fields: dict[str, list[str]] = {}
-            try:
-                pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=1_000)
-            except ValueError:
-                return
-            for name, value in pairs:
-                fields.setdefault(_clean(name), []).append(_clean(value))
+            for name, value in _fields_of(body):
+                fields.setdefault(name, []).append(value)
                 if is_secret(name):
                     self.masker.learn(value)
             shape.add_fields(fields)
-        elif kind.endswith(("xml", "text/plain")):
+            return {name: values[0] for name, values in fields.items()}
+        if kind.endswith(("xml", "text/plain")):
             self.masker.learn_text(body)
         elif kind == "multipart/form-data":
             names = re.findall(r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"', body)
             shape.add_fields({_clean(name): ("",) for name in names})
+        return None
 
     def _template(self) -> None:
         """Merges the facts of paths that are one by what can be learnt from all of them."""
@@ -422,6 +421,43 @@ class Collector:
         )
         return Captured(operation, masker.mask(server), facts.count, places, statuses)
 
+    def _flows_between(self, captured: Sequence[tuple[Captured, _Facts]]) -> tuple[Flow, ...]:
+        """Those of which both places are such as the operations show: other names may be data."""
+        parties = {facts.party: (each, facts) for each, facts in captured}
+        found: list[Flow] = []
+        for (producer, at, consumer, location, name), passed in self._flows.ways().items():
+            if producer not in parties or consumer not in parties:
+                continue
+            (giving, given), (taking, taken) = parties[producer], parties[consumer]
+            parameter = self._parameter_of(taking, taken, location, name)
+            if not parameter or not (
+                self._is_name(at.removeprefix(HEADER))
+                if at.startswith(HEADER)
+                else self._is_shown(given.answers.values(), at)
+            ):
+                continue
+            first, then = map(self.masker.mask, passed.places)
+            share = round(passed.shares / passed.times, 3)
+            ends = giving.url_key, at, taking.url_key, location, parameter
+            found.append(Flow(*ends, passed.times, f"{first} -> {then}", share))
+        found.sort(key=lambda flow: (-flow.times * flow.share, astuple(flow)))
+        return tuple(sorted(found[:_MOST_FLOWS], key=astuple))
+
+    def _parameter_of(self, taking: Captured, facts: _Facts, location: str, name: str | int) -> str:
+        """Empty where the operation shows none."""
+        if isinstance(name, int):
+            segment = taking.operation.path.split("/")[1:][name]
+            return segment[1 : segment.index("}")] if segment.startswith("{") else ""
+        shown = self._is_shown(facts.bodies.values(), f"/{name}") if location == BODY else self._is_name(name)
+        return name if shown else ""
+
+    def _is_shown(self, shapes: Iterable[Shape], pointer: str) -> bool:
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        return all(map(self._is_name, parts)) and any(shape.has(parts) for shape in shapes)
+
+    def _is_name(self, text: str) -> bool:
+        return not tells(text) and self.masker.is_harmless(text)
+
     def _path_examples(self, facts: _Facts, named: Path, position: int) -> tuple[Json, ...]:
         shape = facts.values.get(position)
         words = {word for segment in named[: position + 1] for word in _WORD.findall(segment)}
@@ -489,10 +525,13 @@ def _anonymous(marked: str) -> str:
     return VALUE + marked[marked.index("}") + 1 :] if marked.startswith("{") else marked
 
 
-@lru_cache(maxsize=4_096)
-def _says_something(name: str) -> bool:
-    """Of a header: whether it may be a parameter of the operation, and none that clients and proxies send with all."""
-    return _COMMON_HEADERS.fullmatch(name.lower()) is None and _HEADER_NAME.fullmatch(name) is not None
+def _fields_of(query: str) -> list[tuple[str, str]]:
+    """Of a query or a form; none of one with more than 1,000."""
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000)
+    except ValueError:
+        return []
+    return [(_clean(name), _clean(value)) for name, value in fields]
 
 
 def _clean(text: str) -> str:

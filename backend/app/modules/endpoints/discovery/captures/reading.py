@@ -55,7 +55,7 @@ def read_capture(
             _skip(skipped, reason, item.where)
         else:
             taken += 1
-    captured, left_out = collector.finish()
+    captured, flows, left_out = collector.finish()
     mask = collector.masker.mask
     report = [Skipped(mask(reason), count, mask(first)) for reason, (count, first) in skipped.items()]
     report += [Skipped(reason, count, first) for reason, count, first in left_out]
@@ -67,6 +67,7 @@ def read_capture(
         captured=captured,
         security_schemes={scheme: collector.security_schemes[scheme] for scheme in sorted(collector.security_schemes)},
         skipped=tuple(sorted(report, key=lambda each: (-each.count, each.reason))),
+        flows=flows,
     )
 
 
