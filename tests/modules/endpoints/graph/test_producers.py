@@ -203,6 +203,21 @@ def test_traffic_adds_to_what_is_read_off_names_and_finds_what_is_not() -> None:
     }
 
 
+def test_values_that_many_answers_held_say_less() -> None:
+    paths = {"/users": {"post": answers(USER, "201")}, "/users/{id}": {"get": NOTHING, **path("id")}}
+    description = api({**paths, "/login": {"post": NOTHING}, "/logout": {"post": NOTHING}})
+    shared = Flow("POST /users", "/id", "GET /users/{id}", "path", "id", times=4, place="entry 7", share=0.25)
+    rare = Flow("POST /login", "/ticket", "POST /logout", "body", "ticket", times=4, share=0.5)
+    vague = Flow("POST /login", "/id", "POST /logout", "body", "id", times=1, share=0.5)
+    found = {(it.producer, it.field): it for it in Producers(description).links([shared, rare, vague])}
+    assert {key: it.confidence for key, it in found.items()} == {
+        ("POST /users", "/id"): 0.975,
+        ("POST /login", "/ticket"): 0.667,
+    }
+    named = found["POST /users", "/id"]
+    assert (named.rule, named.others) == ("collection", (("traffic", "entry 7"),))
+
+
 def test_schemas_that_refer_to_themselves_end() -> None:
     tree = object_of(id=NUMBER, data=ref("Tree"), items={"type": "array", "items": ref("Tree")})
     loop = {"type": "array", "items": ref("Loop")}

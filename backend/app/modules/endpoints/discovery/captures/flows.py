@@ -47,8 +47,13 @@ _IN_QUERY: Final = ParameterLocation.QUERY.value
 _IN_HEADER: Final = ParameterLocation.HEADER.value
 _IN_COOKIE: Final = ParameterLocation.COOKIE.value
 _CARRYING: Final = frozenset({"authorization", "cookie", "location", "set-cookie"})
-_CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
-"""Sent by caches, and not needed."""
+_GIVING_NOTHING: Final = frozenset(
+    {
+        *("if-modified-since", "if-none-match", "last-modified", "server", "strict-transport-security", "vary"),
+        *("x-content-type-options", "x-frame-options", "x-powered-by", "x-xss-protection"),
+    }
+)
+"""Of caches, which no operation needs, and what servers say of themselves."""
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +168,7 @@ class Flows:
 def sent_with(segments: Sequence[str], query: Iterable[tuple[str, str]], headers: Headers, body: Json) -> list[Sent]:
     found: list[Sent] = []
     for position, segment in enumerate(segments):
-        if len(segment) >= _SHORTEST and tells(text := _value_of(segment)):
+        if len(segment) >= _SHORTEST and not segment.isalpha() and tells(text := _value_of(segment)):
             found.append((_IN_PATH, position, text))
     found += [(_IN_QUERY, name, text) for name, text in query if tells(text)]
     for name, value in headers:
@@ -182,7 +187,7 @@ def answered_in(headers: Headers, body: Json) -> list[Answered]:
     found = _members(body) if body else []
     for name, value in headers:
         lower = _carried(name)
-        if not lower:
+        if not lower or len(value) < _SHORTEST:
             continue
         if lower == "location":
             texts = _parts(value)
@@ -229,7 +234,7 @@ def _gather(found: list[Answered], pointer: str, node: Any, left: list[int]) -> 
 def _gather_items(found: list[Answered], pointer: str, items: list[Any], left: list[int]) -> None:
     before = len(found)
     for item in items[:_TYPICAL]:
-        if left[0] > 0:
+        if left[0] > 0 and item:
             _gather(found, pointer, item, left)
     if len(items) <= _TYPICAL or len(found) == before:
         return
@@ -276,7 +281,7 @@ def _parts(location: str) -> list[str]:
 def _carried(name: str) -> str:
     """The name of the header without case if it may carry what tells, else nothing."""
     lower = name.lower()
-    return lower if lower in _CARRYING or (says_something(name) and lower not in _CONDITIONS) else ""
+    return lower if lower in _CARRYING or (says_something(name) and lower not in _GIVING_NOTHING) else ""
 
 
 def _escaped(name: str) -> str:
