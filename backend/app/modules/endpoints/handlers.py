@@ -54,7 +54,7 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
                 await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
             return
         parts, commits = [*got.parts, *found], got.commits
-    await job.raise_if_cancelled()
+    await job.progress(1, 1, "storing what was found")
     async with job.transaction() as context:
         service = DiscoveryService(context)
         if any(part.found for part in parts):

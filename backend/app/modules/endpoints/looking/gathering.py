@@ -2,9 +2,10 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from backend.app.core.runner import JobContext
@@ -13,6 +14,7 @@ from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.modules.endpoints.discovery import Kind, Material, Subject
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.looking.reading import unpack_archive
+from backend.app.modules.endpoints.looking.tools import watched
 from backend.app.modules.endpoints.uploads.archives import ArchiveError
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
 from backend.app.modules.endpoints.uploads.recognition import SOURCE_ARCHIVE
@@ -46,8 +48,8 @@ async def gathered(
                 await job.progress(number, len(uploads), "reading uploads")
                 await _add_upload(got, project_id, upload_id, folder, job)
         for number, order in enumerate(orders):
-            await job.progress(number, len(orders), f"cloning {order.order.name}")
-            await _add_checkout(got, order, stack, job)
+            tell = partial(job.progress, number, len(orders), f"cloning {order.order.name}")
+            await _add_checkout(got, order, stack, job, tell)
         yield got
 
 
@@ -65,7 +67,7 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
         tree = folder / f"{upload.id}.d"
         try:
             tree.mkdir()
-            await unpack_archive(path, tree, progress=job.progress)
+            await unpack_archive(path, tree, progress=lambda done, total: job.progress(done, total, "unpacking"))
         except ArchiveError as error:
             got.fail("source", Kind.CODE, error.code, error.message, upload.name)
             return
@@ -79,9 +81,13 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
         got.subject = replace(subject, document=await asyncio.to_thread(path.read_bytes))
 
 
-async def _add_checkout(got: Gathered, order: SourceOrder, stack: AsyncExitStack, job: JobContext) -> None:
+async def _add_checkout(
+    got: Gathered, order: SourceOrder, stack: AsyncExitStack, job: JobContext, tell: Callable[[], Awaitable[None]]
+) -> None:
+    await tell()
+    cloning = stack.enter_async_context(checked_out(order.order, outgoing_policy(job.settings)))
     try:
-        checkout = await stack.enter_async_context(checked_out(order.order, outgoing_policy(job.settings)))
+        checkout = await watched(cloning, tell)
     except GitError as error:
         got.fail("source", Kind.CODE, error.reason, error.message, order.order.name)
         return

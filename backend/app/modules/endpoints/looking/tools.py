@@ -3,11 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from backend.app.engine.generate.requests import Credentials, escape
@@ -23,6 +23,7 @@ from backend.app.modules.endpoints.discovery.source.tree import ScanCancelled, s
 from backend.app.modules.endpoints.looking.loading import same_origin
 from backend.app.modules.endpoints.looking.reading import read_capture_file
 
+T = TypeVar("T")
 Authorise: TypeAlias = Callable[[str], Awaitable[Credentials]]
 """The credentials that may go to a URL."""
 
@@ -63,15 +64,29 @@ def discovery_tools(
     async def read_document(document: bytes, where: str) -> ApiDescription:
         load = same_origin(where, fetch) if where else None
         outlined = listing and len(document) > OUTLINE_BYTES
-        return await read_description(document, where=where, load=load, outlined=outlined)
+        reading = read_description(document, where=where, load=load, outlined=outlined)
+        return await watched(reading, lambda: progress(0, 1, "reading the description"))
 
     async def read_traffic(path: Path) -> CaptureReport:
-        return await read_capture_file(path, progress=progress)
+        return await read_capture_file(path, progress=lambda done, total: progress(done, total, "reading the capture"))
 
     async def read_source(path: Path) -> SourceReport:
         return await _scanned(path, progress, cache, workers)
 
     return Tools(fetch, read_document, read_traffic, read_source, progress)
+
+
+async def watched(work: Coroutine[Any, Any, T], tell: Callable[[], Awaitable[None]]) -> T:
+    """Calls `tell` while the work lasts; what it raises cancels the work."""
+    working = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({working}, timeout=_GLANCE_S))[0]:
+            await tell()
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+    return await working
 
 
 async def _scanned(path: Path, progress: Progress, cache: Path | None, workers: int | None) -> SourceReport:
