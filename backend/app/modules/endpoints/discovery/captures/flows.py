@@ -30,7 +30,7 @@ _MOST_PASSED: Final = 20_000
 """Values on a way that are known to be counted."""
 _MOST_NODES: Final = 100
 """Objects and lists that are looked into in one body."""
-_MOST_ITEMS: Final = 20
+_MOST_ITEMS: Final = 10
 """Of one list."""
 _TYPICAL: Final = 2
 """The first items of a list: they show which members tell."""
@@ -86,8 +86,8 @@ class Passed:
     places: tuple[str, str] = ("", "")
 
 
-_Origins: TypeAlias = dict[tuple[Party, str], str]
-"""Where a value was answered, with the exchange. Empty: it is the client's own."""
+_Origins: TypeAlias = tuple[tuple[Party, str, str], ...]
+"""Where a value was answered: operation, field and exchange. Empty: it is the client's own."""
 
 
 class Flows:
@@ -105,17 +105,20 @@ class Flows:
             key = hash(text)
             own.add(key)
             if (origins := self._origins(key)) is None:
-                self._young[key] = {}
+                self._young[key] = ()
             elif origins:
                 self._pass(key, origins, party, location, name, where)
+        here: dict[str, _Origins] = {}  # shared by all values of a list, of which there are many
         for at, text in answered:
             key = hash(text)
             if key in own:
                 continue
+            if (origin := here.get(at)) is None:
+                origin = here[at] = ((party, at, where),)
             if (origins := self._origins(key)) is None:
-                self._young[key] = {(party, at): where}
-            elif 0 < len(origins) < _MOST_ORIGINS:
-                origins.setdefault((party, at), where)
+                self._young[key] = origin
+            elif 0 < len(origins) < _MOST_ORIGINS and not any(it[0] is party and it[1] == at for it in origins):
+                self._young[key] = origins + origin
 
     def _origins(self, key: int) -> _Origins | None:
         origins = self._young.get(key)
@@ -130,7 +133,7 @@ class Flows:
     def _pass(self, key: int, origins: _Origins, consumer: Party, location: str, name: str | int, where: str) -> None:
         if len(self._passed) >= _MOST_PASSED:
             self._passed.clear()
-        for (producer, at), origin in origins.items():
+        for producer, at, origin in origins:
             way = producer, at, consumer, location, name
             if (key, way) in self._passed:
                 continue
