@@ -325,6 +325,79 @@ def test_views_that_a_decorator_puts_into_a_registry() -> None:
     ) == {"POST /posts/new", "GET /posts/all"}
 
 
+def test_views_that_an_application_registers_for_its_models_when_it_is_ready() -> None:
+    assert paths(
+        {
+            "site/__init__.py": "",
+            "site/settings.py": 'ROOT_URLCONF = "site.urls"\nINSTALLED_APPS = ["blog"]\n',
+            "site/registry.py": """
+                from collections import defaultdict
+                from site.features import Shared
+                views = defaultdict(list)
+                def register_models(*models):
+                    for model in models:
+                        label, name = model._meta.label_lower.split(".")
+                        if issubclass(model, Shared):
+                            views[name].append({"path": "share", "view": "site.views.Share"})
+                        views[name].append({"path": "", "view": "site.views.Show"})
+            """,
+            "site/features.py": """
+                from django.db import models
+                class Shared(models.Model):
+                    class Meta:
+                        abstract = True
+            """,
+            "site/views.py": """
+                from django.views.generic import View
+                class Share(View):
+                    def post(self, request): ...
+                class Show(View):
+                    def get(self, request): ...
+            """,
+            "blog/__init__.py": "",
+            "blog/apps.py": """
+                from django.apps import AppConfig
+                class BlogConfig(AppConfig):
+                    name = "blog"
+                    def ready(self):
+                        from site.registry import register_models
+                        register_models(*self.get_models())
+            """,
+            "blog/models/__init__.py": "from .models import *\n",
+            "blog/models/models.py": """
+                from django.db import models
+                from site.features import Shared
+                class Base(models.Model):
+                    class Meta:
+                        abstract = True
+                class Post(Shared, Base): ...
+                class Draft(Base): ...
+                class Posts(models.QuerySet): ...
+            """,
+            "site/urls.py": """
+                from django.urls import include, path
+                from django.utils.module_loading import import_string
+                from site.registry import views
+                def made(name):
+                    found = []
+                    for entry in views[name]:
+                        if type(entry["view"]) is str:
+                            view = import_string(entry["view"])
+                        else:
+                            view = entry["view"]
+                        found.append(path(entry["path"], view.as_view()))
+                    return found
+                urlpatterns = [
+                    path("posts/", include(made("post"))),
+                    path("drafts/", include(made("draft"))),
+                    path("bases/", include(made("base"))),
+                    path("querysets/", include(made("posts"))),
+                ]
+            """,
+        }
+    ) == {"GET /posts/", "POST /posts/share", "GET /drafts/"}
+
+
 def test_a_urlconf_that_nothing_includes_is_marked() -> None:
     found = routes({"lib/urls.py": 'from django.urls import path\nurlpatterns = [path("x/", print)]\n'})
     assert [(route.key, bool(route.unresolved)) for route in found] == [("* /x/", True)]

@@ -252,3 +252,30 @@ def test_routers_of_fastapi_users() -> None:
             """,
         }
     )
+
+
+def test_routes_of_a_loop_over_data_classes_that_passes_some_of_them_over() -> None:
+    assert paths(
+        {
+            "app.py": """
+                from dataclasses import dataclass
+                from fastapi import FastAPI
+                @dataclass
+                class Group:
+                    paths: list[str]
+                    legacy: bool = False
+                groups = [Group(["/chat", "/rerank"], True), Group(["/score"])]
+                elsewhere = {"/rerank"}
+                app = FastAPI()
+                for group in groups:
+                    for path in group.paths:
+                        if path in elsewhere:
+                            continue
+                        app.add_api_route(path, print, methods=["POST"])
+                    if not group.legacy:
+                        continue
+                    for path in group.paths:
+                        app.add_api_route(f"/old{path}", print, methods=["POST"])
+            """,
+        }
+    ) == {"POST /chat", "POST /score", "POST /old/chat", "POST /old/rerank"}

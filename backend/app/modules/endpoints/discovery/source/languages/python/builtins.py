@@ -127,7 +127,20 @@ def label_of_model(model: Class) -> str:
     """Of the Django application that a model is in: what its `Meta` says, else the name of the folder."""
     meta = model.find("Meta")
     declared = meta.find("app_label") if isinstance(meta, Class) else None
-    return declared if isinstance(declared, str) else model.module.path.rpartition("/models")[0].rpartition("/")[2]
+    folder = model.module.path.rpartition("/models")[0].removesuffix("/models")  # `blog/models/models.py`
+    return declared if isinstance(declared, str) else folder.rpartition("/")[2]
+
+
+def is_model(made: Class) -> bool:
+    """Whether it is a model of Django's with a table."""
+    meta = made.scope.variables.get("Meta")
+    if isinstance(meta, Class) and meta.scope.variables.get("abstract") is True:
+        return False
+    names = [base.name for base in made.mro() if isinstance(base, External)]
+    return any(
+        name == "django.db.models.Model" or (".models." in name and not name.startswith("django.db.models."))
+        for name in names
+    )
 
 
 def as_items(value: Value) -> list[Value]:
@@ -207,6 +220,9 @@ def _percent(pattern: str, given: dict[Any, Value] | list[Value]) -> Value:
 def compare(operator: str, left: Value, right: Value) -> Value:
     simple = (str, int, type(None))
     if operator in ("==", "is", "!=", "is not") and isinstance(left, simple) and isinstance(right, simple):
+        return (left == right) is (operator in ("==", "is"))
+    types = [each.name for each in (left, right) if isinstance(each, External) and each.name.startswith("builtins.")]
+    if operator in ("==", "is", "!=", "is not") and len(types) == 2:
         return (left == right) is (operator in ("==", "is"))
     if right is None and isinstance(left, Call | Class | Module | Function | list | dict | tuple):
         return operator in ("!=", "is not")
@@ -311,6 +327,8 @@ def call(
             return _list_method(held, function.name, arguments)
         if isinstance(held, dict):
             return _dict_method(held, function.name, arguments)
+        if function.name == "get_models" and isinstance(held, Call) and isinstance(held.function, Class):
+            return code.models_of(posixpath.dirname(held.function.module.path))
         if function.name in ("get", "setdefault") and arguments and isinstance(arguments[0], str):
             value = configured(code, held, arguments[0])
             if value is not MISSING:
@@ -371,11 +389,24 @@ def _defaultdict(_c: object, arguments: list[Value], _k: object, _m: object, _s:
 
 
 def _issubclass(code: "Code", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
-    """False is never certain: a base from outside may come from the class."""
+    """A base from outside may come from another one from outside, but not from a class of the tree."""
     made, base = arguments if len(arguments) == 2 else (None, None)
     if isinstance(made, Class) and isinstance(base, Class | External) and base in made.mro():
         return True
+    if isinstance(made, Class) and isinstance(base, Class):
+        return Unknown("issubclass()") if any(not isinstance(b, Class | External) for b in made.mro()) else False
     return Unknown("issubclass()")
+
+
+def _type(_c: object, arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+    match arguments:
+        case [str()]:
+            return External("builtins.str")
+        case [Class()]:
+            return External("builtins.type")
+        case [Call(function=Class() as made)]:
+            return made
+    return Unknown("type()")
 
 
 def _enumerate(_c: object, arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
@@ -455,6 +486,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "builtins.setattr": _setattr,
     "builtins.hasattr": _hasattr,
     "builtins.dict": _dict,
+    "builtins.type": _type,
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,
     "builtins.globals": _globals,

@@ -57,6 +57,7 @@ class Code:
         self.settings: list[Module] = []
         """The modules of settings of Django, as far as they were followed."""
         self.faults: list[SourceFault] = []
+        self._prepared: list[Module] = []
         self._functions: list[Function] = []
         self._classes: list[Class] = []
         self._steps = 0
@@ -69,6 +70,8 @@ class Code:
     def _run(self) -> None:
         # Settings first: they decide what is declared on a condition.
         for path in sorted(self.sources.roots, key=lambda path: "settings" not in path):
+            if "settings" not in path:
+                self._ready()
             self._guarded(path, 0, partial(self.execute, self.module(path)))
         roots = frozenset(self.sources.roots)
         # What builds an application on its own first: it calls the others.
@@ -92,6 +95,33 @@ class Code:
             action()
         except (_TooMuch, RecursionError):
             self.faults.append(SourceFault(path, line, "it takes too many steps to follow; routes may be missing"))
+
+    def _ready(self) -> None:
+        """What Django calls of each installed application before it reads a URLconf: `AppConfig.ready`."""
+        while len(self._prepared) < len(self.settings):
+            settings = self.settings[len(self._prepared)]
+            self._prepared.append(settings)
+            for entry in builtins.as_items(self.member(settings, "INSTALLED_APPS")):
+                package = entry.partition(".apps.")[0] if isinstance(entry, str) else ""
+                found = self.import_module(f"{package}.apps", settings) if package else None
+                if not isinstance(found, Module) or found.executed:
+                    continue
+                self._guarded(found.path, 0, partial(self.execute, found))
+                for made in [made for made in self._classes if made.module is found]:
+                    ready = made.find("ready")
+                    if isinstance(ready, Function) and ready.builds and "django.apps.AppConfig" in _outside(made):
+                        self._guarded(found.path, ready.line, partial(self._exercise, made, [ready]))
+
+    def models_of(self, folder: str) -> list[Value]:
+        """The models that the Django application in a folder declares."""
+        path = self.names.find(folder, "models")
+        if path is None:
+            return []
+        models = self.module(path)
+        self.execute(models)
+        self._import_parts(models)
+        inside = path.removesuffix("__init__.py")
+        return [made for made in self._classes if made.module.path.startswith(inside) and builtins.is_model(made)]
 
     def _exercise(self, made: Class, methods: list[Function]) -> None:
         receiver = self._make(made, [], {}, made.module, made.line, alone=True)
@@ -203,7 +233,7 @@ class Code:
     # Statements
 
     def block(self, statements: list[list[Any]], scope: Scope) -> bool:
-        """Whether it certainly returned."""
+        """Whether it certainly returned, or went on to the next turn of a loop."""
         return any(self.statement(statement, scope) for statement in statements)
 
     def _step(self) -> None:
@@ -224,8 +254,11 @@ class Code:
                 if node[2] is not None:
                     value = self.evaluate(node[2], scope)
                     self.assign(node[1], value, scope)
-                elif node[3] is not None and node[1][0] == "n" and scope.owner is None:
-                    scope.variables.setdefault(node[1][1], Unknown(node[1][1]))
+                if node[3] is not None and node[1][0] == "n":
+                    if scope.owner is not None and scope.owner.scope is scope:
+                        scope.owner.fields.append(node[1][1])
+                    elif node[2] is None and scope.owner is None:
+                        scope.variables.setdefault(node[1][1], Unknown(node[1][1]))
             case "add":
                 self._add(node, scope)
             case "do":
@@ -253,6 +286,8 @@ class Code:
                     self._branch(body, scope)
             case "return":
                 scope.returns.append(self.evaluate(node[1], scope))
+                return True
+            case "continue":
                 return True
         return False
 
@@ -551,8 +586,10 @@ class Code:
                 return builtins.path_attribute(value, name)
             case Function() if name == "__name__":
                 return value.name
-            case Attribute(value=Class() as model, name="_meta") if name in ("app_label", "model_name"):
-                return builtins.label_of_model(model) if name == "app_label" else model.name.lower()
+            case Attribute(value=Class() as model, name="_meta"):
+                label, lower = builtins.label_of_model(model), model.name.lower()
+                known = {"app_label": label, "model_name": lower, "label_lower": f"{label}.{lower}"}
+                return known.get(name, Attribute(value, name))
         return Attribute(value, name)
 
     def _class_attribute(self, made: Class, name: str) -> Any:
@@ -704,6 +741,8 @@ class Code:
         if isinstance(initialiser, Function):
             self._run_function(initialiser, [made, *arguments], keywords, alone)
         else:
+            fields = [name for base in reversed([*made_of.mro()]) if isinstance(base, Class) for name in base.fields]
+            made.attributes.update(zip(dict.fromkeys(fields), arguments, strict=False))
             made.attributes.update(keywords)  # dataclasses, models, settings
         return made
 
@@ -797,9 +836,7 @@ class Code:
         made = value.function if isinstance(value, Call) else value
         if isinstance(made, External):
             return {made.name}
-        if isinstance(made, Class):
-            return {base.name for base in made.mro() if isinstance(base, External)}
-        return set()
+        return _outside(made) if isinstance(made, Class) else set()
 
     def objects(self, names: frozenset[str]) -> Iterable[Call]:
         """Made of an outside class of one of these names, or of a class that comes from it."""
@@ -818,6 +855,10 @@ class _Key:
 
     def __init__(self, value: Value) -> None:
         self.value = value
+
+
+def _outside(made: Class) -> set[str]:
+    return {base.name for base in made.mro() if isinstance(base, External)}
 
 
 def _says_more(former: object, latter: object) -> bool:

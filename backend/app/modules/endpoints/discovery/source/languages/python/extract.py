@@ -6,7 +6,7 @@ Statements; the first element says which:
 `["def", name, parameters, body, decorators, line, returns, builds]`,
 `["class", name, arguments, body, decorators, line]`, `["if", condition, body, orelse]`,
 `["for", target, iterable, body]`, `["with", [[value, target], ...], body]`, `["try", body, handlers, after]`,
-`["either", bodies]` (`match`, `while`), `["return", value]`.
+`["either", bodies]` (`match`, `while`), `["return", value]`, `["continue"]`.
 A body of None was left out; `builds`: it may add routes to something. Decorators are `[expression, line]`, parameters
 `[name, kind, annotation, default]` with the kind `*`, `**`, `/` (positional only), `k` (keyword only) or empty.
 
@@ -256,6 +256,9 @@ class _Reader:
         if body:
             yield ["for", self.expression(target, depth), self.expression(iterable, depth), body]
 
+    def continue_(self, node: Node, depth: int) -> Iterator[Statement]:
+        yield ["continue"]
+
     def while_(self, node: Node, depth: int) -> Iterator[Statement]:
         yield ["either", [self.block(node.child_by_field_name("body"), depth)]]
 
@@ -466,6 +469,7 @@ _ReadStatement: TypeAlias = Callable[[_Reader, Node, int], Iterable[Statement]]
 _ReadExpression: TypeAlias = Callable[[_Reader, Node, int], Expression]
 
 _STATEMENTS: dict[str, _ReadStatement] = {
+    "continue_statement": _Reader.continue_,
     "import_statement": _Reader.import_,
     "import_from_statement": _Reader.import_from,
     "expression_statement": _Reader.simple,

@@ -119,6 +119,8 @@ class Class:
     decorators: list[tuple[Value, int]] = field(default_factory=list)
     keywords: dict[str, Value] = field(default_factory=dict)
     made: bool = False
+    fields: list[str] = field(default_factory=list)
+    """Its annotated attributes in order, as a data class takes them."""
 
     @property
     def module(self) -> Module:
