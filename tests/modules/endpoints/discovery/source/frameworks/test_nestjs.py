@@ -1,4 +1,4 @@
-from tests.modules.endpoints.discovery.source.trees import paths, routes
+from tests.modules.endpoints.discovery.source.trees import paths, report, routes
 
 MAIN = """
     import { NestFactory } from '@nestjs/core';
@@ -211,3 +211,40 @@ def test_an_application_that_never_listens_serves_nothing() -> None:
             """,
         }
     ) == {"GET /api/users"}
+
+
+def test_modules_under_a_condition_are_taken() -> None:
+    assert paths(
+        {
+            "src/main.ts": """
+                import { NestFactory } from '@nestjs/core';
+                import { AppModule } from './app.module';
+                async function bootstrap() { await (await NestFactory.create(AppModule)).listen(3000); }
+                bootstrap();
+            """,
+            "src/app.module.ts": """
+                import { Controller, Get, Module } from '@nestjs/common';
+                import { ConditionalModule } from '@nestjs/config';
+                @Controller('login') class LoginController { @Get() login() {} }
+                @Module({ controllers: [LoginController] }) class LoginModule {}
+                @Module({ imports: [ConditionalModule.registerWhen(LoginModule, (env) => env.LOGIN.includes('on'))] })
+                export class AppModule {}
+            """,
+        }
+    ) == {"GET /login"}
+
+
+def test_a_decorator_that_takes_too_many_steps_costs_no_route() -> None:
+    schemas = "\n".join(f"export const schema{number} = make({number});" for number in range(3_000))
+    found = report(
+        {
+            "src/things.controller.ts": """
+                import { Controller, Get, Query } from '@nestjs/common';
+                import { schema1 } from '../schemas';
+                @Controller('things')
+                export class ThingsController { @Get() list(@Query(new Pipe(schema1.sort())) query: string) {} }
+            """,
+            "schemas.ts": f"import {{ make }} from 'elsewhere';\n{schemas}",
+        }
+    )
+    assert [route.key for route in found.routes] == ["GET /things"]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from backend.app.engine.spec.model import Parameter, ParameterLocation
@@ -160,7 +161,14 @@ def _config(evaluator: Evaluator) -> Value:
         return Obj({"module": Unknown("ConfigModule")})
 
     names = {name: Function(for_root, name=name) for name in ("forRoot", "forRootAsync", "forFeature")}
-    return Obj({"registerAs": Function(register_as, name="registerAs"), "ConfigModule": Obj({**names})})
+    when = Function(lambda call: call.raw(0), name="registerWhen")
+    return Obj(
+        {
+            "registerAs": Function(register_as, name="registerAs"),
+            "ConfigModule": Obj({**names}),
+            "ConditionalModule": Obj({"registerWhen": when}),
+        }
+    )
 
 
 def _excluded(value: Value, evaluator: Evaluator) -> list[tuple[str, str]]:
@@ -476,12 +484,17 @@ class _Linker:
             if expression[0] != "c" or not expression[2]:
                 continue
             location = _PARAMETERS.get(expression_label(expression[1]))
-            name = self.evaluator.value(expression[2][0], klass.scope)
-            if location is not None and isinstance(name, str):
+            if location is None:
+                continue
+            name = self._value(expression[2][0], klass.scope)
+            if isinstance(name, str):
                 schema = {"type": kind} if kind in ("string", "number", "boolean") else True
                 yield Parameter(name, location, required=False, schema=schema)
 
     # decorators
+
+    def _value(self, expression: list[Any], scope: Scope) -> Value:
+        return self.evaluator.beside(partial(self.evaluator.value, expression, scope))
 
     def _has(self, klass: ClassV, kind: str) -> bool:
         return any(each.kind == kind and each.is_nest for each in self._of_class(klass))
@@ -495,15 +508,16 @@ class _Linker:
         scope = Scope({}, klass.scope, klass.scope.module)
         result = []
         for expression in written:
-            self.evaluator.refill()
-            value = self.evaluator.value(expression, scope)
+            value = self._value(expression, scope)
             if isinstance(value, Function) and expression[0] in ("i", "m"):
-                value = value.invoke(Call(self.evaluator, [], klass.file, klass.node[5]))
+                value = self.evaluator.beside(
+                    partial(value.invoke, Call(self.evaluator, [], klass.file, klass.node[5]))
+                )
             found = [each for each in self._flat(value) if isinstance(each, Decorator)]
             if not found:
                 label = expression_label(expression[1] if expression[0] == "c" else expression)
                 arguments = (
-                    [self.evaluator.value(each, scope) for each in expression[2]]
+                    [self._value(each, scope) for each in expression[2]]
                     if expression[0] == "c" and label.startswith("Api")
                     else []
                 )

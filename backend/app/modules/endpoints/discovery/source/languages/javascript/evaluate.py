@@ -138,6 +138,7 @@ class Evaluator:
         self._floor = 0
         """When so few steps are left, the innermost call that has an allowance of its own is given up."""
         self._left = _STEPS
+        self._is_run = False
         self._here: tuple[str, int] = ("", 0)
         self.globals = builtins.globals_of(self)
         self.handles: list[Native] = []
@@ -174,6 +175,7 @@ class Evaluator:
             called |= {id(native) for native, key, calls in self._made_alone if self._calls[key] > calls}
             self.handles = [native for native in self.handles if id(native) not in called]
         finally:
+            self._is_run = True
             sys.setrecursionlimit(limit)
 
     def _entries(self) -> list[str]:
@@ -216,9 +218,13 @@ class Evaluator:
         self._left -= given - max(self._steps, 0)
         return ended
 
-    def refill(self) -> None:
-        """For what a framework evaluates besides."""
+    def beside(self, run: Callable[[], Value]) -> Value:
+        """What a framework evaluates once the whole was run; not known where it takes too many steps."""
         self._steps = max(self._steps, _STEPS_OF_ORPHAN)
+        try:
+            return run()
+        except (_Exhausted, RecursionError):
+            return Unknown()
 
     # what nobody was seen to call
 
@@ -313,7 +319,7 @@ class Evaluator:
 
     def imported_name(self, importer: str, module: str, name: str) -> Value:
         """What `import { name } from "module"` gives."""
-        value = self.imported(importer, module)
+        value = self.force(self.imported(importer, module))
         if name in ("*", "="):
             return value
         if name == "default":
@@ -532,7 +538,12 @@ class Evaluator:
         while isinstance(value, Lazy):
             make = value.make
             value.make = partial(Unknown, value.label)  # a ring of imports ends
-            found = self.force(make())
+            try:
+                found = self.force(make())
+            except (_Exhausted, RecursionError):
+                if not self._is_run:
+                    raise
+                found = Unknown(value.label)
             value.make = partial(_itself, found)
             value = found
         return value

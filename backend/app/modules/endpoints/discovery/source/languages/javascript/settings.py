@@ -3,6 +3,7 @@ defaults of settings. Only used for what of a path is not known otherwise."""
 
 import posixpath
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
@@ -74,8 +75,7 @@ class Settings:
         first, _, rest = key.partition(".")
         places = [(self.namespaces[first], rest)] if first in self.namespaces and rest else []
         for make, path in [*places, *((make, key) for make in self.shared)]:
-            self.evaluator.refill()
-            value = self.evaluator.call_values(make) if isinstance(make, Func) else make
+            value = self.evaluator.beside(partial(self.evaluator.call_values, make)) if isinstance(make, Func) else make
             for part in path.split("."):
                 value = self.evaluator.member(value, part) if isinstance(value, Obj) else None
             if isinstance(value, Unknown):
