@@ -249,3 +249,33 @@ def test_what_is_only_there_under_test_is_no_route() -> None:
             """,
         }
     ) == {"GET /users", "GET /health"}
+
+
+def test_a_package_of_the_repository_that_leads_to_what_is_built_of_it() -> None:
+    assert paths(
+        {
+            "packages/shared/package.json": '{"name": "shared", "main": "dist/index.js"}',
+            "packages/shared/routes.js": 'module.exports = require("./dist/routes");',
+            "packages/shared/src/routes.ts": 'export const things = { method: "get", path: "/things/:id" };',
+            "packages/server/app.ts": """
+                import express from "express";
+                import { things } from "shared/routes";
+                const app = express();
+                app[things.method](things.path, (request, response) => response.send());
+                app.listen(3000);
+            """,
+        }
+    ) == {"GET /things/{id}"}
+
+
+def test_groups_of_a_pattern_are_parameters() -> None:
+    assert paths(
+        {
+            "app.js": """
+                const app = require("express")();
+                app.all(/(.+)/, (request, response) => response.sendStatus(404));
+                app.get(/^\\/files\\/(\\d+)$/, (request, response) => response.send());
+                app.listen(3000);
+            """
+        }
+    ) == {"* /{0}", "GET /files/{0}"}

@@ -36,7 +36,7 @@ class Resolver:
     def _resolve(self, folder: str, name: str) -> str | None:
         if name.startswith((".", "/")):
             target = name.removeprefix("/repo/") if name.startswith("/") else posixpath.join(folder, name)
-            return self.file(posixpath.normpath(target))
+            return self.file(posixpath.normpath(target)) or self._source_of(folder, name)
         for pattern, rest, targets in self._aliases_for(folder):
             if name == pattern if not pattern.endswith("*") else name.startswith(pattern[:-1]) and name.endswith(rest):
                 middle = name[len(pattern) - 1 : len(name) - len(rest)] if pattern.endswith("*") else ""
@@ -56,6 +56,11 @@ class Resolver:
                 if found := self.file(posixpath.join(above, "src", rest)) or self.file(posixpath.join(above, rest)):
                     return found
         return None
+
+    def _source_of(self, folder: str, name: str) -> str | None:
+        """What a file that is built is built from: `require("./dist/main")` beside `src/main.ts`."""
+        above, built, rest = name.rpartition("dist/")
+        return self.file(posixpath.normpath(posixpath.join(folder, above, "src", rest))) if built else None
 
     def file(self, target: str) -> str | None:
         """The file that `target` without or with suffix, or as a folder, is."""

@@ -39,7 +39,7 @@ _AUTH = re.compile(
 _NO_AUTH = re.compile(
     r"optional|anonymous|public|guest|not_?(logged|auth)|express-?session|passport\.(initialize|session)", re.I
 )
-_PARAMETER = re.compile(r"::|:([A-Za-z_$][\w$]*)(\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\))?[?*+]?")
+_PARAMETER = re.compile(r"::|:(\d+|[A-Za-z_$][\w$]*)(\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\))?[?*+]?")
 _WILDCARD = re.compile(r"\*([A-Za-z_]\w*)")
 _GROUP = re.compile(r"\((?:\?:)?(?:\.\*|\.\+)\)[?*]?")
 _NAMES = re.compile(r"\{([^{}]+)\}")
