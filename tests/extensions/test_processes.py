@@ -3,12 +3,16 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+import uvloop
 
 from backend.app.extensions.processes import started
 
+Loop: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 LOUD = "import sys\nwhile True: sys.stdout.write('x' * 65536)"
 QUIET = "import time; time.sleep(600)"
 
@@ -23,15 +27,36 @@ async def run(code: str) -> None:
         await process.stdout.read()
 
 
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize("steps", range(8))
-def test_a_program_that_ends_while_a_child_starts_does_not_wait_for_it(steps: int) -> None:
+def test_a_program_that_ends_while_a_child_starts_does_not_wait_for_it(steps: int, loop: Loop) -> None:
     async def program() -> None:
         left = asyncio.create_task(run(QUIET))
         for _ in range(steps):
             await asyncio.sleep(0)
         assert not left.done()
 
-    asyncio.run(program())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(program())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_children_of_every_loop(loop: Loop) -> None:
+    """uvloop, which servers and workers run on, ends the process when somebody else closes what it reads."""
+
+    async def program() -> None:
+        for _ in range(20):
+            await test_the_status_of_a_child_and_what_it_wrote()
+        await test_a_block_is_left_while_its_child_writes_what_nobody_reads()
+        await test_a_block_is_left_while_its_child_does_not_take_what_is_written()
+        for _ in range(20):
+            async with started(["/bin/true"], env={}, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+                await process.wait()
+
+    before = open_files()
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(program())
+    assert open_files() == before
 
 
 async def test_a_block_is_left_while_its_child_writes_what_nobody_reads() -> None:

@@ -2,19 +2,20 @@
 
 Not by `asyncio.create_subprocess_exec` (3.11): it waits for ever when every task is cancelled while it starts a child,
 as at Ctrl-C, because the pipes it waits for are connected by a task too; and its `wait` does when what the child wrote
-is not read to the end.
+is not read to the end. The pipes are pairs of sockets, because of those every event loop knows who closes what: uvloop
+aborts the process over a pipe that is closed beside it.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import IO
 
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
 
@@ -24,31 +25,15 @@ class Process:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
-        self._transports: list[asyncio.ReadTransport | asyncio.WriteTransport] = []
+        self._connected: list[asyncio.StreamWriter] = []
         self.stdin: asyncio.StreamWriter | None = None
         self.stdout: asyncio.StreamReader | None = None
         self.stderr: asyncio.StreamReader | None = None
 
-    async def connect(self) -> None:
-        if self._child.stdin is not None:
-            self.stdin = await self._writer(self._child.stdin)
-        if self._child.stdout is not None:
-            self.stdout = await self._reader(self._child.stdout)
-        if self._child.stderr is not None:
-            self.stderr = await self._reader(self._child.stderr)
-
-    async def _writer(self, pipe: IO[bytes]) -> asyncio.StreamWriter:
-        loop = asyncio.get_running_loop()
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
-        self._transports.append(transport)
-        return asyncio.StreamWriter(transport, protocol, None, loop)
-
-    async def _reader(self, pipe: IO[bytes]) -> asyncio.StreamReader:
-        reader = asyncio.StreamReader()
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        self._transports.append(transport)
-        return reader
+    async def connect(self, end: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(sock=end)
+        self._connected.append(writer)
+        return reader, writer
 
     async def wait(self) -> int:
         """The exit status; the negative number of the signal that ended it."""
@@ -66,11 +51,9 @@ class Process:
 
     def hang_up(self) -> None:
         """Whoever reads or writes a pipe of the child goes on as if the child had closed it."""
-        for transport in self._transports:
-            if not isinstance(transport, asyncio.WriteTransport):
-                transport.close()
-            elif not transport.is_closing() or transport.get_write_buffer_size():
-                transport.abort()
+        for writer in self._connected:
+            if not writer.is_closing() or writer.transport.get_write_buffer_size():
+                writer.transport.abort()
 
 
 @asynccontextmanager
@@ -84,13 +67,36 @@ async def started(
     cwd: Path | None = None,
 ) -> AsyncIterator[Process]:
     """Raises `OSError` for a program that cannot be started."""
-    # Leaving it waits for the child, also where `wait` is cancelled.
-    with subprocess.Popen(  # noqa: ASYNC220, S603 - asyncio starts children the same way; arguments come as a list
-        command, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, bufsize=0, start_new_session=True
-    ) as child:
+    with ExitStack() as stack:
+        ours: dict[str, socket.socket] = {}
+        with ExitStack() as starting:
+
+            def end_of(name: str, stream: int) -> int:
+                if stream != PIPE:
+                    return stream
+                mine, theirs = socket.socketpair()
+                ours[name] = stack.enter_context(mine)
+                return starting.enter_context(theirs).fileno()
+
+            child = subprocess.Popen(  # noqa: ASYNC220, S603 - as asyncio starts children; arguments come as a list
+                command,
+                stdin=end_of("stdin", stdin),
+                stdout=end_of("stdout", stdout),
+                stderr=end_of("stderr", stderr),
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        # Leaving it waits for the child, also where `wait` is cancelled.
+        stack.enter_context(child)
         process = Process(child)
         try:
-            await process.connect()
+            if end := ours.get("stdin"):
+                _, process.stdin = await process.connect(end)
+            if end := ours.get("stdout"):
+                process.stdout, _ = await process.connect(end)
+            if end := ours.get("stderr"):
+                process.stderr, _ = await process.connect(end)
             yield process
         finally:
             process.kill()
