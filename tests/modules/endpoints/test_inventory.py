@@ -145,13 +145,12 @@ async def test_a_source_that_is_taken_away_takes_what_only_it_said(bench: Bench)
 
 async def test_what_failed_is_told_and_what_worked_is_kept(bench: Bench) -> None:
     project = await bench.project(base_url="http://127.0.0.1:9")
-    broken = await upload(bench, project, "broken.zip", archive(main=CODE)[:-30] + b"x" * 30)
-    good = await upload(bench, project, "good.zip", archive(main=CODE))
-    discovery = await bench.discover(project, {"uploads": [broken, good]})
+    specs = [await upload(bench, project, name, json.dumps(SPEC).encode()) for name in ("one.json", "two.json")]
+    discovery = await bench.discover(project, {"uploads": specs})
     assert discovery["status"] == "completed"
     failed, worked = discovery["parts"]
-    assert (failed["location"], failed["error"]["code"][:8]) == ("broken.zip", "archive.")
-    assert (worked["source"], worked["operations"], worked["error"]) == ("fastapi", 3, None)
+    assert (failed["location"], failed["error"]["code"]) == ("two.json", "discovery.one_document")
+    assert (worked["source"], worked["operations"], worked["error"]) == ("openapi-3.1", 7, None)
 
 
 @pytest.mark.parametrize("named", [{"uploads": [new_ulid()]}, {"git_sources": [new_ulid()]}])

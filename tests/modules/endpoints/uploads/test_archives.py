@@ -83,7 +83,7 @@ def test_a_path_that_leads_out_refuses_the_archive(
 def test_links_and_devices_are_left_out(tmp_path: Path, kind: bytes) -> None:
     def special(info: tarfile.TarInfo) -> None:
         if info.name == "trap":
-            info.type, info.linkname, info.size = kind, "/etc", 0
+            info.type, info.linkname, info.size = kind, "trap/x", 0
 
     result, found = unpacked(tmp_path, tar_of({"trap": b"", "trap/x": b"inside", "a": b"1"}, special))
     assert found == {"trap/x": b"inside", "a": b"1"}
@@ -94,10 +94,21 @@ def test_links_of_a_zip_are_left_out(tmp_path: Path) -> None:
     def link(info: zipfile.ZipInfo) -> None:
         info.external_attr = (0o120777 if info.filename == "trap" else 0o100777) << 16
 
-    result, found = unpacked(tmp_path, zip_of({"trap": b"/etc", "a": b"1"}, link))
+    result, found = unpacked(tmp_path, zip_of({"trap": b"a", "a": b"1"}, link))
     assert found == {"a": b"1"}
     assert result.left_out == {"a link, a device or another special file": 1}
     assert (tmp_path / "out/a").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../b", "x/../../b", "C:\\b"])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_that_leads_out_refuses_the_archive(tmp_path: Path, kind: bytes, target: str) -> None:
+    def link(info: tarfile.TarInfo) -> None:
+        info.type, info.linkname, info.size = kind, target, 0
+
+    with pytest.raises(ArchiveError) as refusal:
+        unpacked(tmp_path, tar_of({"trap": b""}, link))
+    assert refusal.value.code == "archive.unsafe_link"
 
 
 def test_names_that_are_taken_are_left_out(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ async def recognise_file(path: Path) -> str:
         raise UnusableFile(failure.message) from None
     if "kind" not in answer:
         refusal = UnsupportedFile if answer["code"] == UnsupportedFile.code else UnusableFile
-        raise refusal(answer["message"])
+        # What names the limit that was passed.
+        raise refusal(f"{answer['message']} ({answer['code']})")
     return str(answer["kind"])
 
 

@@ -24,6 +24,13 @@ Progress: TypeAlias = Callable[[int, int], None]
 _PIECE: Final = 1 << 18
 _HARMLESS: Final = 32 << 20
 """Bytes that anything may unpack to."""
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_ENCRYPTED: Final = 1
+_END_OF_ZIP: Final = 22 + 0xFFFF + 76
+"""Bytes at the end of a ZIP in which its last records stand."""
+_LONGEST_ENTRY: Final = 400
+"""Bytes of an entry of a ZIP's directory, on average over all of them."""
+_LONGEST_LINK: Final = 4096
 _LONGEST_NAME: Final = 255
 """Bytes of one part of a path."""
 _DEEPEST: Final = 60
@@ -63,6 +70,8 @@ class ArchiveError(Exception):
 class Unpacked:
     files: int = 0
     bytes: int = 0
+    archives: int = 0
+    """Files that are archives themselves, which nobody opens."""
     left_out: dict[str, int] = field(default_factory=dict)
     """How many, by the reason."""
 
@@ -73,9 +82,53 @@ class Unpacked:
 def is_archive(path: Path) -> bool:
     """Whether the content is that of a ZIP or a tar archive."""
     with path.open("rb") as file:
-        if file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
+        if file.read(4) in _ZIP:
             return True
     return _is_tar(path)
+
+
+def is_archive_magic(start: bytes) -> bool:
+    """Whether the first bytes are those of an archive or of something compressed."""
+    return start[:4] in _ZIP or start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or start[257:262] == b"ustar"
+
+
+def refuse_long_directory(file: BinaryIO, limits: ArchiveLimits = ArchiveLimits()) -> None:
+    """Before all of a ZIP's directory is read into memory (APPNOTE 4.3.16): what its end says of it. Raises
+    `ArchiveError` `archive.too_many_entries`."""
+    start = file.read(4)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _END_OF_ZIP))
+    end = file.read()
+    file.seek(0)
+    at = end.rfind(b"PK\x05\x06")
+    if start not in _ZIP or at < 0 or len(end) < at + 16:
+        return
+    directory = int.from_bytes(end[at + 12 : at + 16], "little")
+    if directory > limits.entries * _LONGEST_ENTRY or (directory == 0xFFFFFFFF and size > 0xFFFFFFFF):
+        raise ArchiveError("archive.too_many_entries", f"more than {limits.entries} entries")
+    if int.from_bytes(end[at + 10 : at + 12], "little") == 0xFFFF:  # ZIP64 says how many
+        more = end.rfind(b"PK\x06\x06", 0, at)
+        if more >= 0 and int.from_bytes(end[more + 32 : more + 40], "little") > limits.entries:
+            raise ArchiveError("archive.too_many_entries", f"more than {limits.entries} entries")
+
+
+def _refuse_unsafe_link(target: str, name: str) -> None:
+    """A link is never made; one that leads out shows what the archive is for."""
+    path = target.replace("\\", "/")
+    if path.startswith("/") or path[1:2] == ":":
+        raise ArchiveError("archive.unsafe_link", "a link in the archive leads out of it")
+    depth = len([part for part in name.replace("\\", "/").split("/")[:-1] if part not in ("", ".")])
+    for part in path.split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            raise ArchiveError("archive.unsafe_link", "a link in the archive leads out of it")
+
+
+def inspect(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> None:
+    """Reads all of it and writes nothing. Raises what `unpack` raises, and `ArchiveError` `archive.only_archives`."""
+    looked_at = _run(path, _Unpacking(None, limits, path.stat().st_size), lambda done, total: None)
+    if looked_at.files and looked_at.files == looked_at.archives:
+        raise ArchiveError("archive.only_archives", "the archive holds nothing but archives")
 
 
 def unpack(
@@ -86,13 +139,17 @@ def unpack(
 ) -> Unpacked:
     """Into a folder that is empty. `progress` is called with the bytes of the archive that were read and that it has.
 
-    Raises `ArchiveError`: `archive.unknown_format`, `.damaged`, `.unsafe_path`, `.too_many_entries`, `.too_large`,
-    `.too_compressed`.
+    Raises `ArchiveError`: `archive.unknown_format`, `.damaged`, `.encrypted`, `.unsafe_path`, `.unsafe_link`,
+    `.too_many_entries`, `.too_large`, `.too_compressed`.
     """
+    return _run(path, _Unpacking(folder, limits, path.stat().st_size), progress)
+
+
+def _run(path: Path, unpacking: "_Unpacking", progress: Progress) -> Unpacked:
     size = path.stat().st_size
-    unpacking = _Unpacking(folder, limits, size)
     try:
         with path.open("rb") as file:
+            refuse_long_directory(file, unpacking.limits)
             for name, content in _members(file, unpacking.result.leave_out):
                 unpacking.add(name, content)
                 progress(min(file.tell(), size), size)
@@ -122,6 +179,10 @@ def _members(file: BinaryIO, leave_out: Callable[[str], None]) -> Iterator[tuple
         for member in archive:
             if member.isdir():
                 yield member.name, None
+            elif member.issym() or member.islnk():
+                # The name of a hard link is told from the top of the archive.
+                _refuse_unsafe_link(member.linkname, member.name if member.issym() else "")
+                leave_out("a link, a device or another special file")
             elif not member.isreg() or member.issparse():
                 leave_out("a link, a device or another special file")
             else:
@@ -131,7 +192,12 @@ def _members(file: BinaryIO, leave_out: Callable[[str], None]) -> Iterator[tuple
 def _of_zip(file: BinaryIO, leave_out: Callable[[str], None]) -> Iterator[tuple[str, Content]]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
+            if member.flag_bits & _ENCRYPTED:
+                raise ArchiveError("archive.encrypted", "a password is needed")
             kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind == stat.S_IFLNK:
+                with archive.open(member) as link:
+                    _refuse_unsafe_link(link.read(_LONGEST_LINK).decode(errors="replace"), member.filename)
             if member.is_dir():
                 yield member.filename, None
             elif kind not in (0, stat.S_IFREG):
@@ -141,22 +207,28 @@ def _of_zip(file: BinaryIO, leave_out: Callable[[str], None]) -> Iterator[tuple[
 
 
 class _Unpacking:
-    def __init__(self, folder: Path, limits: ArchiveLimits, size: int) -> None:
+    """`folder` None writes nothing."""
+
+    def __init__(self, folder: Path | None, limits: ArchiveLimits, size: int) -> None:
         self.result = Unpacked()
+        self.limits = limits
         self._folder = folder
-        self._limits = limits
         self._most = max(limits.ratio * size, _HARMLESS)
         self._entries = 0
 
     def add(self, name: str, content: Content) -> None:
         self._entries += 1
-        if self._entries > self._limits.entries:
-            raise ArchiveError("archive.too_many_entries", f"more than {self._limits.entries} entries")
+        if self._entries > self.limits.entries:
+            raise ArchiveError("archive.too_many_entries", f"more than {self.limits.entries} entries")
         parts = _parts_of(name)
         if not parts:
             return
         if len(parts) > _DEEPEST or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
             self.result.leave_out("a path that is too long")
+            return
+        if self._folder is None:
+            if content is not None:
+                self._copy(content, None)
             return
         target = self._folder.joinpath(*parts)
         try:
@@ -168,25 +240,34 @@ class _Unpacking:
             self.result.leave_out("a name that is taken")
 
     def _write(self, target: Path, content: Callable[[], BinaryIO]) -> None:
-        written = 0
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file, content() as source:
+        with os.fdopen(descriptor, "wb") as file:
+            whole = self._copy(content, file)
+        if not whole:
+            target.unlink()
+
+    def _copy(self, content: Callable[[], BinaryIO], file: BinaryIO | None) -> bool:
+        """False for a file that is too large."""
+        written = 0
+        with content() as source:
             while piece := source.read(_PIECE):
+                if not written and is_archive_magic(piece):
+                    self.result.archives += 1
                 written += len(piece)
                 self.result.bytes += len(piece)
-                if self.result.bytes > self._limits.bytes:
-                    raise ArchiveError("archive.too_large", f"it unpacks to more than {self._limits.bytes} bytes")
+                if self.result.bytes > self.limits.bytes:
+                    raise ArchiveError("archive.too_large", f"it unpacks to more than {self.limits.bytes} bytes")
                 if self.result.bytes > self._most:
                     raise ArchiveError(
-                        "archive.too_compressed", f"it unpacks to more than {self._limits.ratio} times its size"
+                        "archive.too_compressed", f"it unpacks to more than {self.limits.ratio} times its size"
                     )
-                if written <= self._limits.file_bytes:
+                if file is not None and written <= self.limits.file_bytes:
                     file.write(piece)
-        if written > self._limits.file_bytes:
-            target.unlink()
+        if written > self.limits.file_bytes:
             self.result.leave_out("a file that is too large")
-        else:
-            self.result.files += 1
+            return False
+        self.result.files += 1
+        return True
 
 
 def _parts_of(name: str) -> list[str]:

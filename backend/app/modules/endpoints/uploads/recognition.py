@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
-from backend.app.modules.endpoints.uploads.archives import is_archive
+from backend.app.modules.endpoints.uploads.archives import ArchiveError, inspect, is_archive, refuse_long_directory
 
 SOURCE_ARCHIVE: Final = "source-archive"
 
@@ -43,9 +43,15 @@ class Unrecognised(Exception):
 
 
 def kind_of(path: Path) -> str:
-    """`openapi`, `graphql`, `capture-har` (any of the formats of captures), `source-archive`. Raises `Unrecognised`."""
+    """`openapi`, `graphql`, `capture-har` (any of the formats of captures), `source-archive`. Raises `Unrecognised`; of
+    an archive that `inspect` refuses, with its code."""
     with path.open("rb") as file:
         start = file.read(16)
+        file.seek(0)
+        try:
+            refuse_long_directory(file)
+        except ArchiveError as error:
+            raise Unrecognised(error.code, error.message) from None
     if not start:
         raise Unrecognised("upload.empty", "the file is empty")
     for magic, what in _BINARY:
@@ -54,6 +60,11 @@ def kind_of(path: Path) -> str:
     if (capture := format_of(path)) is not None:
         return f"capture-{capture}"
     if is_archive(path):
+        _refuse_documents(path)
+        try:
+            inspect(path)
+        except ArchiveError as error:
+            raise Unrecognised(error.code, error.message) from None
         return SOURCE_ARCHIVE
     found: dict[str, None] = {}
     for text in _texts(path):
@@ -62,6 +73,14 @@ def kind_of(path: Path) -> str:
         if kind in found:
             return kind
     raise Unrecognised("upload.unknown_content", "the content is no spec, no capture and no archive of source code")
+
+
+def _refuse_documents(path: Path) -> None:
+    """Office documents are archives too (ECMA-376, part 2, and OpenDocument 1.3, part 2)."""
+    with path.open("rb") as file:
+        start = file.read(_PIECE)
+    if start.startswith(b"PK") and (b"[Content_Types].xml" in start or b"mimetypeapplication/vnd.oasis" in start):
+        raise Unrecognised("upload.unsupported", "the content is an office document")
 
 
 def _texts(path: Path) -> Iterator[bytes]:
