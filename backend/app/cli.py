@@ -152,8 +152,8 @@ def discover(
         list[str],
         typer.Argument(
             metavar="SRC...",
-            help="A directory of source code, a git repository (https://...git), a capture of traffic, a spec (file or "
-            "URL), or the URL of an API.",
+            help="A directory or an archive of source code, a git repository (https://...git), a capture of traffic, a "
+            "spec (file or URL), or the URL of an API.",
         ),
     ],
     output: Annotated[Inventory, typer.Option("-o", "--output", help="What stands on stdout.")] = Inventory.TABLE,

@@ -1,6 +1,7 @@
 """`touchstone discover` as a person runs it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import httpx2
@@ -109,6 +110,7 @@ def test_the_openapi_document_can_be_read_again(tree: Path, capsys: pytest.Captu
         ("nowhere", 2, "nowhere"),
         ("ftp://example.com/spec", 2, "http://"),
         ("code/main.py", 2, ""),
+        ("", 2, "name a file"),
         ("http://127.0.0.1:1/openapi.json", 3, ""),
     ],
 )
@@ -117,6 +119,15 @@ def test_what_cannot_be_read_is_refused(tree: Path, source: str, code: int, mess
     assert done.returncode == code
     assert done.stdout == ""
     assert message in done.stderr
+
+
+def test_an_archive_of_source_code_is_read_as_its_folder(tree: Path) -> None:
+    shutil.make_archive(str(tree / "code"), "gztar", tree / "code")
+    folder, archive = (touchstone("discover", name, "-o", "json", folder=tree) for name in ("code", "code.tar.gz"))
+    assert archive.returncode == 0, archive.stderr
+    assert json.loads(archive.stdout)["endpoints"][0]["sources"][0]["places"] == ["code.tar.gz#main.py:6"]
+    found = [[each["path"] for each in json.loads(done.stdout)["endpoints"]] for done in (folder, archive)]
+    assert found[0] == found[1]
 
 
 def test_the_cache_changes_nothing(tree: Path) -> None:

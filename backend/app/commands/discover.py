@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +46,9 @@ from backend.app.modules.endpoints.inventory.reconcile import (
     combined,
 )
 from backend.app.modules.endpoints.looking.look import Part, informed, look
+from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.looking.tools import discovery_tools
+from backend.app.modules.endpoints.uploads.archives import ArchiveError, is_archive
 
 _LIVE = ("crawl", "probe")
 _MOST_FAULTS_TOLD = 10
@@ -128,6 +131,8 @@ def run_discover(options: DiscoverOptions) -> int:
         listing = asyncio.run(_discover(options))
     except (SpecError, CaptureError) as error:
         fail(redact_phrases(str(error)), USAGE)
+    except ArchiveError as error:
+        fail(error.message, USAGE)
     except GitError as error:
         fail(redact_phrases(error.message), UNREACHABLE if error.reason is Reason.UNREACHABLE else USAGE)
     except NothingDiscovered as error:
@@ -189,16 +194,21 @@ class _Named:
     strategy: str
     subject: Subject
     spec: Path | None = None
+    archive: Path | None = None
 
 
 def _meaning(source: str) -> _Named:
     """Raises `OSError`."""
+    if not source:
+        fail("SRC: name a file, a folder or a URL", USAGE)
     path = Path(source)
     if "://" in source:
         require_url("SRC", source)
         return _Named("openapi", Subject(base_url=source))
     if format_of(path) is not None:
         return _Named("capture", Subject("", captures=[Material(source, path)]))
+    if path.is_file() and is_archive(path):
+        return _Named("source", Subject(""), archive=path)
     if path.is_dir():
         return _Named("source", Subject("", trees=[Material(source, path)]))
     document = path.read_bytes()
@@ -218,6 +228,11 @@ async def _read(source: str, tools: Tools, *, listing: bool, strict: bool = True
         description = await read_spec_file(named.spec, listing=listing)
         found = Discovered(description, description.dialect, source, slot=source)
         return [Part(named.strategy, Kind.DOCUMENT, found)]
+    if named.archive is not None:
+        with tempfile.TemporaryDirectory(prefix="touchstone-discover-") as folder:
+            await unpack_archive(named.archive, Path(folder))
+            tree = Material(source, Path(folder))
+            return await look(Subject("", trees=[tree]), tools, [named.strategy], strict=strict)
     parts = await look(named.subject, tools, [named.strategy], strict=strict)
     # Documents have no name of their own: several of them are several sources.
     return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ def exported(wanted: ExportFormat, shared: ApiDescription, rows: Sequence[Row], 
     for claim in claims:
         places = evidence_from_json(claim["evidence"]).places
         evidence.setdefault(claim["endpoint_id"], []).extend(place_in(claim["location"], place) for place in places)
-    told = [{**{name: row[name] for name in _COLUMNS}, "evidence": evidence.get(row["id"], [])} for row in rows]
+    told = [{**{name: _plain(row[name]) for name in _COLUMNS}, "evidence": evidence.get(row["id"], [])} for row in rows]
     match wanted:
         case ExportFormat.CSV:
             return as_csv(told).encode()
@@ -74,6 +75,11 @@ def exported(wanted: ExportFormat, shared: ApiDescription, rows: Sequence[Row], 
             return orjson.dumps(
                 openapi_document(replace(shared, operations=operations), extras), option=orjson.OPT_INDENT_2
             )
+
+
+def _plain(value: Any) -> Any:
+    """Times as RFC 3339 writes them."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _extension(row: Mapping[str, Any]) -> dict[str, Any]:
