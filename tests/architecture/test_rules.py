@@ -110,7 +110,12 @@ def environment_reads(tree: ast.AST) -> list[int]:
 
 
 def connections(tree: ast.AST) -> list[int]:
-    lines = [call.lineno for call in calls(tree, CONNECTING)]
+    # With a socket and no host the connection is there already, as that to a child.
+    lines = [
+        call.lineno
+        for call in calls(tree, CONNECTING)
+        if call.args or not any(it.arg == "sock" for it in call.keywords)
+    ]
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -146,6 +151,7 @@ def test_only_the_http_client_connects() -> None:
         ("import os\nos.environ['X']", environment_reads),
         ("import os\nos.getenv('X')", environment_reads),
         ("await asyncio.open_connection(host, 80)", connections),
+        ("await asyncio.open_connection(host=host, port=80)", connections),
         ("await loop.create_connection(protocol, host, 80)", connections),
         ("from urllib import request", connections),
         ("from urllib.request import urlopen", connections),
