@@ -25,6 +25,11 @@ close_network(databases.named_hosts())
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are numbered: what was packed has the time in it, and every worker has to find the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment() -> None:
     """What a developer's shell sets for Touchstone is not for the tests."""
