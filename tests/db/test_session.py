@@ -110,7 +110,7 @@ async def test_a_writer_that_waits_too_long_is_told_to_come_back(database_url: s
     first, second = (Database(create_engine(settings), patience_s=0.1) for _ in range(2))
     async with first.transaction() as session:
         await session.execute(NOTES.insert().values(id=1))
-        if not first.is_sqlite:
+        if first.engine.dialect.name != "sqlite":
             async with second.transaction() as other:
                 await other.execute(NOTES.insert().values(id=2))
         else:

@@ -11,7 +11,6 @@ from backend.app.engine.statistics import (
     median_absolute_deviation,
     quantile,
     robust_scale,
-    robust_z_score,
     wilson_interval,
 )
 
@@ -57,37 +56,27 @@ def test_mad_ignores_translation_and_follows_scale(values: list[float], shift: f
     assert close(median_absolute_deviation([-value for value in values]), spread)
 
 
-@given(NUMBERS, SAMPLES, NUMBERS, FACTORS)
-def test_robust_z_score_is_the_same_in_any_unit(value: float, values: list[float], shift: float, factor: float) -> None:
-    score = robust_z_score(value, values)
-    assert close(robust_z_score(value * factor + shift, [v * factor + shift for v in values]), score)
-    assert close(robust_z_score(-value, [-v for v in values]), -score)
-
-
-@given(SAMPLES, st.lists(NUMBERS, min_size=2, max_size=5))
-def test_a_score_rises_with_the_value(values: list[float], candidates: list[float]) -> None:
-    scores = [robust_z_score(candidate, values) for candidate in sorted(candidates)]
-    assert scores == sorted(scores)
+@given(SAMPLES, NUMBERS, FACTORS)
+def test_the_robust_scale_ignores_translation_and_follows_scale(
+    values: list[float], shift: float, factor: float
+) -> None:
+    scale = robust_scale(values)
+    assert close(robust_scale([-value * factor + shift for value in values]), scale * factor)
 
 
 @given(st.lists(st.integers(0, 100).map(float), min_size=5, max_size=21), NUMBERS)
-def test_one_wild_value_moves_the_score_of_the_rest_little(values: list[float], wild: float) -> None:
+def test_one_wild_value_moves_median_and_mad_of_the_rest_little(values: list[float], wild: float) -> None:
     assert 0 <= median([*values, wild]) <= 100
     assert median_absolute_deviation([*values, wild]) <= 100
 
 
-def test_score_of_a_known_sample() -> None:
-    assert robust_z_score(10, [1, 2, 3, 4, 5]) == pytest.approx(0.6745 * 7)
+def test_the_robust_scale_of_known_samples() -> None:
+    assert robust_scale([1, 2, 3, 4, 5]) == pytest.approx(1 / 0.6745)
+    assert robust_scale([5, 5, 5]) == 0
 
 
 def test_without_mad_the_mean_deviation_measures_the_spread() -> None:
     assert robust_scale([5, 5, 5, 5, 9]) == pytest.approx(1.253314 * 0.8)
-
-
-def test_equal_values_are_measured_by_the_floor() -> None:
-    assert robust_z_score(6, [5, 5, 5], floor=0.5) == 2
-    assert robust_z_score(5, [5, 5, 5]) == 0
-    assert robust_z_score(4, [5, 5, 5]) == -math.inf
 
 
 def test_wilson_interval_of_a_published_example() -> None:

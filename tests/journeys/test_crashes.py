@@ -84,7 +84,7 @@ async def test_a_job_that_kills_its_workers_is_dead_after_three_and_its_neighbou
 async def test_a_worker_that_is_asked_to_end_hands_back_what_it_cannot_finish(
     database: Database, database_url: str, redis_url: str, start_worker: StartWorker
 ) -> None:
-    settings = crashes.settings_for(database_url, None if database.is_sqlite else redis_url)
+    settings = crashes.settings_for(database_url, None if database.engine.dialect.name == "sqlite" else redis_url)
     await _publish(database, settings, PatienceAsked(patience_id="x"))
     worker = start_worker(settings)
 

@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -83,17 +83,6 @@ _NO_SECRETS: Final = frozenset(
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     return _NAME.search(name) is not None and _HARMLESS.search(name) is None
-
-
-def redact(value: Any) -> Any:
-    """A copy of a JSON-like value with every secret masked, at any depth."""
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, Mapping):
-        return {
-            key: MASK if item is not None and is_secret_name(str(key)) else redact(item) for key, item in value.items()
-        }
-    return [redact(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def redact_text(text: str) -> str:

@@ -196,11 +196,6 @@ class Runner:
         self._random = random or Random()
         self._held: dict[str, _Held] = {}
 
-    @property
-    def held(self) -> int:
-        """How many jobs this process holds."""
-        return len(self._held)
-
     async def claim(
         self, queue: str, room: int, *, busy: bool = False, suspects: bool = True, ids: Sequence[str] = ()
     ) -> list[ClaimedJob]:

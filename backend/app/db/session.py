@@ -31,10 +31,6 @@ class Database:
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
         self._patience_s = patience_s
 
-    @property
-    def is_sqlite(self) -> bool:
-        return self._turn is not None
-
     @asynccontextmanager
     async def transaction(self, workspace_id: str = "", *, write: bool = True) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises.

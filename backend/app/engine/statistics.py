@@ -40,32 +40,17 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
     return median([abs(value - center) for value in values])
 
 
-def robust_scale(values: Sequence[float], floor: float = 0.0) -> float:
+def robust_scale(values: Sequence[float]) -> float:
     """The spread of the values as a standard deviation, estimated by MAD / 0.6745.
 
     When more than half of the values are equal, MAD is 0 and says nothing about the rest: then 1.2533 times the mean
-    absolute deviation from the median serves. Never less than `floor`, the smallest deviation that means something:
-    the resolution of the measurement, or what a reader would call noise. Raises `ValueError` without values.
+    absolute deviation from the median serves. 0 when all of them are equal. Raises `ValueError` without values.
     """
     scale = median_absolute_deviation(values) / MAD_TO_SIGMA
     if scale == 0:
         center = median(values)
         scale = MEAN_DEVIATION_TO_SIGMA * math.fsum(abs(value - center) / len(values) for value in values)
-    return max(scale, floor)
-
-
-def robust_z_score(value: float, values: Sequence[float], floor: float = 0.0) -> float:
-    """How many robust standard deviations `value` lies above (+) or below (-) the median of `values`: the modified
-    z-score 0.6745 * (x - median) / MAD of Iglewicz & Hoaglin, "How to Detect and Handle Outliers", ASQC (1993), who
-    call more than 3.5 an outlier. For MAD = 0 and for `floor` see `robust_scale`.
-
-    Infinite when the values do not vary at all, `floor` is 0 and `value` differs. Raises `ValueError` without values.
-    """
-    deviation = value - median(values)
-    scale = robust_scale(values, floor)
-    if scale == 0:
-        return math.copysign(math.inf, deviation) if deviation else 0.0
-    return deviation / scale
+    return scale
 
 
 def wilson_interval(successes: float, trials: int, z: float = 1.96) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from backend.app.engine.diff.model import (
     ApiPair,
@@ -29,7 +29,6 @@ from backend.app.engine.spec.model import (
     ResponseSpec,
 )
 
-Named = TypeVar("Named")
 _TEMPLATE_NAME = re.compile(r"\{([^{}]*)\}")
 _FORM = "application/x-www-form-urlencoded"
 

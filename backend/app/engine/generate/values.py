@@ -38,7 +38,6 @@ TYPE_HINTS = (
     ("string", ("pattern", "minLength", "maxLength", "format")),
     ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
 )
-SCALAR_TYPES = ("string", "integer", "number", "boolean", "null")
 
 
 class NoValueError(Exception):

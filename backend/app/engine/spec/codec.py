@@ -153,10 +153,6 @@ def description_to_bytes(description: ApiDescription) -> bytes:
         raise SpecError("spec.too_deep", f"the description cannot be written as JSON: {error}") from None
 
 
-def description_from_bytes(data: bytes) -> ApiDescription:
-    return description_from_json(orjson.loads(data))
-
-
 def reachable_definitions(operation: Operation, definitions: Mapping[str, Schema]) -> dict[str, Schema]:
     """The definitions that the schemas of an operation refer to, directly or not."""
     schemas = [parameter.schema for parameter in operation.parameters]

@@ -38,7 +38,6 @@ class InvalidToken(Exception):
 class AccessClaims:
     user_id: str
     session_id: str
-    token_id: str
     expires_at: int
     """Seconds since 1970."""
 
@@ -95,7 +94,7 @@ class AccessTokens:
             raise InvalidToken("times")
         if not 0 < claims["exp"] - claims["iat"] <= self._lifetime_s:
             raise InvalidToken("life time")
-        return AccessClaims(claims["sub"], claims["sid"], claims["jti"], claims["exp"])
+        return AccessClaims(claims["sub"], claims["sid"], claims["exp"])
 
 
 def _header(key_id: str) -> dict[str, str]:
