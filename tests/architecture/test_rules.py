@@ -78,8 +78,13 @@ def sources() -> list[tuple[str, ast.Module]]:
     return [(path.relative_to(APP).as_posix(), ast.parse(path.read_text())) for path in sorted(APP.rglob("*.py"))]
 
 
+@functools.cache
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    return list(ast.walk(tree))
+
+
 def calls(tree: ast.AST, names: Iterable[str]) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if called in names:
@@ -90,7 +95,7 @@ def commits(tree: ast.AST) -> list[int]:
     """Lines that commit, or open a block that does. A driver's own `commit` may hand on to `super()`."""
     opened = [
         item.context_expr
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.With | ast.AsyncWith)
         for item in node.items
     ]
@@ -101,7 +106,7 @@ def commits(tree: ast.AST) -> list[int]:
 def environment_reads(tree: ast.AST) -> list[int]:
     return [
         node.lineno
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "os"
@@ -116,7 +121,7 @@ def connections(tree: ast.AST) -> list[int]:
         for call in calls(tree, CONNECTING)
         if call.args or not any(it.arg == "sock" for it in call.keywords)
     ]
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -204,6 +209,7 @@ def test_no_test_is_skipped() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / "tests").rglob("*.py"))
+        if any(f".{mark}" in path.read_text() for mark in marks)
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in marks
     ]

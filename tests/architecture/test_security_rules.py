@@ -1,13 +1,14 @@
 """What our code never does, whoever wrote it: rules of security that a linter or the syntax tree can hold."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
 
 import pytest
 
-from tests.architecture.test_rules import APP, ROOT, calls, sources
+from tests.architecture.test_rules import APP, ROOT, calls, nodes, sources
 
 SEEDED = ("core/runner.py", "engine/generate/", "engine/scan/", "modules/labs/recipes/")
 """Where `random` is the right source: values with a seed, and pauses. Nothing there is a secret."""
@@ -58,10 +59,11 @@ def test_the_linter_sees_what_it_is_for(rule: str) -> None:
     assert f" {rule} " in done.stdout
 
 
+@functools.cache
 def imports(tree: ast.AST) -> set[str]:
     """Modules that are imported, by their full names."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -85,7 +87,7 @@ def formats_foreign_text(tree: ast.AST) -> list[int]:
     ]
     found += [
         node.lineno
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.BinOp)
         and isinstance(node.op, ast.Mod)
         and isinstance(node.right, ast.Tuple | ast.Dict)
@@ -132,7 +134,7 @@ def test_nobody_switches_the_verification_of_certificates_off() -> None:
     off = [
         (file, call.lineno)
         for file, tree in sources()
-        for call in ast.walk(tree)
+        for call in nodes(tree)
         if isinstance(call, ast.Call)
         for keyword in call.keywords
         if keyword.arg in ("verify", "validate_certs", "check_hostname")
