@@ -42,7 +42,6 @@ from backend.app.modules.endpoints.inventory.reconcile import (
     Endpoint,
     EndpointState,
     Reconciliation,
-    by_trust,
     combined,
 )
 from backend.app.modules.endpoints.looking.look import Part, informed, look
@@ -178,12 +177,9 @@ async def _discover(options: DiscoverOptions) -> Listing:
             if base is None:
                 fail("--live needs --base-url, or the URL of an API among the sources", USAGE)
             parts += await look(informed(Subject(base), parts), tools, _LIVE, told=parts)
-    parts.sort(key=lambda part: by_trust(part.kind))
     base = base or next((server for part in _documents(parts) for server in part.description.servers), "")
     reconciliation = Reconciliation(base)
-    for part in parts:
-        if part.found is not None:
-            reconciliation.take(part.found, part.kind, part.slot)
+    reconciliation.take_all((part.found, part.kind, part.slot) for part in parts if part.found is not None)
     return _listing(reconciliation, urlsplit(base).path.rstrip("/"), parts)
 
 

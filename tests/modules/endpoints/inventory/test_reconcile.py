@@ -1,6 +1,7 @@
 """One inventory from what several sources say."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,3 +228,36 @@ def test_taking_the_same_twice_changes_nothing(sources: list[tuple[Kind, list[st
 )
 def test_evidence_is_kept_as_it_is(evidence: Evidence) -> None:
     assert evidence_from_json(evidence_to_json(evidence)) == evidence
+
+
+def test_what_is_not_known_of_a_path_takes_no_value() -> None:
+    seen = Reconciliation(BASE)
+    marked = Evidence(("app.py:1",), unresolved="not known: settings.ROOT")
+    seen.take(said("GET /v1/{settings.ROOT}/", evidence=marked), Kind.CODE, "source")
+    seen.take(said("GET /users/", servers=(BASE,), evidence=ALIVE), Kind.LIVE, "crawl")
+    assert sorted(states(seen)) == ["GET /users/", "GET /{settings.ROOT}/"]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["at-once", "later"])
+def test_prefixes_of_code_are_found_out_from_all_other_sources(before: bool) -> None:
+    """Documents say paths below the base URL, traffic says URLs, code says paths from the root."""
+    marked = Evidence(("app.py:1",), unresolved="not known: settings.ROOT")
+    others = [
+        (said("GET /users", "GET /orders"), Kind.DOCUMENT, "openapi"),
+        (said("GET /users/{id}", servers=(BASE,), evidence=ALIVE), Kind.TRAFFIC, "capture:a"),
+    ]
+    code = said("GET /{settings.ROOT}/users", "GET /{settings.ROOT}/orders", "GET /{settings.ROOT}/users/{key}")
+    code = replace(code, evidence=dict.fromkeys((each.key for each in code.description.operations), marked))
+    seen = Reconciliation(BASE)
+    if before:
+        seen.take_all(others)
+        seen = Reconciliation(BASE, seen.endpoints)
+        others = []
+    seen.take_all([(code, Kind.CODE, "source"), *others])
+    assert {each.key: [*each.kinds] for each in seen.endpoints} == {
+        "GET /users": [Kind.DOCUMENT, Kind.CODE],
+        "GET /orders": [Kind.DOCUMENT, Kind.CODE],
+        f"GET /users/{'{id}' if before else '{key}'}": [Kind.CODE, Kind.TRAFFIC],
+    }
+    assert not any(each.unresolved for each in seen.endpoints)
+    assert len(seen.faults["source"]) == 1

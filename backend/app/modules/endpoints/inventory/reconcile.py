@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -21,6 +22,7 @@ from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation, ParameterLocation, Schema, SecurityScheme
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
 from backend.app.modules.endpoints.discovery.captures.model import Flow
+from backend.app.modules.endpoints.inventory.prefixes import with_prefixes
 
 DOCUMENTS: Final = {"openapi": 0, "graphql": 1}
 """Strategies that read documents, the one that says most of the API as a whole first."""
@@ -158,7 +160,7 @@ class Endpoint:
 
 
 class Reconciliation:
-    """Takes what one source after the other says, the most trusted first."""
+    """Takes what sources say: one after the other, the most trusted first, or all at once."""
 
     def __init__(self, base_url: str = "", endpoints: Iterable[Endpoint] = (), documents: Iterable[str] = ()) -> None:
         """`base_url` is what the inventory's paths are appended to, empty when it is not known; `documents` are the
@@ -178,7 +180,35 @@ class Reconciliation:
         self._by_shape: dict[tuple[str, bool], list[Endpoint]] = {}
         self._templates: dict[tuple[str, int], list[Endpoint]] = {}
         for endpoint in self.endpoints:
-            self._index(endpoint)
+            self._index(endpoint, endpoint.unresolved)
+
+    def take_all(self, said: Iterable[tuple[Discovered, Kind, str]]) -> None:
+        """What several sources say, each with its kind and slot, in any order. What paths of code begin with is taken
+        from the others where the code does not tell."""
+        said = sorted(said, key=lambda each: by_trust(each[1]))
+        for found, kind, slot in said:
+            if kind is not Kind.CODE:
+                self.take(found, kind, slot)
+                continue
+            others = (path for other in said if other[2] != slot for path in self._paths(*other))
+            known = chain(self._known(slot), others)
+            whole, told = with_prefixes(found, known)
+            self.take(whole, kind, slot)
+            self.faults[slot] += told
+
+    def _known(self, slot: str) -> Iterator[tuple[str, str]]:
+        """Methods and whole paths of which other sources than this one speak."""
+        for endpoint in self.endpoints:
+            if not endpoint.unresolved and any(claim.slot != slot for claim in endpoint.vouching):
+                yield endpoint.method, endpoint.path if endpoint.from_root else self._base_path + endpoint.path
+
+    def _paths(self, found: Discovered, kind: Kind, slot: str) -> Iterator[tuple[str, str]]:
+        servers = found.description.servers
+        for operation in found.description.operations:
+            said = found.evidence.get(operation.key)
+            if said is None or (said.alive is not False and not said.unresolved):
+                base = _path_of(operation.server or (servers[0] if servers else ""))
+                yield operation.method, (self._base_path if kind is Kind.DOCUMENT else base) + operation.path
 
     def take(self, found: Discovered, kind: Kind, slot: str) -> None:
         self.faults[slot] = []
@@ -313,7 +343,7 @@ class Reconciliation:
         fresh = Endpoint(new_ulid(), operation.method, operation.path, from_root=placed.from_root)
         self.endpoints.append(fresh)
         self._fresh.append(fresh)
-        self._index(fresh)
+        self._index(fresh, placed.evidence.unresolved)
         return fresh
 
     def _template_of(self, placed: "_Placed") -> Endpoint | None:
@@ -326,10 +356,11 @@ class Reconciliation:
         ]
         return min(fitting, key=lambda endpoint: endpoint.path.count("{"), default=None)
 
-    def _index(self, endpoint: Endpoint) -> None:
+    def _index(self, endpoint: Endpoint, unresolved: str) -> None:
         self._by_key[endpoint.method, endpoint.path, endpoint.from_root] = endpoint
         self._by_shape.setdefault((_shape(endpoint.path), endpoint.from_root), []).append(endpoint)
-        if "{" in endpoint.path:
+        # What is not known of a path is no parameter, which takes any value.
+        if "{" in endpoint.path and not unresolved:
             self._templates.setdefault((endpoint.method, endpoint.path.count("/") + 1), []).append(endpoint)
 
 

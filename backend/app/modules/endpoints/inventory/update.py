@@ -89,8 +89,7 @@ class InventoryUpdate:
             for slot in forgotten:
                 reconciliation.forget(slot)
             taken = {part.slot: part.found for part in found if part.found is not None}
-            for part in found:
-                reconciliation.take(taken[part.slot], part.kind, part.slot)
+            reconciliation.take_all((taken[part.slot], part.kind, part.slot) for part in found)
             reconciliation.number()
 
             known = {row["id"]: Known(**{name: row[name] for name in Known.__dataclass_fields__}) for row in rows}

@@ -102,9 +102,7 @@ def informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoi
     if document is not None:
         base_url = target_url(base_url, document.description.servers, document.where)
     reconciliation = Reconciliation(base_url or "", [replace(each, claims=dict(each.claims)) for each in endpoints])
-    for part in parts:
-        if part.found is not None:
-            reconciliation.take(part.found, part.kind, part.slot)
+    reconciliation.take_all((part.found, part.kind, part.slot) for part in parts if part.found is not None)
     known = tuple(
         each.stored or (each.merged() if each.vouching else Operation(each.method, each.path))
         for each in reconciliation.endpoints
