@@ -116,6 +116,12 @@ async def test_every_side_of_an_api_in_one_inventory(bench: Bench) -> None:
         ("openapi", ["#/paths/~1users~1{id}/get"]),
         ("source:code.zip", ["main.py:4"]),
     ]
+    in_code = await bench.call("GET", f"/projects/{project}/endpoints?source=fastapi")
+    assert {f"{row['method']} {row['path']}" for row in in_code} == {
+        "GET /users/{id}",
+        "POST /users",
+        "POST /internal/rebuild",
+    }
     drift = await bench.call("GET", f"/discoveries/{live['id']}/changes")
     assert [(change["severity"], change["operation"], change["message"]) for change in drift] == [
         ("breaking", "GET /reports", "was active, is dead")

@@ -42,6 +42,7 @@ FILTERS = [
     ("ignored=true", []),
     ("source=openapi-3.1&limit=1", ["GET /things"]),
     ("source=other", []),
+    ("method=*", []),
 ]
 
 

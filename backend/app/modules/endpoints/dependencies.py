@@ -22,10 +22,13 @@ async def endpoint_service(context: Annotated[ServiceContext, Depends(service_co
 
 
 async def endpoint_filter(
-    method: Annotated[str | None, Query(pattern=r"^[A-Za-z]{1,20}$")] = None,
+    method: Annotated[str | None, Query(pattern=r"^([A-Za-z]{1,20}|\*)$")] = None,
     state: EndpointState | None = None,
     requires_auth: bool | None = None,
-    source: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9.+-]+$")] = None,
+    source: Annotated[
+        str | None,
+        Query(max_length=100, pattern=r"^[a-z0-9.+-]+$", description="What one of its sources was read from."),
+    ] = None,
     kind: Annotated[Kind | None, Query(description="Of a source that vouches for it.")] = None,
     ignored: bool | None = None,
     tag: Annotated[Line | None, Query(max_length=200)] = None,

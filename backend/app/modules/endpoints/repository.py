@@ -79,10 +79,12 @@ _ENDPOINT_LIST = ListQuery(
         _endpoints.c.workspace_id == bindparam("workspace"), _endpoints.c.project_id == bindparam("project")
     ),
     {
-        **{
-            name: _endpoints.c[name] == bindparam(name)
-            for name in ("method", "state", "requires_auth", "source", "ignored")
-        },
+        **{name: _endpoints.c[name] == bindparam(name) for name in ("method", "state", "requires_auth", "ignored")},
+        "source": exists().where(
+            _sources.c.endpoint_id == _endpoints.c.id,
+            _sources.c.workspace_id == _endpoints.c.workspace_id,
+            _sources.c.source == bindparam("source", type_=String),
+        ),
         "path": _endpoints.c.path.icontains(bindparam("path", type_=String), escape="/"),
         **{
             f"{name}_{dialect}": _has(column, name, elements, dialect)
