@@ -52,3 +52,13 @@ def test_a_capture_that_cannot_be_read_is_refused_with_the_place(folder: Path) -
     done = touchstone("discover", "latin.har", folder=folder)
     assert done.returncode == 2
     assert "byte 21 is not UTF-8" in done.stderr
+
+
+def test_names_of_a_spec_are_no_values_of_a_capture(folder: Path) -> None:
+    """Whichever is named first."""
+    paths = "".join(f"  /reports/{name}: {{get: {{responses: {{}}}}}}\n" for name in ("2023", "2024"))
+    (folder / "spec.yaml").write_text(SPEC + paths)
+    (folder / "traffic.txt").write_text("curl http://api.test/reports/2024\n")
+    done = touchstone("discover", "traffic.txt", "spec.yaml", "-o", "json", folder=folder)
+    states = {each["path"]: len(each["sources"]) for each in json.loads(done.stdout)["endpoints"]}
+    assert states == {"/users/{id}": 1, "/dead": 1, "/reports/2023": 1, "/reports/2024": 2}

@@ -1,6 +1,6 @@
 """What a discovery strategy is handed in a test: a dict in place of the network, and readers in this process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
@@ -44,8 +44,8 @@ async def _read_document(document: bytes, where: str) -> ApiDescription:
     return describe(parse_document(document))
 
 
-async def _read_capture(path: Path) -> CaptureReport:
-    return read_capture(path)
+async def _read_capture(path: Path, known: Sequence[str]) -> CaptureReport:
+    return read_capture(path, known=known)
 
 
 async def _read_source(path: Path) -> SourceReport:

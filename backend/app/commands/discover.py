@@ -168,10 +168,11 @@ async def _discover(options: DiscoverOptions) -> Listing:
         tools = discovery_tools(
             client, progress=_show_progress, cache=options.cache, workers=options.workers, listing=listing
         )
-        for source in options.sources:
+        # What documents and code say tells names from values in the paths of traffic.
+        for source in sorted(options.sources, key=_is_capture):
             # A running API without a description has answers all the same.
             optional = options.live and "://" in source
-            parts += await _read(source, tools, listing=listing, strict=not optional)
+            parts += await _read(source, tools, options, parts, listing=listing, strict=not optional)
         base = _base_url(options, parts)
         if options.live:
             if base is None:
@@ -193,7 +194,11 @@ class _Named:
     archive: Path | None = None
 
 
-def _meaning(source: str) -> _Named:
+def _is_capture(source: str) -> bool:
+    return "://" not in source and format_of(Path(source)) is not None
+
+
+def _meaning(source: str, base_url: str) -> _Named:
     """Raises `OSError`."""
     if not source:
         fail("SRC: name a file, a folder or a URL", USAGE)
@@ -202,7 +207,7 @@ def _meaning(source: str) -> _Named:
         require_url("SRC", source)
         return _Named("openapi", Subject(base_url=source))
     if format_of(path) is not None:
-        return _Named("capture", Subject("", captures=[Material(source, path)]))
+        return _Named("capture", Subject(base_url, captures=[Material(source, path)]))
     if path.is_file() and is_archive(path):
         return _Named("source", Subject(""), archive=path)
     if path.is_dir():
@@ -213,13 +218,16 @@ def _meaning(source: str) -> _Named:
     return _Named("openapi", Subject(""), spec=path)
 
 
-async def _read(source: str, tools: Tools, *, listing: bool, strict: bool = True) -> list[Part]:
-    """Raises what a strategy raises when it is to be `strict`: a person named this source."""
+async def _read(
+    source: str, tools: Tools, options: DiscoverOptions, told: Sequence[Part], *, listing: bool, strict: bool
+) -> list[Part]:
+    """`told` are those that were read before. Raises what a strategy raises when it is to be `strict`: a person named
+    this source."""
     if is_repository(source):
         policy = OutgoingPolicy(allow_private=True)
         async with clone_to(source.removeprefix("git+"), None, None, policy) as checkout:
             return await look(Subject("", trees=[Material(source, checkout.path)]), tools, ["source"], strict=True)
-    named = await asyncio.to_thread(_meaning, source)
+    named = await asyncio.to_thread(_meaning, source, options.base_url or "")
     if named.spec is not None:
         description = await read_spec_file(named.spec, listing=listing)
         found = Discovered(description, description.dialect, source, slot=source)
@@ -229,7 +237,7 @@ async def _read(source: str, tools: Tools, *, listing: bool, strict: bool = True
             await unpack_archive(named.archive, Path(folder))
             tree = Material(source, Path(folder))
             return await look(Subject("", trees=[tree]), tools, [named.strategy], strict=strict)
-    parts = await look(named.subject, tools, [named.strategy], strict=strict)
+    parts = await look(named.subject, tools, [named.strategy], told=told, strict=strict)
     # Documents have no name of their own: several of them are several sources.
     return [
         replace(part, found=replace(part.found, slot=source, where=part.found.where if "://" in source else source))
@@ -291,7 +299,7 @@ def _as_table(listing: Listing) -> str:
     auth = {True: "yes", False: "no", None: ""}
     rows = [("METHOD", "PATH", "STATE", "AUTH", "SOURCES", "MARKS")]
     for each in listing.endpoints:
-        sources = ", ".join(place for source in each.sources for place in source["places"][:1])
+        sources = ", ".join(dict.fromkeys(place for source in each.sources for place in source["places"][:1]))
         marks = "; ".join(each.marks)
         rows.append((each.endpoint.method, each.path, each.state, auth[each.requires_auth], sources, marks))
     return table(rows)

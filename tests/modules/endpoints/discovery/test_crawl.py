@@ -1,9 +1,12 @@
 """The strategy `crawl`, with functions and dicts in place of the network."""
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 
 from backend.app.engine.http import Answer, Outcome, Request
+from backend.app.engine.spec.model import Operation
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
 from tests.support.catch_alls import CATCH_ALLS
 from tests.support.discovery import Web, tools_of
@@ -26,8 +29,9 @@ def site(pages: dict[str, Answer]) -> Web:
     return web
 
 
-async def look(web: Web, base: str = BASE) -> Discovered:
-    (found,) = await strategies.get("crawl").look(Subject(base), tools_of(web))
+async def look(web: Web, base: str = BASE, known: Sequence[str] = ()) -> Discovered:
+    subject = Subject(base, known=[Operation("GET", path) for path in known])
+    (found,) = await strategies.get("crawl").look(subject, tools_of(web))
     assert {request.method for request in web.requests} <= {"GET"}
     return found
 
@@ -177,3 +181,13 @@ async def test_a_server_that_is_away_is_an_error() -> None:
     with pytest.raises(NothingDiscovered) as caught:
         await look(Web(down=Outcome.CONNECT_FAILED))
     assert caught.value.code == "discovery.connect_failed"
+
+
+async def test_what_a_document_names_is_no_value() -> None:
+    names = ("daily", "weekly", "monthly", "yearly")
+    pages = {f"/reports/{name}": json({"of": name, "rows": [], "sum": 0}) for name in names}
+    web = site({"/": json([f"/reports/{name}" for name in names]), **pages})
+    web.pages[f"{BASE}/"] = html("".join(f'<a href="/reports/{name}">x</a>' for name in names))
+    assert "GET /reports/{report_id}" in alive(await look(web))
+    found = await look(web, known=["/reports/daily", "/reports/weekly"])
+    assert {"GET /reports/daily", "GET /reports/weekly"} <= alive(found)

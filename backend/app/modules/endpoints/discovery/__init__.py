@@ -95,8 +95,8 @@ class Subject:
     captures: Sequence[Material] = ()
     trees: Sequence[Material] = ()
     known: Sequence[Operation] = ()
-    """What the inventory holds and strategies of other kinds have just found, with paths below `base_url`; only live
-    strategies are told."""
+    """What the inventory holds and strategies of other kinds have just found, with paths below `base_url`; only
+    strategies of traffic and live ones are told."""
 
 
 class Fetch(Protocol):
@@ -115,8 +115,8 @@ class Tools:
     fetch: Fetch
     read_document: Callable[[bytes, str], Awaitable[ApiDescription]]
     """A document and where it stands (a URL, or empty) to the model. Raises `SpecError`."""
-    read_capture: Callable[[Path], Awaitable[CaptureReport]]
-    """Raises `CaptureError`."""
+    read_capture: Callable[[Path, Sequence[str]], Awaitable[CaptureReport]]
+    """The paths are templates, from the root, that others know. Raises `CaptureError`."""
     read_source: Callable[[Path], Awaitable[SourceReport]]
     progress: Progress
 

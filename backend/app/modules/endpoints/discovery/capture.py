@@ -1,6 +1,7 @@
 """Operations from captures of traffic and from collections of requests."""
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from backend.app.engine.spec.model import Fault
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind, Subject, Tools, strategy
@@ -13,9 +14,11 @@ _ABSENT = frozenset({404, 405, 410, 501})
 @strategy("capture", Kind.TRAFFIC, lambda subject: bool(subject.captures))
 async def capture(subject: Subject, tools: Tools) -> list[Discovered]:
     """Requests that were recorded or written down: HAR, Postman, curl, Insomnia, Bruno, access logs."""
+    base = urlsplit(subject.base_url).path.rstrip("/")
+    known = [base + operation.path for operation in subject.known]
     found = []
     for material in subject.captures:
-        report = replace(await tools.read_capture(material.path), name=material.name)
+        report = replace(await tools.read_capture(material.path, known), name=material.name)
         found.append(describe(report))
     return found
 

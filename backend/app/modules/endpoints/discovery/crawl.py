@@ -42,7 +42,8 @@ async def crawl(subject: Subject, tools: Tools) -> tuple[Discovered]:
     base_url = subject.base_url.partition("?")[0].partition("#")[0].rstrip("/")
     asker = Asker(tools, LIMITS, "following links")
     robots, note = await _robots(base_url, tools)
-    crawler = _Crawler(base_url, asker, robots)
+    findings = Findings(base_url, (operation.path for operation in subject.known))
+    crawler = _Crawler(base_url, asker, robots, findings)
     await crawler.run()
     asker.require_an_answer()
     return (crawler.findings.discovered("crawl", (asker.stopped, note, crawler.left_alone)),)
@@ -59,8 +60,8 @@ async def _robots(base_url: str, tools: Tools) -> tuple[Robots, str]:
 
 
 class _Crawler:
-    def __init__(self, base_url: str, asker: Asker, robots: Robots) -> None:
-        self.findings = Findings(base_url)
+    def __init__(self, base_url: str, asker: Asker, robots: Robots, findings: Findings) -> None:
+        self.findings = findings
         self._base_url = base_url
         self._base_path = urlsplit(base_url).path
         self._asker = asker

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from backend.app.engine.spec.model import Operation, SpecError
 from backend.app.engine.spec.servers import target_url
@@ -17,6 +18,9 @@ from backend.app.modules.endpoints.discovery import (
 )
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, MAX_SLOT, Endpoint, Reconciliation, by_trust
+
+_TOLD: Final = (Kind.TRAFFIC, Kind.LIVE)
+"""Kinds of strategies that are told what is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ async def look(
     strict: bool = False,
 ) -> list[Part]:
     """`wanted` are names of strategies, empty for all that apply: to `handed` where something was handed in, else to
-    the whole subject. Live answers are asked for what `endpoints` (known before) and `told` (of looks before) name.
+    the whole subject. What `endpoints` (known before) and `told` (of looks before) name is told to those that look at
+    traffic or ask for answers.
 
     What a strategy could not find is a part too; with `strict` its `SpecError`, `CaptureError` or `NothingDiscovered`
     is raised.
@@ -58,7 +63,7 @@ async def look(
     for name, strategy in chosen:
         if not wanted and handed is not None and not strategy.applies(handed):
             continue
-        if strategy.kind is Kind.LIVE:
+        if strategy.kind in _TOLD:
             subject = await asyncio.to_thread(informed, subject, [*told, *parts], endpoints)
         if wanted or strategy.applies(handed or subject):
             parts += await _look(name, strategy, subject, tools, strict=strict)

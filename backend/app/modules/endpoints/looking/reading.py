@@ -1,5 +1,6 @@
 """Files of strangers, read in processes of their own (`extensions.sandbox`)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ async def read_capture_file(
     *,
     name: str = "",
     base_url: str | None = None,
+    known: Sequence[str] = (),
     progress: Heard | None = None,
     seconds: float = SECONDS,
     memory: int = MEMORY,
@@ -34,7 +36,7 @@ async def read_capture_file(
     Raises `CaptureError`: what `read_capture` raises, and `capture.too_slow`, `capture.too_much_memory`,
     `capture.parser_died`.
     """
-    order = {"path": str(path), "name": name or path.name, "base_url": base_url}
+    order = {"path": str(path), "name": name or path.name, "base_url": base_url, "known": [*known]}
     try:
         answer = await run_reader(_CAPTURES, order, seconds=seconds, memory=memory, heard=progress)
     except ReaderFailed as failure:

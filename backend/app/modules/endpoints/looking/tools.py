@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -67,8 +67,11 @@ def discovery_tools(
         reading = read_description(document, where=where, load=load, outlined=outlined)
         return await watched(reading, lambda: progress(0, 1, "reading the description"))
 
-    async def read_traffic(path: Path) -> CaptureReport:
-        return await read_capture_file(path, progress=lambda done, total: progress(done, total, "reading the capture"))
+    async def read_traffic(path: Path, known: Sequence[str]) -> CaptureReport:
+        def tell(done: int, total: int) -> Awaitable[None]:
+            return progress(done, total, "reading the capture")
+
+        return await read_capture_file(path, known=known, progress=tell)
 
     async def read_source(path: Path) -> SourceReport:
         return await _scanned(path, progress, cache, workers)

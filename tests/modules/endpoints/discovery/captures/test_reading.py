@@ -4,12 +4,11 @@ import contextlib
 import json
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.engine.spec.codec import description_from_json, description_to_bytes
+from backend.app.engine.spec.codec import description_from_bytes, description_to_bytes
 from backend.app.engine.spec.model import Operation, ParameterLocation, SecurityKind
 from backend.app.modules.endpoints.discovery.captures import formats
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureLimits, CaptureReport
@@ -78,6 +77,32 @@ def test_credentials_that_only_some_needed_are_optional() -> None:
     assert not only(report).requires_auth
 
 
+def test_what_a_document_names_is_no_value() -> None:
+    """Three reports would be values of a parameter, and 2024 is one by its form."""
+    reports = [
+        exchange(url=f"/reports/{name}", answer={"rows": [], "of": name, "sum": 1})
+        for name in ("daily", "weekly", "monthly", "2024")
+    ]
+    assert keys(read_har(*reports)) == ["GET /reports/{report_id}"]
+    known = ("/reports/daily", "/reports/weekly", "/reports/2024", "/{other}/{thing}")
+    assert keys(read_har(*reports, known=known)) == [
+        "GET /reports/2024",
+        "GET /reports/daily",
+        "GET /reports/monthly",
+        "GET /reports/weekly",
+    ]
+    items = [
+        exchange(url=f"/collections/{name}/items/{number}", answer={"id": number, "geometry": None, "type": "x"})
+        for name in ("lakes", "obs", "roads", "towns", "woods")
+        for number in (1, 2)
+    ]
+    assert keys(read_har(*items)) == ["GET /collections/{collection_id}/items/{item_id}"]
+    assert keys(read_har(*items, known=["/collections/lakes/items/{featureId}"])) == [
+        "GET /collections/lakes/items/{item_id}",
+        "GET /collections/{collection_id}/items/{item_id}",
+    ]
+
+
 def test_servers_are_kept_apart_and_the_busiest_is_the_first() -> None:
     report = read_har(exchange(url="https://cdn.test/a"), exchange(url="http://API.test:80/a"), exchange(url="/b"))
     description = report.description()
@@ -87,7 +112,7 @@ def test_servers_are_kept_apart_and_the_busiest_is_the_first() -> None:
         ("/b", None),
         ("/a", "https://cdn.test"),
     ]
-    assert description_from_json(orjson.loads(description_to_bytes(description))) == description
+    assert description_from_bytes(description_to_bytes(description)) == description
 
 
 def test_only_what_stands_below_the_base_url_is_taken() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.modules.endpoints.discovery.captures.templates import Seen, learn, named, segments_of
+from backend.app.modules.endpoints.discovery.captures.templates import Names, Seen, learn, named, segments_of
 
 USER = {"id", "name", "email"}
 
@@ -191,3 +191,14 @@ def test_the_order_of_paths_makes_no_difference(paths: list[str], random: object
 def test_the_templates_of_templates_are_themselves(paths: list[str]) -> None:
     once = templates_of(paths)
     assert templates_of(once) == once
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "b", "me", "17", "2024", "x-y"]), max_size=4).map("/".join), unique=True)
+)
+def test_names_that_are_known_stay(paths: list[str]) -> None:
+    names = Names(f"/{path}" for path in paths)
+    assert ["/".join(segments_of(f"/{path}", names)) for path in paths] == paths
+    known = [(segments_of(f"/{path}", names), Seen({"GET"}, {"GET": USER})) for path in paths]
+    templates = learn(known, names)
+    assert ["/".join(templates.of(path)) for path, _ in known] == paths

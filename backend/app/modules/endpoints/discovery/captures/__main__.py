@@ -1,6 +1,6 @@
 """Reads a capture from a file and writes its report, or why it is refused, to stdout as JSON.
 
-Run by `extensions.sandbox`; `engine.confined` says how. The order has `path`, `name` and `base_url`.
+Run by `extensions.sandbox`; `engine.confined` says how. The order has `path`, `name`, `base_url` and `known`.
 """
 
 from pathlib import Path
@@ -15,7 +15,8 @@ def main() -> None:
     from backend.app.modules.endpoints.discovery.captures.reading import read_capture
 
     try:
-        report = read_capture(Path(order["path"]), name=order["name"], base_url=order["base_url"], progress=Telling())
+        path, name, base_url = Path(order["path"]), order["name"], order["base_url"]
+        report = read_capture(path, name=name, base_url=base_url, known=order["known"], progress=Telling())
         content = b'{"report":' + report_to_bytes(report) + b"}"
     except CaptureError as error:
         content = refusal(error.code, error.message, error.where)

@@ -111,13 +111,15 @@ class _Facts:
 class Collector:
     """Takes entries, and gives operations in the end."""
 
-    def __init__(self, limits: CaptureLimits, base_url: str | None = None) -> None:
-        """`base_url`: only what stands below it is taken, and paths begin behind it."""
+    def __init__(self, limits: CaptureLimits, base_url: str | None = None, known: Iterable[str] = ()) -> None:
+        """`base_url`: only what stands below it is taken, and paths begin behind it. `known` are paths that others
+        know, as templates: their literals are no values."""
         self.security_schemes: dict[str, SecurityScheme] = {}
         self.masker = Masker()
         self._limits = limits
         self._budget = Budget(limits.shapes, self.masker.learn_members)
         self._base = _split_base(base_url) if base_url else None
+        self._known = templates.Names(known)
         self._facts: dict[tuple[str, str, Path], _Facts] = {}
         self._full = False
         self._entries = 0
@@ -159,7 +161,7 @@ class Collector:
         segments = path.split("/")[1:]
         if len(segments) > _MOST_SEGMENTS or len(path) > _LONGEST_PATH:
             return "a path that is too long"
-        facts = self._facts_of(server, method, templates.segments_of(path), segments)
+        facts = self._facts_of(server, method, templates.segments_of(path, self._known), segments)
         if facts is None:
             return f"more than {self._limits.paths} different paths"
         self._note(facts, entry, segments, url.query)
@@ -342,7 +344,7 @@ class Collector:
             for (status, _), shape in facts.answers.items():
                 if 200 <= status < 300:
                     seen.answers.setdefault(method, set()).update(shape.names())
-        learnt = {server: templates.learn(paths.items()) for server, paths in by_server.items()}
+        learnt = {server: templates.learn(paths.items(), self._known) for server, paths in by_server.items()}
         self._facts = {}
         for server, method, path, facts in known:
             template = learnt[server].of(path)

@@ -1,6 +1,7 @@
 """A capture to operations, with a report of what was taken and what was not."""
 
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from backend.app.modules.endpoints.discovery.captures import Format, formats
@@ -24,14 +25,15 @@ def read_capture(
     *,
     name: str = "",
     base_url: str | None = None,
+    known: Iterable[str] = (),
     limits: CaptureLimits = DEFAULT_LIMITS,
     progress: Progress = lambda done, total: None,
 ) -> CaptureReport:
     """Reads a file, a folder, an archive or content of any format that is registered; the content tells which.
 
     `name` is what the file is called, for people. With `base_url` only requests below it are taken, and paths begin
-    behind it. `progress` is called with the bytes (files of a folder) that were read and that there are; what it raises
-    ends the reading.
+    behind it. `known` are paths that others know, as templates. `progress` is called with the bytes (files of a folder)
+    that were read and that there are; what it raises ends the reading.
 
     Raises `CaptureError`: `capture.unknown_format`, `.unreadable`, `.too_large`, `.too_many_files`, `.bad_archive`,
     `.not_utf8`, `.bad_base_url`, and for formats that are read as a whole what `parse_document` refuses
@@ -40,7 +42,7 @@ def read_capture(
     source = Source(data, limits, progress)
     kind, plugin = _format_of(source)
     try:
-        collector = Collector(limits, base_url)
+        collector = Collector(limits, base_url, known)
     except ValueError:
         raise CaptureError("capture.bad_base_url", "the base URL cannot be read") from None
     skipped: dict[str, tuple[int, str]] = {}

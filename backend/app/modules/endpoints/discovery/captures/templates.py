@@ -78,13 +78,38 @@ class Seen:
     """Whether any request was answered as valid."""
 
 
-def segments_of(path: str) -> Path:
+class Names:
+    """The literals of templates that others know: they are no values, whatever they look like."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        """`known`: `/reports/daily`, `/users/{id}/posts`."""
+        self._below: dict[Path, set[str]] = {}
+        for path in known:
+            place: Path = ()
+            for segment in path.split("/")[1:]:
+                if "{" not in segment:
+                    self._below.setdefault(place, set()).add(segment)
+                place = (*place, _place(segment))
+
+    def below(self, place: Path) -> AbstractSet[str]:
+        """`place` has `{}` in place of each value."""
+        return self._below.get(place, frozenset())
+
+
+NO_NAMES = Names()
+
+
+def segments_of(path: str, names: Names = NO_NAMES) -> Path:
     """With values by form replaced by `{}`, and `{name}` kept."""
-    segments = path.split("/")[1:]
-    return tuple(
-        segment if _is_version(segment, before) else mark(segment)
-        for before, segment in zip(["", *segments], segments, strict=False)
-    )
+    marked: Path = ()
+    place: Path = ()
+    before = ""
+    for segment in path.split("/")[1:]:
+        is_name = segment in names.below(place) or _is_version(segment, before)
+        marked = (*marked, segment if is_name else mark(segment))
+        place = (*place, _place(marked[-1]))
+        before = segment
+    return marked
 
 
 def _is_version(segment: str, before: str) -> bool:
@@ -115,6 +140,8 @@ class _Node:
     accepted: bool = False
     values: set[str] = field(default_factory=set)
     """Literals that were learnt to be values here."""
+    names: AbstractSet[str] = frozenset()
+    """Literals that others know to be none."""
 
     def merge(self, other: "_Node") -> None:
         self.methods |= other.methods
@@ -128,7 +155,8 @@ class _Node:
         return self.children.get(VALUE)
 
     def literals(self) -> list[str]:
-        return [name for name in self.children if not name.startswith("{")]
+        """Those that may be values."""
+        return [name for name in self.children if not name.startswith("{") and name not in self.names]
 
 
 class Templates:
@@ -144,7 +172,12 @@ class Templates:
         for segment in path:
             if node is not None and (
                 segment in node.values
-                or (VALUE in node.children and segment not in node.children and not _is_kept(segment))
+                or (
+                    VALUE in node.children
+                    and segment not in node.children
+                    and segment not in node.names
+                    and not _is_kept(segment)
+                )
             ):
                 segment = VALUE
             out.append(segment)
@@ -152,7 +185,7 @@ class Templates:
         return tuple(out)
 
 
-def learn(paths: Iterable[tuple[Path, Seen]]) -> Templates:
+def learn(paths: Iterable[tuple[Path, Seen]], names: Names = NO_NAMES) -> Templates:
     root = _Node()
     for path, seen in paths:
         node = root
@@ -160,10 +193,10 @@ def learn(paths: Iterable[tuple[Path, Seen]]) -> Templates:
             node = node.children.setdefault(_place(segment), _Node())
         node.methods |= seen.methods
         node.accepted |= seen.accepted
-        for method, names in seen.answers.items():
-            node.answers.setdefault(method, set()).update(names)
+        for method, members in seen.answers.items():
+            node.answers.setdefault(method, set()).update(members)
     collections = _collections(root)
-    _fold(root, "", 0, collections)
+    _fold(root, collections, names)
     return Templates(root)
 
 
@@ -185,17 +218,18 @@ def _collections(root: _Node) -> Counter[str]:
     return found
 
 
-def _fold(node: _Node, name: str, depth: int, collections: Counter[str]) -> None:
-    """Merges the literals below the node that are values of a parameter, and goes on below. `name` leads to it."""
-    pending = [(node, name, depth)]
+def _fold(root: _Node, collections: Counter[str], names: Names) -> None:
+    """Merges the literals that are values of a parameter, from the root down."""
+    pending: list[tuple[_Node, Path]] = [(root, ())]
     while pending:
-        node, name, depth = pending.pop()
+        node, place = pending.pop()
+        node.names = names.below(place)
         # What is learnt of some tells more of the others.
-        while values := _values_among(node, name, depth, collections):
+        while values := _values_among(node, place[-1] if place else "", len(place), collections):
             for each in values:
                 node.values.add(each)
                 node.children.setdefault(VALUE, _Node()).merge(node.children.pop(each))
-        pending += [(child, each, depth + 1) for each, child in node.children.items()]
+        pending += [(child, (*place, each)) for each, child in node.children.items()]
 
 
 def _is_kept(segment: str) -> bool:

@@ -1,6 +1,6 @@
 """Answers that were given to us as operations: paths templated and bodies inferred as those of a capture are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urljoin, urlsplit
 
 from backend.app.engine.http import Exchange
@@ -14,10 +14,12 @@ from backend.app.modules.endpoints.discovery.live.baseline import ABSENT
 class Findings:
     """Takes answers and requests that were seen described; gives one `Discovered`."""
 
-    def __init__(self, base_url: str) -> None:
-        """Raises `ValueError` for a URL that cannot be read."""
+    def __init__(self, base_url: str, known: Iterable[str] = ()) -> None:
+        """`known` are paths below the base URL that others know, as templates.
+
+        Raises `ValueError` for a URL that cannot be read."""
         self._base_url = base_url.rstrip("/")
-        self._collector = Collector(DEFAULT_LIMITS, base_url)
+        self._collector = Collector(DEFAULT_LIMITS, base_url, known)
         self._told: dict[str, tuple[Operation, Evidence]] = {}
 
     def answered(self, exchange: Exchange) -> None:
