@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 import backend
-from backend.app.engine.spec.codec import description_from_json
+from backend.app.engine.spec.codec import description_from_bytes
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
 from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.engine.spec.references import NotLoaded
@@ -44,6 +44,7 @@ Load: TypeAlias = Callable[[str], Awaitable[bytes]]
 """The document at an absolute URI. Raises `NotLoaded`."""
 _FAR = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
 _LONGEST_LINES = 1 << 14
+_PIECE = 1 << 18
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _IMPORT_ROOT = str(Path(backend.__file__).resolve().parent.parent)
@@ -77,7 +78,7 @@ async def read_description(
     """
     refuse_too_large(data, limits)
     try:
-        result = await run_reader(
+        answer = await _answer_of(
             READER,
             {
                 "limits": asdict(limits),
@@ -91,12 +92,18 @@ async def read_description(
             memory=memory,
             asked=None if load is None else _lending(load, limits, len(data)),
         )
+        # Of a large description this takes a quarter of a second, in which others are served too.
+        return await asyncio.to_thread(_description, answer)
     except ReaderFailed as failure:
         raise SpecError(f"spec.{failure.reason}", failure.message) from None
-    if "description" not in result:
-        raise SpecError(result["code"], result["message"], result["where"])
-    # Of a large description this takes most of a second, in which others are served too.
-    return await asyncio.to_thread(description_from_json, result["description"])
+
+
+def _description(answer: bytes) -> ApiDescription:
+    try:
+        return description_from_bytes(answer)
+    except (ValueError, LookupError, TypeError):
+        refusal = _object(answer)
+        raise SpecError(refusal["code"], refusal["message"], refusal["where"]) from None
 
 
 def _lending(load: Load, limits: DocumentLimits, taken: int) -> Asked:
@@ -134,19 +141,42 @@ async def run_reader(
     `data` goes to its standard input. `heard` is called with how far it is, `asked` with its questions, whose answers
     do not count as its time; what they raise ends the reader, and so does cancellation. Raises `ReaderFailed`.
     """
+    return _object(await _answer_of(module, order, data=data, seconds=seconds, memory=memory, heard=heard, asked=asked))
+
+
+async def _answer_of(
+    module: str,
+    order: Mapping[str, Any],
+    *,
+    data: bytes,
+    seconds: float,
+    memory: int,
+    heard: Heard | None = None,
+    asked: Asked | None = None,
+) -> bytes:
     text = json.dumps({**order, "memory": memory, "cpu": math.ceil(seconds) + 1})
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READERS)):
         status, answer = await _run_reader(module, text, data, seconds, heard, asked)
     if status == -signal.SIGXCPU:
         raise _too_slow(seconds)
+    if status:
+        raise _died(f"signal {-status}" if status < 0 else f"exit status {status}")
+    return answer
+
+
+def _object(answer: bytes) -> dict[str, Any]:
+    """Raises `ReaderFailed` for what is no object of JSON."""
     try:
-        result = orjson.loads(answer) if status == 0 else None
+        result = orjson.loads(answer)
     except orjson.JSONDecodeError:
         result = None
     if not isinstance(result, dict):
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise ReaderFailed("parser_died", f"the document ended the process that read it ({how})")
+        raise _died("exit status 0")
     return result
+
+
+def _died(how: str) -> ReaderFailed:
+    return ReaderFailed("parser_died", f"the document ended the process that read it ({how})")
 
 
 async def _run_reader(
@@ -181,8 +211,10 @@ async def _feed(pipe: asyncio.StreamWriter | None, data: bytes, *, close: bool) 
         return
     # A child that died early shows in its exit status, not here.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        pipe.write(data)
-        await pipe.drain()
+        # In pieces: of what cannot be sent at once the transport keeps a copy.
+        for start in range(0, len(data), _PIECE):
+            pipe.write(memoryview(data)[start : start + _PIECE])
+            await pipe.drain()
     if close:
         pipe.close()
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.app.engine.spec.codec import (
-    description_from_json,
+    ReadOnce,
+    WrittenOnce,
+    description_from_bytes,
     description_to_bytes,
     operation_from_json,
     operation_to_json,
@@ -109,7 +111,7 @@ def test_an_operation_comes_back_as_it_was(operation: Operation) -> None:
 
 @given(DESCRIPTIONS)
 def test_a_description_comes_back_as_it_was(description: ApiDescription) -> None:
-    assert description_from_json(orjson.loads(description_to_bytes(description))) == description
+    assert description_from_bytes(description_to_bytes(description)) == description
 
 
 def test_defaults_are_left_out() -> None:
@@ -137,3 +139,23 @@ def test_reachable_definitions_follow_references_and_cycles() -> None:
     )
     assert reachable_definitions(operation, definitions).keys() == {"A", "B", "C"}
     assert reachable_definitions(Operation("GET", "/"), definitions) == {}
+
+
+def test_what_operations_have_in_common_is_written_and_kept_once() -> None:
+    limit = Parameter("limit", ParameterLocation.QUERY, schema={"enum": [f"value {n}" for n in range(100)]})
+    alike = Parameter("limit", ParameterLocation.QUERY, schema={"enum": [f"value {n}" for n in range(100)]})
+    operations = tuple(Operation("GET", f"/{n}", parameters=(alike if n % 2 else limit,)) for n in range(1000))
+    content = description_to_bytes(ApiDescription("A", "1", "openapi-3.1", operations=operations))
+    assert content.count(b"value 99") == 1
+    read = description_from_bytes(content)
+    assert read.operations == operations
+    assert len({id(operation.parameters[0]) for operation in read.operations}) == 1
+
+
+@given(st.lists(OPERATIONS, max_size=3))
+def test_parts_that_are_written_or_read_once_say_the_same(operations: list[Operation]) -> None:
+    once, read = WrittenOnce(), ReadOnce()
+    for operation in operations * 2:
+        text = orjson.dumps(operation_to_json(operation, once))
+        assert text == orjson.dumps(operation_to_json(operation))
+        assert operation_from_json(orjson.loads(text), read) == operation

@@ -2,12 +2,11 @@ import copy
 import json
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.app.engine.spec.codec import description_from_json, description_to_bytes
+from backend.app.engine.spec.codec import description_from_bytes, description_to_bytes
 from backend.app.engine.spec.limits import DocumentLimits
 from backend.app.engine.spec.model import (
     ApiDescription,
@@ -420,7 +419,7 @@ def test_schemas_nested_too_deeply_are_left_out() -> None:
         schema = {"nullable": True, "not": schema}
     description = describe(minimal(components={"schemas": {"A": schema}}))
     assert len(description.faults) == 1
-    assert description_from_json(orjson.loads(description_to_bytes(description))) == description
+    assert description_from_bytes(description_to_bytes(description)) == description
 
 
 @pytest.mark.parametrize(
@@ -542,7 +541,7 @@ def test_whatever_stands_in_a_document_it_is_described(text: str, data: st.DataO
         if node is not document or key not in ("openapi", "swagger"):
             node[key] = data.draw(VALUES)
     description = describe(document)
-    assert description_from_json(orjson.loads(description_to_bytes(description))) == description
+    assert description_from_bytes(description_to_bytes(description)) == description
     json.dumps([dict(description.definitions)], allow_nan=False)
 
 
@@ -592,7 +591,7 @@ def test_flags_of_30_among_the_limits_of_31_are_read_as_meant() -> None:
 def test_what_cannot_be_followed_is_the_only_fault_of_its_operation() -> None:
     path = "/paths/~1a~1{id}/get"
     elsewhere = {"$ref": "other.yaml#/a"}
-    message = "external reference 'other.yaml#/a' is not read"
+    message = "external reference to 'other.yaml' is not read"
     assert faults(minimal(paths={"/a/{id}": {"get": elsewhere}})) == [(path, message)]
     operation = {"parameters": [elsewhere], "responses": {}}
     assert faults(minimal(paths={"/a/{id}": {"get": operation}})) == [(f"{path}/parameters/0", message)]

@@ -1,5 +1,5 @@
-"""Reads a document from stdin, asks for those that it refers to, and writes the description, or why it is refused, to
-stdout as JSON.
+"""Reads a document from stdin, asks for those that it refers to, and writes the description to stdout as
+`codec.description_to_bytes` does, or in one line why it is refused.
 
 Run by `extensions.sandbox`; `engine.confined` says how. The order has `limits`, the fields of `DocumentLimits`;
 `bytes`, the size of the document; `where`, its URI; and `asks`, whether others are handed out.
@@ -35,7 +35,7 @@ def main() -> None:
         document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits, outlined=outlined)
         load_others = load if order["asks"] else None
         description = describe(document, limits, where=order["where"], load=load_others, outlined=outlined)
-        content = b'{"description":' + description_to_bytes(description) + b"}"
+        content = description_to_bytes(description)
     except SpecError as error:
         content = refusal(error.code, error.message, error.where)
     except MemoryError:
