@@ -169,3 +169,12 @@ def test_an_api_without_a_description_has_answers_all_the_same(capsys: pytest.Ca
         ("GET", "/health", "active")
     ]
     assert any("usual places" in fault["message"] for fault in found["faults"])
+
+
+def test_a_fault_of_many_places_is_told_once(tree: Path) -> None:
+    paths = "".join(f"  /{name}: {{get: {{responses: {{'200': {{$ref: 'gone.yaml#/{name}'}}}}}}}}\n" for name in "abc")
+    (tree / "spec.yaml").write_text(f"openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\npaths:\n{paths}")
+    done = touchstone("discover", "spec.yaml", folder=tree)
+    told = [line for line in done.stderr.splitlines() if "gone.yaml" in line]
+    assert len(told) == 1
+    assert "spec.yaml#/paths/~1a/get/responses/200 and 2 other places: external reference to 'gone.yaml'" in told[0]

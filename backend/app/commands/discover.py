@@ -338,7 +338,11 @@ def _tell(listing: Listing) -> None:
     if marked := sum(bool(each.unresolved) for each in listing.endpoints):
         told += f"; {marked} of them marked: a part of the path is not known"
     warn(told)
-    for fault in listing.faults[:_MOST_FAULTS_TOLD]:
-        warn(f"{fault['where']}: {fault['message']}")
-    if (more := len(listing.faults) - _MOST_FAULTS_TOLD) > 0:
+    places: dict[str, list[str]] = {}
+    for fault in listing.faults:
+        places.setdefault(fault["message"], []).append(fault["where"])
+    for message, where in list(places.items())[:_MOST_FAULTS_TOLD]:
+        others = f" and {len(where) - 1} other places" if len(where) > 2 else f" and {where[1]}" if where[1:] else ""
+        warn(f"{where[0]}{others}: {message}")
+    if (more := len(places) - _MOST_FAULTS_TOLD) > 0:
         warn(f"and {more} more; -o json lists them all")

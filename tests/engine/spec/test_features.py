@@ -258,7 +258,7 @@ components:
     assert reachable_definitions(description.operations[0], description.definitions).keys() == {"Pet", "Dog", "Cat"}
     base = "/components/schemas"
     assert told(description) == [
-        (f"{base}/Pet/discriminator/mapping/cow", "external reference 'Cow' is not read"),
+        (f"{base}/Pet/discriminator/mapping/cow", "external reference to 'Cow' is not read"),
         (f"{base}/Odd/discriminator", "a discriminator without the name of a property"),
     ]
 

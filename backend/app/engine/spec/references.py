@@ -131,7 +131,7 @@ class References:
             if uri:
                 target = self._resource(uri, scope)
                 if isinstance(target, str):
-                    return f"external reference {ref[:200]!r} is not read{target and f': {target}'}"
+                    return f"external reference to {uri[:200]!r} is not read{target and f': {target}'}"
                 scope = target
             path = unquote(fragment)
             for resource in scope.enclosing():
