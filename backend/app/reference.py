@@ -23,6 +23,7 @@ from backend.app.engine.diff.model import (
     AlternativesPair,
     ApiPair,
     BodyPair,
+    CallbackPair,
     ContentPair,
     Direction,
     OperationPair,
@@ -97,6 +98,7 @@ _COMPARED: dict[type, str] = {
     BodyPair: "Request bodies",
     ContentPair: "Media types",
     ResponsePair: "Responses",
+    CallbackPair: "Callbacks",
     SchemaPair: "Schemas",
     AlternativesPair: "Alternatives of a schema",
 }

@@ -77,6 +77,7 @@ def run_diff(old: str, new: str, fail_on: str, output: str, *, everything: bool 
         case "github":
             for line in lines[:most]:
                 typer.echo(_as_annotation(line))
+            typer.echo(_verdict(changes))
         case _:
             typer.echo("\n".join(map(printable, _as_text(lines[:most], changes, everything=everything))))
     if output != "json" and len(lines) > most:

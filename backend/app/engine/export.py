@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from backend.app.engine.spec.callbacks import by_caller
 from backend.app.engine.spec.model import (
     ApiDescription,
     Json,
@@ -90,6 +91,7 @@ class _Writer:
         self._schemes = _valid_names(description.security_schemes)
         self._paths: dict[str, dict[str, Json]] = {}
         self._templates: dict[str, str] = {}
+        self._sent = by_caller(description.callbacks)
 
     def document(self) -> dict[str, Json]:
         description = self._description
@@ -180,11 +182,9 @@ class _Writer:
 
     def _callbacks(self, operation: Operation) -> dict[str, Json]:
         """Those whose pointer says that they stand in the operation."""
-        start = f"{operation.pointer}/callbacks/"
         found: dict[str, Json] = {}
-        for each in self._description.callbacks:
-            if each.pointer.startswith(start):
-                name = each.pointer.removeprefix(start).partition("/")[0].replace("~1", "/").replace("~0", "~")
+        for name, sent in self._sent.get(operation.pointer, {}).items():
+            for each in sent:
                 item = found.setdefault(name, {}).setdefault(each.path, {})
                 item[each.method.lower()] = self._operation(each, {})
         return found

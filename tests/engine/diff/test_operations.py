@@ -171,6 +171,35 @@ def test_what_a_webhook_sends_is_what_others_receive() -> None:
     ]
 
 
+def test_what_a_callback_sends_is_what_others_receive() -> None:
+    def calling(schema: Schema | None, path: str = "/a/{id}", caller: str = "/paths/a/post") -> ApiDescription:
+        sent = Operation("POST", "{$request.body#/url}", pointer=f"{caller}/callbacks/paid/x/post")
+        if schema is not None:
+            sent = replace(sent, body=body(schema=schema))
+        return api(Operation("POST", path, pointer=caller), callbacks=(sent,))
+
+    old = calling({"required": ["a"], "properties": {"a": True}})
+    (change,) = diff_descriptions(old, calling({"properties": {"a": True}}, "/a/{user}", "/paths/b/post"))[:1]
+    assert (change.rule, change.key) == ("response.required.widened", "POST /a/{user}")
+    assert change.words == "callback paid: property a became optional"
+    assert [each.rule for each in diff_descriptions(old, calling(None))] == ["content.removed"]
+    without = replace(old, callbacks=())
+    assert [(each.rule, each.words) for each in diff_descriptions(old, without)] == [
+        ("callback.removed", "callback paid removed")
+    ]
+    assert [each.rule for each in diff_descriptions(without, old)] == ["callback.added"]
+    assert diff_descriptions(old, old) == ()
+
+
+def test_the_same_path_at_two_servers_is_two_operations() -> None:
+    below, root = Operation("GET", "/a"), Operation("GET", "/a", server="/")
+    assert [(each.key, each.rule) for each in diff_descriptions(api(root), api(below, root))] == [
+        ("GET /a", "operation.added")
+    ]
+    (change,) = diff_descriptions(api(root, below), api(below, replace(root, deprecated=True)))
+    assert (change.key, change.rule) == ("GET /a /", "operation.deprecated")
+
+
 def test_two_places_of_one_name_are_told_apart() -> None:
     header = Parameter("limit", ParameterLocation.HEADER)
     (change,) = diff_descriptions(api(BASE), api(replace(BASE, parameters=(*BASE.parameters, header))))

@@ -409,3 +409,17 @@ async def test_a_project_deleted_while_its_target_is_asked_leaves_nothing(bench:
         await bench.drain()
     async with bench.database.transaction(write=False) as session:
         assert await session.scalar(select(func.count()).select_from(EndpointRecord)) == 0
+
+
+async def test_a_webhook_that_changes_is_told_and_changes_no_endpoint(bench: Bench) -> None:
+    def describing(kind: str) -> dict[str, Any]:
+        content = {"application/json": {"schema": {"type": kind}}}
+        sent = {"requestBody": {"content": content}, "responses": {"200": {"description": ""}}}
+        return {**document({"/a": operation()}), "webhooks": {"paid": {"post": sent}}}
+
+    project = await bench.project(base_url="http://127.0.0.1:9")
+    await bench.discover(project, {"document": describing("string")})
+    discovery = await bench.discover(project, {"document": describing("integer")})
+    assert (discovery["status"], discovery["changed"], discovery["breaking"]) == ("completed", 0, 1)
+    (change,) = await bench.call("GET", f"/discoveries/{discovery['id']}/changes")
+    assert (change["operation"], change["endpoint_id"]) == ("webhook POST paid", None)

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from backend.app.engine.diff.model import (
     ApiPair,
     BodyPair,
+    CallbackPair,
     Change,
     ContentPair,
     Direction,
@@ -20,6 +21,7 @@ from backend.app.engine.diff.model import (
 from backend.app.engine.diff.rules import Rule, rules
 from backend.app.engine.diff.rules.api import base_of
 from backend.app.engine.diff.schemas import Difference, Key, SchemaComparison, Unit
+from backend.app.engine.spec.callbacks import by_caller
 from backend.app.engine.spec.model import (
     ApiDescription,
     MediaType,
@@ -56,13 +58,14 @@ class Comparison:
             self._rules.setdefault(rule.about, []).append((name, rule))
         self._same_schemes = old.security_schemes == new.security_schemes
         self._schemas = SchemaComparison(old.definitions, new.definitions, self._rules)
+        self._callers = by_caller(old.callbacks), by_caller(new.callbacks)
 
     def changes(self) -> tuple[Change, ...]:
         pairs, same_paths = _paired(self._old, self._new)
         api = _Found("")
         self._apply(api, ApiPair(self._old, self._new, same_paths), "servers")
         found = [api]
-        for key, old, new in sorted(pairs, key=lambda pair: pair[0]):
+        for key, old, new in pairs:
             found.append(each := _Found(key))
             self._operation(each, old, new)
         for key, was, now in _webhooks(self._old, self._new):
@@ -87,14 +90,32 @@ class Comparison:
             self._content(found, old.body.content, new.body.content, Direction.REQUEST, "request.body", "request body")
         for before, after in _responses(old.responses, new.responses):
             self._response(found, before, after)
+        found.equal = False  # which says nothing of callbacks
+        self._callbacks(found, old, new)
+
+    def _callbacks(self, found: _Found, old: Operation, new: Operation) -> None:
+        before, after = self._callers
+        left, right = before.get(old.pointer, {}), after.get(new.pointer, {})
+        for name in sorted({**left, **right}):
+            label = f"callback {name}"
+            was, now = ({each.key: each for each in side.get(name, ())} for side in (left, right))
+            for key in sorted({**was, **now}):
+                where = f"callback.{name}.{key}"
+                self._apply(found, CallbackPair(was.get(key), now.get(key), label), where)
+                if key in was and key in now:
+                    self._sent(found, was[key], now[key], where, label)
 
     def _webhook(self, found: _Found, old: Operation | None, new: Operation | None) -> None:
-        """The API is the client here: what it sends is what others receive."""
         if old is None or new is None:
             pair = OperationPair(old, new, self._old.security_schemes, self._new.security_schemes)
             self._apply(found, pair, "webhook")
-        elif old.body is not None and new.body is not None:
-            self._content(found, old.body.content, new.body.content, Direction.RESPONSE, "webhook", "webhook")
+        else:
+            self._sent(found, old, new, "webhook", "webhook")
+
+    def _sent(self, found: _Found, old: Operation, new: Operation, where: str, label: str) -> None:
+        """The API is the client here: what it sends is what others receive."""
+        was, now = (each.body.content if each.body else () for each in (old, new))
+        self._content(found, was, now, Direction.RESPONSE, where, label)
 
     def _parameter(self, found: _Found, label: str, old: Parameter | None, new: Parameter | None) -> None:
         shown = new or old
@@ -225,36 +246,69 @@ def _bits(mask: int) -> list[int]:
     return [index for index, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"]
 
 
+_Paired: TypeAlias = list[tuple[Operation | None, Operation | None]]
+
+
 def _paired(
     old: ApiDescription, new: ApiDescription
 ) -> tuple[list[tuple[str, Operation | None, Operation | None]], bool]:
-    """By key, then by the form of the path, then by the path below the server; and whether the last was the rule."""
-    left, right = _by_key(old.operations), _by_key(new.operations)
-    pairs = [(key, left.pop(key), right.pop(key)) for key in list(left) if key in right]
-    before, after = base_of(old.servers), base_of(new.servers)
+    """By method and path (at the same server first), then by the form of the path, then by the path below the server;
+    and whether the last was the rule. The order is that of the keys."""
+    pairs: _Paired = []
+    left, right = ([*sorted(side.operations, key=_known_by)] for side in (old, new))
+    for same in (_known_by, _key, _form):
+        found, left, right = _matched(left, right, same, same)
+        pairs += found
     by_name = len(pairs)
-    for old_base, new_base in [("", ""), (before, after)] if before != after else [("", "")]:
-        shapes: dict[str, list[str]] = {}
-        for key, operation in sorted(right.items()):
-            shapes.setdefault(_shape(operation, new_base), []).append(key)
-        for key, operation in sorted(left.items()):
-            if found := shapes.get(_shape(operation, old_base)):
-                del left[key]
-                pairs.append((found[0], operation, right.pop(found.pop(0))))
-        if not old_base and not new_base:
-            by_name = len(pairs)
-    whole: list[tuple[str, Operation | None, Operation | None]] = [*pairs]
-    whole += [(key, operation, None) for key, operation in left.items()]
-    whole += [(key, None, operation) for key, operation in right.items()]
-    return whole, len(pairs) > 2 * by_name
+    before, after = base_of(old.servers), base_of(new.servers)
+    if before != after:
+        found, left, right = _matched(left, right, lambda it: _shape(it, before), lambda it: _shape(it, after))
+        pairs += found
+    same_paths = len(pairs) > 2 * by_name
+    pairs += [(each, None) for each in left] + [(None, each) for each in right]
+    return list(_labelled(pairs)), same_paths
 
 
-def _by_key(operations: Iterable[Operation]) -> dict[str, Operation]:
-    found: dict[str, Operation] = {}
-    for operation in operations:
-        if found.setdefault(operation.key, operation) is not operation:
-            found.setdefault(f"{operation.key} {operation.server or ''}".rstrip(), operation)
-    return found
+def _matched(
+    left: Sequence[Operation],
+    right: Sequence[Operation],
+    of_left: Callable[[Operation], Hashable],
+    of_right: Callable[[Operation], Hashable],
+) -> tuple[_Paired, list[Operation], list[Operation]]:
+    """Pairs, and what is left of each side."""
+    waiting: dict[Hashable, list[Operation]] = {}
+    for each in right:
+        waiting.setdefault(of_right(each), []).append(each)
+    pairs: _Paired = []
+    rest = []
+    for each in left:
+        if found := waiting.get(of_left(each)):
+            pairs.append((each, found.pop(0)))
+        else:
+            rest.append(each)
+    return pairs, rest, [each for several in waiting.values() for each in several]
+
+
+def _labelled(pairs: _Paired) -> Iterator[tuple[str, Operation | None, Operation | None]]:
+    seen: set[str] = set()
+    for shown, old, new in sorted(
+        ((new or old or Operation("", ""), old, new) for old, new in pairs), key=lambda pair: _known_by(pair[0])
+    ):
+        label = f"{shown.key} {shown.server}" if shown.key in seen and shown.server else shown.key
+        seen.add(label)
+        yield label, old, new
+
+
+def _known_by(operation: Operation) -> tuple[str, str]:
+    return operation.key, operation.server or ""
+
+
+def _key(operation: Operation) -> str:
+    return operation.key
+
+
+def _form(operation: Operation) -> str:
+    return _shape(operation, "")
 
 
 def _shape(operation: Operation, base: str) -> str:

@@ -136,6 +136,16 @@ class ResponsePair:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackPair:
+    """What the API sends because of an operation that both have."""
+
+    old: Operation | None
+    new: Operation | None
+    label: str
+    """`callback paid`"""
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaPair:
     """Two schemas at the same place, flattened. What stands inside them makes pairs of its own."""
 

@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -36,7 +37,9 @@ def described(
 
 def endpoint(operation: Operation) -> Endpoint:
     claim = Claim("openapi", Kind.DOCUMENT, "openapi-3.1", "request", Evidence(), operation)
-    return Endpoint(f"id of {operation.key}", operation.method, operation.path, {"openapi": claim})
+    return Endpoint(
+        f"id of {operation.key} {operation.server or ''}".strip(), operation.method, operation.path, {"openapi": claim}
+    )
 
 
 def found(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -> list[Found]:
@@ -107,6 +110,17 @@ def test_another_state_is_a_change_and_deprecation_is_told_once() -> None:
     old, new = Operation("GET", "/a"), Operation("GET", "/a", deprecated=True)
     changes = changes_of(found(new, state=EndpointState.DEPRECATED), before(old))
     assert [each.words for each in changes.changed] == [("deprecated",)]
+
+
+def test_the_same_path_below_the_base_and_at_the_root_change_apart() -> None:
+    below, root = Operation("GET", "/a"), Operation("GET", "/a", server="/")
+    learned = found(replace(below, parameters=(limit(),)), replace(root, deprecated=True))
+    changes = changes_of(learned, before(root, below))
+    assert [each.words for each in changes.changed] == [("parameter limit added",), ("deprecated",)]
+    assert [(change["operation"], change["endpoint_id"]) for change in changes.drift] == [
+        ("GET /a", "id of GET /a"),
+        ("GET /a /", "id of GET /a /"),
+    ]
 
 
 def test_a_place_in_the_document_is_no_difference() -> None:

@@ -1,8 +1,16 @@
-"""Bodies of requests, and responses: which there are, as which media type, with which headers and links."""
+"""Bodies of requests, responses and callbacks: which there are, as which media type, with which headers and links."""
 
 from collections.abc import Iterator
 
-from backend.app.engine.diff.model import BodyPair, ContentPair, Direction, Finding, ResponsePair, Severity
+from backend.app.engine.diff.model import (
+    BodyPair,
+    CallbackPair,
+    ContentPair,
+    Direction,
+    Finding,
+    ResponsePair,
+    Severity,
+)
 from backend.app.engine.diff.rules import rule
 
 
@@ -124,6 +132,20 @@ def link_removed(pair: ResponsePair) -> Iterator[Finding]:
                 yield Finding(f"response {pair.old.status} has lost the link {name}", below=name)
             elif pair.new.links[name] != link:
                 yield Finding(f"response {pair.old.status} leads elsewhere with the link {name}", below=name)
+
+
+@rule("callback.added", CallbackPair, Severity.SAFE)
+def callback_added(pair: CallbackPair) -> Iterator[Finding]:
+    """The API sends something more to the address that a request gives."""
+    if pair.old is None:
+        yield Finding(f"{pair.label} added")
+
+
+@rule("callback.removed", CallbackPair, Severity.BREAKING)
+def callback_removed(pair: CallbackPair) -> Iterator[Finding]:
+    """The API no longer sends what it sent to the address that a request gives: who waits for it waits in vain."""
+    if pair.new is None:
+        yield Finding(f"{pair.label} removed")
 
 
 def _good(status: str) -> bool:

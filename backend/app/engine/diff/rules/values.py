@@ -76,7 +76,7 @@ def types(pair: SchemaPair) -> Iterator[Finding]:
         relation = Relation.UNCLEAR
     else:
         relation = relation_of(narrower, wider)
-    yield Finding(f"type {in_words(old)} became {in_words(new)}", relation)
+    yield Finding(f"type {in_words(old or pair.old.kinds)} became {in_words(new or pair.new.kinds)}", relation)
 
 
 @schema_rule("null", response_widened=Severity.BREAKING)

@@ -153,7 +153,7 @@ def _explain(found: Sequence[Found], before: Before, shared: ApiDescription, cha
     was = [each for each in found if each.id in before.known and before.known[each.id].state != EndpointState.GONE]
     old = {each.id: before.operations[each.id] for each in was}
     new = {each.id: each.operation for each in found if each.state is not EndpointState.GONE}
-    ids = {operation.key: endpoint_id for side in (old, new) for endpoint_id, operation in side.items()}
+    ids = _ids(old) | _ids(new)
     words: dict[str, list[str]] = {}
     for change in diff_descriptions(
         replace(before.shared, operations=tuple(old.values())), replace(shared, operations=tuple(new.values()))
@@ -170,11 +170,21 @@ def _explain(found: Sequence[Found], before: Before, shared: ApiDescription, cha
             }
         )
         for key in change.operations:
-            words.setdefault(ids[key], []).append(change.words)
+            if key in ids:  # webhooks are no endpoints
+                words.setdefault(ids[key], []).append(change.words)
     for each in found:
         each.words = tuple(dict.fromkeys(words.get(each.id, ())))
         if each.id in old and each.id in new:
             _tell_state(each, before.known[each.id], changes)
+
+
+def _ids(operations: Mapping[str, Operation]) -> dict[str, str]:
+    """By what a change calls an operation: one that begins at the root has its server in its name where another one is
+    called the same."""
+    at_root = {each.key: endpoint_id for endpoint_id, each in operations.items() if each.server is not None}
+    named = {f"{each.key} {each.server}": endpoint_id for endpoint_id, each in operations.items()}
+    below = {each.key: endpoint_id for endpoint_id, each in operations.items() if each.server is None}
+    return at_root | named | below
 
 
 def _tell_state(found: Found, stored: Known, changes: Changes) -> None:
