@@ -114,6 +114,33 @@ async def test_scripts_tell_what_they_call() -> None:
     assert found.evidence["GET /api/users/{id}"].places == ("GET in /assets/app.js",)
 
 
+async def test_relative_calls_of_a_script_are_relative_to_its_page() -> None:
+    script = """
+    $.ajax({headers: {Accept: "application/json"}, cache: !1, url: "flows", success: e => { f({url: "no"}) }});
+    $.ajax({url: "flows", type: "POST", data: JSON.stringify(d)}); $.getJSON("../up/" + name + "/state");
+    axios({"method": "delete", "url": `nodes/${node.id}`}); fetch("./settings/user"); menu.get("words");
+    """
+    web = site(
+        {
+            "/": html('<a href="/admin/editor/">editor</a>'),
+            "/admin/editor/": html('<script src="../static/js/app.js"></script><script>fetch("inline")</script>'),
+            "/admin/static/js/app.js": Answer(200, (("Content-Type", "text/javascript"),), script.encode()),
+            "/admin/editor/flows": json([]),
+            "/admin/editor/settings/user": json({}),
+            "/admin/editor/inline": json({"a": 1}),
+        }
+    )
+    found = await look(web)
+    answered = {"GET /", "GET /admin/editor/flows", "GET /admin/editor/settings/user", "GET /admin/editor/inline"}
+    assert alive(found) == answered | {"GET /admin/editor/"}
+    assert named(found) == {
+        "POST /admin/editor/flows",
+        "GET /admin/up/{name}/state",
+        "DELETE /admin/editor/nodes/{id}",
+    }
+    assert not any("words" in url or url.endswith("/no") for url in web.fetched)
+
+
 async def test_what_may_act_on_get_and_what_robots_txt_forbids_is_left_alone() -> None:
     page = "".join(f'<a href="{path}">x</a>' for path in ("/logout", "/users/1/delete", "/private/a", "/private/open"))
     robots = b"User-agent: *\nDisallow: /private\nAllow: /private/open\n"

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter, deque
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -59,6 +60,14 @@ async def _robots(base_url: str, tools: Tools) -> tuple[Robots, str]:
     return robots, note if robots is NONE_ALLOWED else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    url: str
+    depth: int
+    page: str = ""
+    """Of a script: the page that loads it."""
+
+
 class _Crawler:
     def __init__(self, base_url: str, asker: Asker, robots: Robots, findings: Findings) -> None:
         self.findings = findings
@@ -67,7 +76,7 @@ class _Crawler:
         self._asker = asker
         self._robots = robots
         self._calibration = Calibration(asker, base_url)
-        self._waiting: deque[tuple[int, str]] = deque()
+        self._waiting: deque[_Wanted] = deque()
         self._seen: set[str] = set()
         self._shapes: Counter[tuple[str, ...]] = Counter()
         self._folders: Counter[str] = Counter()
@@ -103,7 +112,7 @@ class _Crawler:
                 )
             )
 
-    def _want(self, url: str, depth: int) -> None:
+    def _want(self, url: str, depth: int, page: str = "") -> None:
         """Each place once, and of places that differ in values alone a few."""
         parts = urlsplit(url)
         path = parts.path or "/"
@@ -128,13 +137,13 @@ class _Crawler:
             self._shapes[shape] += 1
             self._folders[folder] += 1
             self._seen.add(place)
-            self._waiting.append((depth, parts._replace(path=path, fragment="").geturl()))
+            self._waiting.append(_Wanted(parts._replace(path=path, fragment="").geturl(), depth, page))
 
     def _is_below(self, path: str) -> bool:
         return f"{path}/".startswith(f"{self._base_path}/")
 
-    async def _visit(self, wanted: tuple[int, str]) -> None:
-        depth, url = wanted
+    async def _visit(self, wanted: "_Wanted") -> None:
+        url, depth = wanted.url, wanted.depth
         exchange = await self._asker.ask("GET", url)
         if exchange is None or exchange.answer is None:
             return
@@ -144,7 +153,8 @@ class _Crawler:
         elif depth and hash(exchange.answer.body) in self._bodies:
             return
         self._bodies.add(hash(exchange.answer.body))
-        self._follow(links, calls, depth + 1, urlsplit(url).path)
+        page = links.base or wanted.page or url
+        self._follow(links, [_on_page(call, page) for call in calls], depth + 1, urlsplit(url).path)
 
     @staticmethod
     async def _read(answer: Answer, url: str) -> tuple[Links, list[Call]]:
@@ -178,7 +188,9 @@ class _Crawler:
         return True
 
     def _follow(self, links: Links, calls: Iterable[Call], depth: int, where: str) -> None:
-        for url in (*links.scripts, *links.pages):
+        for url in links.scripts:
+            self._want(url, depth, links.base)
+        for url in links.pages:
             self._want(url, depth)
         for form in links.forms:
             if not is_same_origin(form.action, self._base_url):
@@ -217,3 +229,10 @@ class _Crawler:
             self.findings.tell(operation, Evidence((place,), unresolved=call.unresolved))
         elif call.method != "GET" or "{" in call.path:
             self.findings.described(Entry(where=place, method=call.method, url=call.path))
+
+
+def _on_page(call: Call, page: str) -> Call:
+    """With the path that a browser makes of a relative one."""
+    if call.path.startswith("/") or "://" in call.path:
+        return call
+    return replace(call, path=urlsplit(urljoin(page, call.path)).path)

@@ -78,6 +78,7 @@ def test_no_robots_txt_is_an_error(body: bytes, path: str) -> None:
         ('$.get("/a")', Call("GET", "/a")),
         ('x.open("patch", "/a/b")', Call("PATCH", "/a/b")),
         ('$.ajax({type: "x", url: "/a/b", method: "POST"})', Call("POST", "/a/b")),
+        ('$.ajax({type: "json", url: "a/b", data: {url: "/no"}, method: "put"})', Call("PUT", "a/b")),
         ('request({method: "DELETE", path: "/a/b"})', Call("DELETE", "/a/b")),
         ("fetch(`${BASE}/a/${id}`)", Call("GET", "/a/{id}", "the prefix BASE is not known")),
         ('api.get("https:\\/\\/api.test\\/x")', Call("GET", "https://api.test/x")),
@@ -97,6 +98,9 @@ def test_a_call_in_a_script_is_known_by_its_shape(code: str, call: Call) -> None
         'get("/a b/c")',
         "fetch(`/a-${x}-b/${y}z`)",
         'element.innerHTML = "</div>"',
+        'menu.get("editor")',
+        'request("name")',
+        '$.ajax({success: function () { return {url: "/no"} }, data: 1})',
     ],
 )
 def test_other_texts_are_no_calls(code: str) -> None:
@@ -111,6 +115,7 @@ def test_no_script_is_an_error(code: str) -> None:
 def test_calls_in_a_long_line_without_an_end_take_no_time() -> None:
     calls_in('fetch("/' * 50_000)
     calls_in("{url:" * 50_000)
+    calls_in("ajax({" * 50_000)
 
 
 def test_links_of_json_are_those_under_names_of_links() -> None:

@@ -74,6 +74,8 @@ class Links:
     forms: tuple[Form, ...] = ()
     code: str = ""
     """Scripts within the page."""
+    base: str = ""
+    """The URL that references within the page are relative to."""
 
 
 def links_of(answer: Answer, url: str) -> Links:
@@ -82,13 +84,13 @@ def links_of(answer: Answer, url: str) -> Links:
     body = answer.body[:_LONGEST_PAGE]
     found = list(_in_headers(answer))
     if "javascript" in kind:
-        return Links(_absolute(url, found), (), (), body.decode(errors="replace"))
+        return Links(_absolute(url, found), code=body.decode(errors="replace"))
     if "html" in kind or (not kind and body.lstrip()[:1] == b"<"):
         page = _Page(url)
         page.feed(body.decode(errors="replace"))
         return Links(
             _absolute(page.base, [*found, *page.links]), _absolute(page.base, page.scripts), tuple(page.forms),
-            "\n".join(page.code),
+            "\n".join(page.code), page.base,
         )  # fmt: skip
     if "json" in kind or body.lstrip()[:1] in (b"{", b"["):
         found += _in_json(body)
