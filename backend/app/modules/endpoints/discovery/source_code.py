@@ -9,6 +9,8 @@ from backend.app.modules.endpoints.discovery.source.model import Route, SourceRe
 
 _GUARD = SecurityScheme("code", SecurityKind.OTHER, scheme="unknown")
 """Stands for whatever the code asks for."""
+_PLACES = 20
+"""Of one operation: a repository may declare it thousands of times."""
 
 
 @strategy("source", Kind.CODE, lambda subject: bool(subject.trees))
@@ -34,7 +36,7 @@ def describe(report: SourceReport, name: str, slot: str = "") -> Discovered:
         else:
             evidence[route.key] = replace(
                 known,
-                places=(*known.places, place),
+                places=known.places if len(known.places) >= _PLACES else (*known.places, place),
                 requires_auth=route.requires_auth if known.requires_auth is None else known.requires_auth,
                 # Who knows the whole path vouches for it.
                 unresolved=known.unresolved and route.unresolved,

@@ -1,4 +1,8 @@
-from tests.modules.endpoints.discovery.source.trees import paths, routes
+import pytest
+
+from backend.app.modules.endpoints.discovery.source.languages.python.code import Code
+from backend.app.modules.endpoints.discovery.source_code import describe
+from tests.modules.endpoints.discovery.source.trees import paths, report, routes
 
 
 def test_blueprints_of_a_factory_and_of_each_other() -> None:
@@ -221,3 +225,22 @@ def test_a_branch_that_assigns_stands_before_what_was_there() -> None:
             """,
         }
     ) == {"GET /a/on", "GET /b/on"}
+
+
+def test_the_effort_does_not_grow_with_the_square_of_the_applications(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+    objects = Code.objects
+
+    def counted(code: Code, names: frozenset[str]) -> object:
+        nonlocal looked
+        looked += 1
+        return objects(code, names)
+
+    monkeypatch.setattr(Code, "objects", counted)
+    text = "from flask import Flask\napp = Flask(__name__)\n@app.route('/a')\ndef a(): ...\n"
+    found = report({f"m{number}.py": text for number in range(50)})
+    assert len(found.routes) == 50
+    assert looked < 10
+    (evidence,) = describe(found, "x").evidence.values()
+    assert evidence.places[0] == "m0.py:3"
+    assert len(evidence.places) < 50

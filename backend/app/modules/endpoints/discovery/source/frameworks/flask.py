@@ -84,13 +84,14 @@ class _Walk:
         self.code = code
         self.seen: set[int] = set()
         self.found: list[Route] = []
+        self.apis = list(code.objects(_APIS))
         self.open: list[_Place] = []
         """Where blueprints out of a list that is not known are registered: those that nothing else registers."""
 
     def run(self) -> list[Route]:
         for app in [*self.code.objects(_APPS), *self._parameters()]:
             self._object(app, _Place(), 0)
-        for restful in self.code.objects(_APIS):
+        for restful in self.apis:
             # `Api()` and a later `init_app(app)` that nothing was seen to call.
             if id(restful) not in self.seen:
                 target = self._bound_to(restful)
@@ -138,8 +139,8 @@ class _Walk:
         for call in made.calls:
             self._called(call, made, place, depth, is_api)
         # What is bound to this object: `Api(blueprint)`, `api.init_app(app)`.
-        for restful in self.code.objects(_APIS):
-            if not is_api and self._bound_to(restful) is made:
+        for restful in () if is_api else self.apis:
+            if self._bound_to(restful) is made:
                 prefix = self.code.construction(restful).argument(1, "prefix")
                 self._object(restful, place.below(prefix), depth + 1)
 
