@@ -17,6 +17,7 @@ from backend.app.engine.spec.parse import parse_document
 from backend.app.extensions.server import background_server
 from backend.app.modules.labs.recipes import recipes
 from tests.support.commands import touchstone
+from tests.support.graphql import introspection
 
 CODE = """
 from fastapi import APIRouter, Depends, FastAPI
@@ -169,6 +170,32 @@ def test_an_api_without_a_description_has_answers_all_the_same(capsys: pytest.Ca
         ("GET", "/health", "active")
     ]
     assert any("usual places" in fault["message"] for fault in found["faults"])
+
+
+@pytest.mark.parametrize(("place", "methods"), [("", ["GET"]), ("/graphql", ["POST"])], ids=["base", "named"])
+def test_a_graphql_server_tells_its_operations(
+    place: str, methods: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By GET where it has to be looked for, by POST too where a person names it."""
+
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse(introspection({"type Query": {"hello": "String"}}))
+
+    routes = [Route("/graphql", answer, methods=methods)]
+    with background_server(Starlette(routes=routes)) as url:
+        assert run_discover(DiscoverOptions((f"{url}{place}",), "json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["path"] for each in found["endpoints"]] == ["/graphql#query.hello"]
+
+
+def test_a_graphql_server_that_is_to_be_named_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({"errors": [{"message": "GraphQL queries go by POST"}]}, 405)
+
+    with background_server(Starlette(routes=[Route("/graphql", answer)])) as url, pytest.raises(SystemExit) as ended:
+        run_discover(DiscoverOptions((url,)))
+    assert ended.value.code == 2
+    assert "takes no queries by GET: name it" in capsys.readouterr().err
 
 
 def test_a_fault_of_many_places_is_told_once(tree: Path) -> None:

@@ -28,6 +28,7 @@ from backend.app.core.redaction import redact_phrases
 from backend.app.engine.export import openapi_document
 from backend.app.engine.spec.graphql import recognises
 from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
+from backend.app.engine.spec.qualify import qualified
 from backend.app.engine.spec.servers import base_url_at, target_url
 from backend.app.extensions.git import GitError, Reason, clone_to
 from backend.app.extensions.http_client import HttpClient, OutgoingPolicy
@@ -36,6 +37,7 @@ from backend.app.extensions.spec_files import read_spec_file
 from backend.app.modules.endpoints.discovery import Discovered, Kind, Material, NothingDiscovered, Subject, Tools
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
+from backend.app.modules.endpoints.discovery.graphql import names_graphql
 from backend.app.modules.endpoints.discovery.openapi import UNREACHABLE as UNREACHABLE_OUTCOMES
 from backend.app.modules.endpoints.inventory.reconcile import (
     Claim,
@@ -51,6 +53,7 @@ from backend.app.modules.endpoints.uploads.archives import ArchiveError, is_arch
 
 _LIVE = ("crawl", "probe")
 _MOST_FAULTS_TOLD = 10
+_NOTHING = frozenset({"discovery.nothing_found", "discovery.not_graphql"})
 _UNREACHABLE = frozenset(f"discovery.{outcome}" for outcome in UNREACHABLE_OUTCOMES) | {"discovery.timeout"}
 
 
@@ -172,7 +175,8 @@ async def _discover(options: DiscoverOptions) -> Listing:
         for source in sorted(options.sources, key=_is_capture):
             # A running API without a description has answers all the same.
             optional = options.live and "://" in source
-            parts += await _read(source, tools, options, parts, listing=listing, strict=not optional)
+            for part in await _read(source, tools, options, parts, listing=listing, strict=not optional):
+                parts.append(_apart(part, parts))
         base = _base_url(options, parts)
         if options.live:
             if base is None:
@@ -182,6 +186,15 @@ async def _discover(options: DiscoverOptions) -> Listing:
     reconciliation = Reconciliation(base)
     reconciliation.take_all((part.found, part.kind, part.slot) for part in parts if part.found is not None)
     return _listing(reconciliation, urlsplit(base).path.rstrip("/"), parts)
+
+
+def _apart(part: Part, told: Sequence[Part]) -> Part:
+    """The first document says where the API is; what another one calls the same is something else."""
+    if part.found is None or part.kind is not Kind.DOCUMENT:
+        return part
+    if not _documents(told):
+        return replace(part, found=replace(part.found, slot=""))
+    return replace(part, found=replace(part.found, description=qualified(part.found.description, part.found.slot)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +216,6 @@ def _meaning(source: str, base_url: str) -> _Named:
     if not source:
         fail("SRC: name a file, a folder or a URL", USAGE)
     path = Path(source)
-    if "://" in source:
-        require_url("SRC", source)
-        return _Named("openapi", Subject(base_url=source))
     if format_of(path) is not None:
         return _Named("capture", Subject(base_url, captures=[Material(source, path)]))
     if path.is_file() and is_archive(path):
@@ -223,6 +233,9 @@ async def _read(
 ) -> list[Part]:
     """`told` are those that were read before. Raises what a strategy raises when it is to be `strict`: a person named
     this source."""
+    if "://" in source and not is_repository(source):
+        require_url("SRC", source)
+        return _named_after(source, await _read_url(source, tools, strict=strict))
     if is_repository(source):
         policy = OutgoingPolicy(allow_private=True)
         async with clone_to(source.removeprefix("git+"), None, None, policy) as checkout:
@@ -237,8 +250,26 @@ async def _read(
             await unpack_archive(named.archive, Path(folder))
             tree = Material(source, Path(folder))
             return await look(Subject("", trees=[tree]), tools, [named.strategy], strict=strict)
-    parts = await look(named.subject, tools, [named.strategy], told=told, strict=strict)
-    # Documents have no name of their own: several of them are several sources.
+    return _named_after(source, await look(named.subject, tools, [named.strategy], told=told, strict=strict))
+
+
+async def _read_url(url: str, tools: Tools, *, strict: bool) -> list[Part]:
+    """The description of the API that is there, of whichever kind."""
+    subject = Subject(url, spec_url=url if names_graphql(url) else None)
+    likelier, other = ("graphql", "openapi") if names_graphql(url) else ("openapi", "graphql")
+    parts = await look(subject, tools, [likelier])
+    error = parts[0].error
+    if error is not None and error["code"].startswith("discovery.") and error["code"] not in _UNREACHABLE:
+        others = await look(subject, tools, [other])
+        if others[0].error is None or others[0].error["code"] not in _NOTHING:
+            parts = others
+    if strict and (error := parts[0].error) is not None:
+        raise NothingDiscovered(error["code"], error["message"], error["where"])
+    return parts
+
+
+def _named_after(source: str, parts: Iterable[Part]) -> list[Part]:
+    """Documents have no name of their own: several of them are several sources."""
     return [
         replace(part, found=replace(part.found, slot=source, where=part.found.where if "://" in source else source))
         if part.found is not None

@@ -37,7 +37,7 @@ _QUERY = " ".join(INTROSPECTION.split())
 def _applies(subject: Subject) -> bool:
     if subject.document is not None:
         return recognises(subject.document)
-    return bool(subject.base_url) or (subject.spec_url is not None and _is_named(subject.spec_url))
+    return bool(subject.base_url) or (subject.spec_url is not None and names_graphql(subject.spec_url))
 
 
 @strategy("graphql", Kind.DOCUMENT, _applies, last=True)
@@ -48,7 +48,7 @@ async def graphql(subject: Subject, tools: Tools) -> tuple[Discovered]:
     if subject.document is not None:
         if not recognises(subject.document):
             raise NothingDiscovered("discovery.not_graphql", "The document is no answer to a GraphQL introspection")
-        place = next((url for url in (subject.spec_url, subject.base_url) if url and _is_named(url)), "")
+        place = next((url for url in (subject.spec_url, subject.base_url) if url and names_graphql(url)), "")
         return (replace(await _read(subject.document, place, tools), where=HANDED_IN),)
     found = await _Search(tools).find(subject)
     return (found,)
@@ -64,7 +64,7 @@ class _Search:
         """Where on the same server the last request was led."""
 
     async def find(self, subject: Subject) -> Discovered:
-        named = subject.spec_url if subject.spec_url and _is_named(subject.spec_url) else None
+        named = subject.spec_url if subject.spec_url and names_graphql(subject.spec_url) else None
         if named is None and not subject.base_url:
             raise NothingDiscovered("discovery.nowhere_to_look", "Give base_url, or the GraphQL endpoint as spec_url")
         if named is not None:
@@ -111,14 +111,14 @@ def _request(url: str, *, post: bool) -> Request:
 def _places(base_url: str) -> Iterator[str]:
     """`base_url` itself where it names a server, below it, then below the root."""
     parts = urlsplit(base_url)
-    if _is_named(base_url):
+    if names_graphql(base_url):
         yield parts._replace(query="", fragment="").geturl()
     folders = dict.fromkeys([parts.path.rstrip("/"), ""])
     urls = (parts._replace(path=f"{folder}/{place}", query="", fragment="") for folder in folders for place in PLACES)
     yield from dict.fromkeys(url.geturl() for url in urls)
 
 
-def _is_named(url: str) -> bool:
+def names_graphql(url: str) -> bool:
     """Whether a URL reads as that of a GraphQL server: `/graphql`, `/graphql/v1`, `/query`."""
     *_, before, last = ["", "", *(part.lower() for part in urlsplit(url).path.split("/") if part)]
     return last in _NAMES or (before == "graphql" and "." not in last)
@@ -142,10 +142,10 @@ def _refusal(url: str, answer: Answer) -> NothingDiscovered | None:
             url,
         )
     looks = bool(text) or b"graphql" in answer.body[:10_000].lower() or b"query" in answer.body[:200].lower()
-    if answer.status in _WANTS_POST and looks and _is_named(url):
+    if answer.status in _WANTS_POST and looks and names_graphql(url):
         return NothingDiscovered(
             "discovery.wants_post",
-            f"{url} seems to be a GraphQL server that takes no queries by GET: give it as spec_url, and POST is tried",
+            f"{url} seems to be a GraphQL server that takes no queries by GET: name it (spec_url), and POST is tried",
             url,
         )
     if text:

@@ -97,7 +97,7 @@ class _Search:
             raise self._refusal
         raise NothingDiscovered(
             "discovery.nothing_found",
-            f"None of the {len(self._asked)} usual places holds an API description; send spec_url or document",
+            f"None of the {len(self._asked)} usual places holds an API description; name its own URL, or hand it in",
             self._base_url,
         )
 
