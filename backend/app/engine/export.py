@@ -42,9 +42,10 @@ def openapi_document(
     """The description as OpenAPI 3.1. `extras` by `Operation.key` become the `x-touchstone` of the operation.
 
     Read again it is the same description, but for pointers, faults, the dialect, and header parameters that 3.1 ignores
-    (4.8.12.1). What it has no place for stands in extensions: other methods (`x-touchstone-methods`), parameters in the
-    `querystring` (`x-touchstone-querystring`). A GET with `x-touchstone-any-method` stands for any method. Templates
-    that differ only in what their parameters are called become one path, as 3.1 demands."""
+    (4.8.12.1); an `operationId` that stands twice gets a number. What it has no place for stands in extensions: other
+    methods (`x-touchstone-methods`), parameters in the `querystring` (`x-touchstone-querystring`). A GET with
+    `x-touchstone-any-method` stands for any method. Templates that differ only in what their parameters are called
+    become one path, as 3.1 demands."""
     return _Writer(description, extras or {}).document()
 
 
@@ -91,6 +92,7 @@ class _Writer:
         self._schemes = _valid_names(description.security_schemes)
         self._paths: dict[str, dict[str, Json]] = {}
         self._templates: dict[str, str] = {}
+        self._ids: set[str] = set()
         self._sent = by_caller(description.callbacks)
 
     def document(self) -> dict[str, Json]:
@@ -158,7 +160,7 @@ class _Writer:
         ]
         written = _without_empty(
             {
-                "operationId": operation.operation_id,
+                "operationId": self._id(operation),
                 "summary": operation.summary,
                 "tags": list(operation.tags),
                 "deprecated": operation.deprecated,
@@ -179,6 +181,17 @@ class _Writer:
         callbacks = self._callbacks(operation) if operation.pointer else {}
         extra = self._extras.get(operation.key)
         return written | _without_empty({"callbacks": callbacks}) | ({EXTENSION: dict(extra)} if extra else {})
+
+    def _id(self, operation: Operation) -> str:
+        """One that no other operation has (3.1.1, 4.8.10.1): what several sources describe may be called the same."""
+        wanted = name = operation.operation_id or ""
+        number = 1
+        while name in self._ids:
+            number += 1
+            name = f"{wanted}_{number}"
+        if name:
+            self._ids.add(name)
+        return name
 
     def _callbacks(self, operation: Operation) -> dict[str, Json]:
         """Those whose pointer says that they stand in the operation."""

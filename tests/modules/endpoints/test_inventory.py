@@ -149,16 +149,6 @@ async def test_a_source_that_is_taken_away_takes_what_only_it_said(bench: Bench)
     assert set((await states(bench, project)).values()) == {"gone"}
 
 
-async def test_what_failed_is_told_and_what_worked_is_kept(bench: Bench) -> None:
-    project = await bench.project(base_url="http://127.0.0.1:9")
-    specs = [await upload(bench, project, name, json.dumps(SPEC).encode()) for name in ("one.json", "two.json")]
-    discovery = await bench.discover(project, {"uploads": specs})
-    assert discovery["status"] == "completed"
-    failed, worked = discovery["parts"]
-    assert (failed["location"], failed["error"]["code"]) == ("two.json", "discovery.one_document")
-    assert (worked["source"], worked["operations"], worked["error"]) == ("openapi-3.1", 7, None)
-
-
 @pytest.mark.parametrize("named", [{"uploads": [new_ulid()]}, {"git_sources": [new_ulid()]}])
 async def test_what_does_not_exist_is_refused_at_once(bench: Bench, named: dict[str, Any]) -> None:
     project = await bench.project(base_url="http://127.0.0.1:9")

@@ -49,7 +49,7 @@ from backend.app.modules.endpoints.inventory.update import (
     shared_of,
     stored_endpoint,
 )
-from backend.app.modules.endpoints.looking.look import Part
+from backend.app.modules.endpoints.looking.look import Part, slot_of
 from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
 from backend.app.modules.endpoints.repository import (
     DiscoveryRepository,
@@ -247,6 +247,11 @@ class DiscoveryService:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
         await self._projects.get(project_id)
         return request.page(await self._endpoints.sources(project_id, request.after(), request.limit + 1), "slot")
+
+    async def has_document(self, project_id: str, name: str) -> bool:
+        """Whether one of the project's descriptions has this name."""
+        slots = [slot_of(strategy, name) for strategy in DOCUMENTS]
+        return any([await self._endpoints.has_source(project_id, slot) for slot in slots])
 
     async def forget_source(self, project_id: str, slot: str) -> None:
         """Takes away all that a source said. Raises `ProjectNotFound`, `SourceNotFound`."""

@@ -86,12 +86,24 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """One of several descriptions that were handed in. Its paths stand below its own servers, of which only the path
+    counts."""
+
+    name: str
+    """Which source of the project it is."""
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """Where to look. A document: in `document`, else at `spec_url`, else anywhere below `base_url`."""
 
     base_url: str
     spec_url: str | None = None
     document: bytes | None = None
+    documents: Sequence[Document] = ()
+    """Strategies are handed each of them alone, as `document`."""
     captures: Sequence[Material] = ()
     trees: Sequence[Material] = ()
     known: Sequence[Operation] = ()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import orjson
@@ -35,6 +35,7 @@ MAX_PLACES = 10
 _KINDS = tuple(Kind)
 COMPLETE = frozenset({Kind.DOCUMENT, Kind.CODE})
 """Sources that say all they know each time."""
+T = TypeVar("T")
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
@@ -208,7 +209,7 @@ class Reconciliation:
             said = found.evidence.get(operation.key)
             if said is None or (said.alive is not False and not said.unresolved):
                 base = _path_of(operation.server or (servers[0] if servers else ""))
-                yield operation.method, (self._base_path if kind is Kind.DOCUMENT else base) + operation.path
+                yield operation.method, (self._base_path if kind is Kind.DOCUMENT and not found.slot else base) + operation.path
 
     def take(self, found: Discovered, kind: Kind, slot: str) -> None:
         self.faults[slot] = []
@@ -292,15 +293,17 @@ class Reconciliation:
         for operation in found.description.operations:
             evidence = found.evidence.get(operation.key, default)
             if kind is Kind.DOCUMENT:
-                yield _Placed(
-                    operation,
-                    replace(
-                        evidence,
-                        places=evidence.places or (f"#{operation.pointer}",),
-                        # A document that knows no credentials at all does not show that none are needed.
-                        requires_auth=operation.requires_auth if found.description.security_schemes else None,
-                    ),
+                evidence = replace(
+                    evidence,
+                    places=evidence.places or (_in_document(operation.pointer, found.slot),),
+                    # A document that knows no credentials at all does not show that none are needed.
+                    requires_auth=operation.requires_auth if found.description.security_schemes else None,
                 )
+                if found.slot:
+                    server = urljoin("/", operation.server or first)
+                    yield self._below_base(operation, _path_of(server) + operation.path, evidence, kind)
+                else:
+                    yield _Placed(operation, evidence)
                 continue
             server = operation.server or first
             if kind is Kind.LIVE and urljoin(server, _path_of(server) + operation.path) in self._documents:
@@ -454,17 +457,41 @@ def _filled(operation: Operation, other: Operation) -> Operation:
 
 def combined(descriptions: Mapping[str, ApiDescription]) -> ApiDescription:
     """What sources, by their slots, say of the API as a whole: the most trusted, with the definitions and security
-    schemes of all, without operations."""
+    schemes of all, and with the webhooks, callbacks and tags of all documents; without operations. Where there are
+    documents, the one without a name says where the API is."""
     if not descriptions:
         return ApiDescription("", "", "")
-    trusted = sorted(descriptions, key=lambda slot: DOCUMENTS.get(slot.partition(":")[0], len(DOCUMENTS)))
+    trusted = sorted(descriptions, key=lambda slot: (_rank(slot), slot))
     definitions: dict[str, Schema] = {}
     schemes: dict[str, SecurityScheme] = {}
     for slot in reversed(trusted):
         definitions.update(descriptions[slot].definitions)
         schemes.update(descriptions[slot].security_schemes)
     first = descriptions[trusted[0]]
+    documents = [descriptions[slot] for slot in trusted if _rank(slot) < len(DOCUMENTS)]
+    if documents:
+        main = next((descriptions[slot] for slot in DOCUMENTS if slot in descriptions), None)
+        first = replace(
+            first,
+            servers=main.servers if main else (),
+            server_names=main.server_names if main else {},
+            webhooks=_first_of((each.key, each) for it in documents for each in it.webhooks),
+            callbacks=tuple(each for it in documents for each in it.callbacks),
+            tags=_first_of((each.name, each) for it in documents for each in it.tags),
+        )
     return replace(first, operations=(), faults=(), definitions=definitions, security_schemes=schemes)
+
+
+def _first_of(named: Iterable[tuple[str, T]]) -> tuple[T, ...]:
+    found: dict[str, T] = {}
+    for name, each in named:
+        found.setdefault(name, each)
+    return tuple(found.values())
+
+
+def _rank(slot: str) -> int:
+    """The smaller, the more a source says of the API as a whole; that of documents is below `len(DOCUMENTS)`."""
+    return DOCUMENTS.get(slot.partition(":")[0], len(DOCUMENTS))
 
 
 def by_trust(kind: Kind) -> int:
@@ -475,6 +502,12 @@ def by_trust(kind: Kind) -> int:
 def _trust(claim: Claim) -> tuple[int, bool, str]:
     """The order of belief: by kind, whole paths first."""
     return by_trust(claim.kind), bool(claim.evidence.unresolved), claim.slot
+
+
+def _in_document(pointer: str, name: str) -> str:
+    """`#/paths/~1users/get`; behind the name of another file where the operation stands there."""
+    place = pointer.removeprefix(name)
+    return place if "#" in place else f"#{place}"
 
 
 def _shape(path: str) -> str:

@@ -132,6 +132,8 @@ class InventoryUpdate:
         documented = self._documented()
         results = []
         for each in learned:
+            # Only the first document's operation stands with the endpoint; what others say is kept with them.
+            each.news |= {claim.slot for claim in each.vouching[1:] if claim.kind is Kind.DOCUMENT}
             operation = each.merged() if each.vouching else operations[each.id]
             state = each.state(documented_elsewhere=documented, deprecated=operation.deprecated)
             results.append(Found(each, operation, state))
@@ -252,7 +254,7 @@ def _reaches(endpoint: Endpoint, altered: frozenset[str], reach: Reach) -> bool:
 def _target(base_url: str | None, found: Sequence[Part], descriptions: Sequence[Row]) -> str | None:
     """Where the paths of the inventory begin: a document decides where the project does not."""
     for part in found:
-        if part.found is not None and part.kind is Kind.DOCUMENT:
+        if part.found is not None and part.kind is Kind.DOCUMENT and not part.found.slot:
             servers = part.found.description.servers
             return target_url(base_url, servers, part.found.where) or next(iter(servers), None)
     for row in descriptions:

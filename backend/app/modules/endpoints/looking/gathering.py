@@ -11,10 +11,11 @@ from pathlib import Path
 from backend.app.core.runner import JobContext
 from backend.app.extensions.git import GitError, checked_out
 from backend.app.extensions.http_client.configure import outgoing_policy
-from backend.app.modules.endpoints.discovery import Kind, Material, Subject
+from backend.app.modules.endpoints.discovery import Document, Kind, Material, Subject
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.looking.tools import watched
+from backend.app.modules.endpoints.service import DiscoveryService
 from backend.app.modules.endpoints.uploads.archives import ArchiveError
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
 from backend.app.modules.endpoints.uploads.recognition import SOURCE_ARCHIVE
@@ -47,6 +48,7 @@ async def gathered(
             for number, upload_id in enumerate(uploads):
                 await job.progress(number, len(uploads), "reading uploads")
                 await _add_upload(got, project_id, upload_id, folder, job)
+            got.subject = await _settled(got.subject, project_id, job)
         for number, order in enumerate(orders):
             tell = partial(job.progress, number, len(orders), f"cloning {order.order.name}")
             await _add_checkout(got, order, stack, job, tell)
@@ -74,11 +76,20 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
         got.subject = replace(subject, trees=(*subject.trees, Material(upload.name, tree)))
     elif upload.kind.startswith("capture-"):
         got.subject = replace(subject, captures=(*subject.captures, Material(upload.name, path)))
-    elif subject.document is not None:
-        message = "A discovery reads one description: hand the others in with discoveries of their own"
-        got.fail("openapi", Kind.DOCUMENT, "discovery.one_document", message, upload.name)
     else:
-        got.subject = replace(subject, document=await asyncio.to_thread(path.read_bytes))
+        document = Document(upload.name, await asyncio.to_thread(path.read_bytes))
+        got.subject = replace(subject, documents=(*subject.documents, document))
+
+
+async def _settled(subject: Subject, project_id: str, job: JobContext) -> Subject:
+    """A description that is alone is the project's, unless the project has several and one of them has this name."""
+    if len(subject.documents) != 1 or subject.document is not None:
+        return subject
+    (document,) = subject.documents
+    async with job.transaction(write=False) as context:
+        if await DiscoveryService(context).has_document(project_id, document.name):
+            return subject
+    return replace(subject, document=document.content, documents=())
 
 
 async def _add_checkout(

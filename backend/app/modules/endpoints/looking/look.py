@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.app.engine.spec.model import Operation, SpecError
+from backend.app.engine.spec.qualify import qualified
 from backend.app.engine.spec.servers import target_url
 from backend.app.modules.endpoints.discovery import (
     Discovered,
+    Document,
     Kind,
     NothingDiscovered,
     Strategy,
@@ -36,8 +38,11 @@ class Part:
     @property
     def slot(self) -> str:
         """Which source it is, among all that the project ever had."""
-        name = self.found.slot if self.found else ""
-        return f"{self.strategy}:{name}"[:MAX_SLOT] if name else self.strategy
+        return slot_of(self.strategy, self.found.slot if self.found else "")
+
+
+def slot_of(strategy: str, name: str) -> str:
+    return f"{strategy}:{name}"[:MAX_SLOT] if name else strategy
 
 
 async def look(
@@ -60,8 +65,13 @@ async def look(
     chosen = [(name, strategies.get(name)) for name in wanted] or list(strategies.items())
     chosen.sort(key=lambda item: (by_trust(item[1].kind), item[1].last))
     parts: list[Part] = []
+    for document in subject.documents:
+        parts += await _described(document, chosen, tools, strict=strict)
+    named = len(parts)
     for name, strategy in chosen:
         if not wanted and handed is not None and not strategy.applies(handed):
+            continue
+        if strategy.kind is Kind.DOCUMENT and subject.documents and not strategy.applies(handed or Subject("")):
             continue
         if strategy.kind in _TOLD:
             subject = await asyncio.to_thread(informed, subject, [*told, *parts], endpoints)
@@ -69,7 +79,7 @@ async def look(
             parts += await _look(name, strategy, subject, tools, strict=strict)
     # A look that nobody asked for and that was not needed is not worth telling.
     needless = set() if wanted else {part.kind for part in parts if part.found}
-    return [part for part in parts if part.found or part.kind not in needless]
+    return [part for number, part in enumerate(parts) if number < named or part.found or part.kind not in needless]
 
 
 def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
@@ -83,6 +93,27 @@ def failure(parts: Sequence[Part]) -> tuple[str, str, str]:
         )
         return "discovery.nowhere_to_look", nowhere, ""
     return error["code"], error["message"], error["where"]
+
+
+async def _described(
+    document: Document, chosen: Sequence[tuple[str, Strategy]], tools: Tools, *, strict: bool
+) -> list[Part]:
+    """What the first strategy that can read a document says, under the name of that."""
+    failed: list[Part] = []
+    alone = Subject("", document=document.content)
+    for name, strategy in chosen:
+        if strategy.kind is not Kind.DOCUMENT or not strategy.applies(alone):
+            continue
+        for part in await _look(name, strategy, alone, tools, strict=strict):
+            if part.found is not None:
+                told = await asyncio.to_thread(qualified, part.found.description, document.name)
+                return [
+                    replace(part, found=replace(part.found, description=told, slot=document.name, where=document.name))
+                ]
+            error = part.error or {}
+            where = ": ".join(filter(None, (document.name, error.get("where"))))
+            failed.append(replace(part, error={**error, "where": where}))
+    return failed[:1]
 
 
 async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools, *, strict: bool) -> list[Part]:
@@ -102,7 +133,7 @@ async def _look(name: str, strategy: Strategy, subject: Subject, tools: Tools, *
 def informed(subject: Subject, parts: Sequence[Part], endpoints: Sequence[Endpoint] = ()) -> Subject:
     """With what is known by now: where the API is, and what it is said to offer."""
     documents = (part.found for part in parts if part.found is not None and part.kind is Kind.DOCUMENT)
-    document = next(documents, None)
+    document = next((each for each in documents if not each.slot), None)
     base_url = subject.base_url or None
     if document is not None:
         base_url = target_url(base_url, document.description.servers, document.where)
