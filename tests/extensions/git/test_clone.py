@@ -1,7 +1,11 @@
 """Repositories and servers that mean harm, and those that do not."""
 
 import asyncio
+import errno
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +31,7 @@ from backend.app.extensions.git import (
 from backend.app.extensions.git.clone import _CLONE
 from backend.app.extensions.git.command import ENVIRONMENT, ONLINE, OPTIONS
 from backend.app.extensions.http_client import OutgoingPolicy
+from backend.app.extensions.scratch import remove_abandoned
 from tests.support import git_host
 from tests.support.git_host import Call, GitHost, Repository
 from tests.support.payloads import load, load_document
@@ -223,6 +228,59 @@ async def test_who_is_cancelled_leaves_no_process(host: GitHost, repository: Rep
         await cloning
     assert not [child for child in psutil.Process().children(recursive=True) if "clone" in child.cmdline()]
     assert list((tmp_path / "jobs").iterdir()) == []
+
+
+_WORKER = """
+import asyncio, sys
+from pathlib import Path
+from backend.app.extensions.git import CheckoutOrder, GitLimits, checked_out, command
+from backend.app.extensions.http_client import OutgoingPolicy
+
+async def main(url, folder):
+    command.LATE_S = 0
+    order, policy = CheckoutOrder("shop", url, "main"), OutgoingPolicy(allow_private=True)
+    async with checked_out(order, policy, limits=GitLimits(deadline_s=2), directory=Path(folder)):
+        pass
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="needs coreutils")
+def test_what_a_killed_worker_leaves_ends_and_is_removed(host: GitHost, repository: Repository, tmp_path: Path) -> None:
+    repository.files({"a.bin": os.urandom(100_000)})
+    host.stall, waiting = threading.Event(), threading.Event()
+    host.on_pack = waiting.set
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    with subprocess.Popen([sys.executable, "-c", _WORKER, repository.url, str(jobs)]) as worker:
+        try:
+            assert waiting.wait(30)
+            orphans = psutil.Process(worker.pid).children(recursive=True)
+        finally:
+            worker.kill()
+    assert [each for each in orphans if "clone" in each.cmdline()]
+    assert psutil.wait_procs(orphans, timeout=20)[1] == []
+    (left,) = jobs.iterdir()
+    os.utime(left, (0, 0))
+    assert remove_abandoned(jobs) == 1
+    assert list(jobs.iterdir()) == []
+
+
+async def test_a_full_disk_is_no_name_that_cannot_be_written(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is passed over takes its routes out of the inventory."""
+    repository.files({"a.py": b"1"})
+    opens = os.open
+
+    def full(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
+        if flags & os.O_EXCL and os.fsencode(path).endswith(b"/a.py"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opens(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", full)
+    assert await failure(order(repository), tmp_path) is Reason.NO_SPACE
 
 
 async def test_a_server_that_sends_without_end(host: GitHost, repository: Repository, tmp_path: Path) -> None:

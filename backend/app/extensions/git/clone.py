@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from backend.app.extensions.git.unpack import Skipped, unpack
 from backend.app.extensions.http_client import HttpLimits, OutgoingPolicy, RequestRefused
 from backend.app.extensions.http_client.resolver import Guard, Resolver, system_resolver
 from backend.app.extensions.http_client.transport import TargetFault
+from backend.app.extensions.scratch import scratch_folder
 
 DEFAULT_LIMITS: Final = GitLimits()
 QUESTIONS: Final = 8
@@ -134,11 +134,8 @@ def clone_to(
 @asynccontextmanager
 async def _job(limits: GitLimits, directory: Path | None) -> AsyncIterator[Job]:
     program = await git_program()
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="touchstone-git-", dir=directory))
-    try:
+    async with scratch_folder("git", below=directory) as folder:
         yield Job(folder, program, limits)
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
 async def _remote(order: CheckoutOrder, policy: OutgoingPolicy, resolver: Resolver) -> Remote:
@@ -220,6 +217,10 @@ _SIGNS: Final[Mapping[Reason, tuple[re.Pattern[str], str]]] = {
     Reason.NOT_FOUND: (
         re.compile(r"^fatal: repository '' not found|returned error: (?:404|410)", re.M),
         "the server knows no such repository, or does not show it to these credentials",
+    ),
+    Reason.NO_SPACE: (
+        re.compile(r"No space left on device|Disk quota exceeded"),
+        "there is no space left on this machine for the repository",
     ),
     Reason.CERTIFICATE: (
         re.compile(r"certificate|SSL|TLS|gnutls", re.I),

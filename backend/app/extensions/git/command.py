@@ -74,6 +74,8 @@ ONLINE: Final = (
 )
 """Of a run that talks to a server, besides."""
 
+LATE_S: Final = 5
+"""After its deadline git is ended even if nobody is there any more who waits for it."""
 _KEPT_OUTPUT: Final = 64 * 1024
 _GLANCE_S: Final = 0.1
 _SPARE: Final = 64 * MIB
@@ -167,7 +169,10 @@ class Job:
             (2 * self.limits.max_repository_bytes + _SPARE) // 512,
         )
         launch = _LAUNCH_FED if fed else _LAUNCH
-        return ["/bin/sh", "-c", launch, "git", *map(str, bounds), self._program, *OPTIONS, *arguments]
+        # Of a worker that is killed somebody else has to end git; not every machine has coreutils.
+        timeout = shutil.which("timeout", path=os.defpath)
+        ending = [timeout, "-s", "KILL", str(math.ceil(seconds) + LATE_S)] if timeout else []
+        return ["/bin/sh", "-c", launch, "git", *map(str, bounds), *ending, self._program, *OPTIONS, *arguments]
 
     def local(self, *arguments: str) -> list[str]:
         """Arguments that read the repository, which git does not find by itself."""

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     """There is no git on this machine, or one that is too old."""
     MALFORMED = "git.malformed"
     """The repository holds objects that git refuses, such as a path with `..`."""
+    NO_SPACE = "git.no_space"
+    """The disk of this machine is full."""
     NOT_FOUND = "git.not_found"
     """Servers say so of a private repository, too."""
     REDIRECTED = "git.redirected"

@@ -6,6 +6,7 @@ of files.
 """
 
 import asyncio
+import errno
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -33,6 +34,9 @@ _NAMED: Final = 100
 _ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _MAX_POINTER: Final = 1024
+_NO_SUCH_NAMES: Final = frozenset(
+    {errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
+)
 _LINK, _SUBMODULE = b"120000", b"160000"
 
 
@@ -196,10 +200,15 @@ class _Work:
                 self._made.add(folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             descriptor = os.open(base + b"/" + path, flags, 0o600)
-        except OSError:
-            return False
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        except OSError as error:
+            if error.errno in _NO_SUCH_NAMES:
+                return False
+            raise _no_space(error) from None
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            raise _no_space(error) from None
         return True
 
 
@@ -229,6 +238,12 @@ def _records(pipe: IO[bytes]) -> Iterator[bytes]:
 
 def _no_folder() -> GitError:
     return GitError(Reason.SUBFOLDER_NOT_FOUND, "the branch has no such folder")
+
+
+def _no_space(error: OSError) -> Exception:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return GitError(Reason.NO_SPACE, "there is no space left on this machine for the files")
 
 
 def _unreadable() -> GitError:

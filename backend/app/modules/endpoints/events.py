@@ -40,6 +40,15 @@ class DiscoveryCancelled(Event):
     discovery_id: Ulid
 
 
+class SourceRemoved(Event):
+    """All that a source said was taken away."""
+
+    name: ClassVar = "inventory_source.removed"
+    entity: ClassVar = "project"
+    slot: str
+    """Which source: `capture:traffic.har`."""
+
+
 class EndpointDiscovered(Event):
     name: ClassVar = "endpoint.discovered"
     endpoint_id: Ulid

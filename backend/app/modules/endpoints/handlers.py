@@ -1,16 +1,22 @@
 """What discovery does when it hears of something."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+
+import structlog
 
 from backend.app.core.context import ServiceContext
 from backend.app.core.errors import Conflict, NotFound
 from backend.app.core.message_hub import hub
-from backend.app.core.runner import JobContext, JobDead, JobStopped
+from backend.app.core.runner import JobContext, JobDead, JobStopped, Sweep, sweeps
+from backend.app.core.settings import Settings
 from backend.app.engine.credentials import LoginFailed, obtain_credentials
 from backend.app.engine.generate.requests import Credentials
 from backend.app.extensions.http_client import HttpClient
 from backend.app.extensions.http_client.configure import DESCRIPTION_LIMITS, outgoing_policy
+from backend.app.extensions.scratch import remove_abandoned
 from backend.app.modules.endpoints.errors import DiscoveryAlreadyRunning
 from backend.app.modules.endpoints.events import DiscoveryRequested
 from backend.app.modules.endpoints.graph import handlers as graph
@@ -24,6 +30,8 @@ from backend.app.modules.projects.events import ProjectDeleted
 from backend.app.modules.projects.git.events import GitPushed, GitSourceDeleted
 
 __all__ = ["graph", "uploads"]
+
+log = structlog.get_logger(module_id="endpoints")
 
 
 @hub.on(DiscoveryRequested, queue="long", attempts=3)
@@ -42,9 +50,12 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         HttpClient(outgoing_policy(job.settings), limits=DESCRIPTION_LIMITS) as client,
         gathered(subject, project_id, order.uploads, order.git_sources, job) as got,
     ):
-        cache = job.settings.storage.data_dir / "source-facts" / project_id
         tools = discovery_tools(
-            client, _authorise(order, client), job.progress, cache=cache, rate=job.settings.http.discovery_rate
+            client,
+            _authorise(order, client),
+            job.progress,
+            cache=_facts_of(project_id, job.settings),
+            rate=job.settings.http.discovery_rate,
         )
         handed = replace(got.subject, base_url="", spec_url=order.spec_url) if order.handed else None
         try:
@@ -53,15 +64,16 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
             async with job.transaction() as context:
                 await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
             return
-        parts, commits = [*got.parts, *found], got.commits
+        parts = got.told(found)
     await job.progress(1, 1, "storing what was found")
-    async with job.transaction() as context:
-        service = DiscoveryService(context)
-        if any(part.found for part in parts):
-            await service.complete(event.discovery_id, parts)
-        else:
-            await service.fail(event.discovery_id, *failure(parts), parts=parts)
-        await service.release(order, commits)
+    with suppress(NotFound):  # the project was deleted meanwhile
+        async with job.transaction() as context:
+            service = DiscoveryService(context)
+            if any(part.found for part in parts):
+                await service.complete(event.discovery_id, parts, order.git_sources)
+                await service.note_read(order, got.commits, got.read_uploads(found))
+            else:
+                await service.fail(event.discovery_id, *failure(parts), parts=parts)
 
 
 @hub.on(GitPushed, attempts=10)
@@ -97,6 +109,19 @@ async def cancel_discovery(event: JobStopped, context: ServiceContext) -> None:
 @hub.on(ProjectDeleted)
 async def drop_endpoints(event: ProjectDeleted, context: ServiceContext) -> None:
     await DiscoveryService(context).forget_project(event.project_id)
+    _facts_of(event.project_id, context.settings).unlink(missing_ok=True)
+
+
+@sweeps
+async def remove_scratch(sweep: Sweep) -> None:
+    """What discoveries and uploads of processes that were killed left on the disk."""
+    if removed := await asyncio.to_thread(remove_abandoned):
+        log.warning("scratch.removed", folders=removed)
+
+
+def _facts_of(project_id: str, settings: Settings) -> Path:
+    """Facts of its source code, which the next discovery on this machine need not read again."""
+    return settings.storage.data_dir / "source-facts" / project_id
 
 
 def _authorise(order: DiscoveryOrder, client: HttpClient) -> Authorise:

@@ -39,6 +39,7 @@ from backend.app.modules.endpoints.events import (
     EndpointDiscovered,
     EndpointEdited,
     EndpointVanished,
+    SourceRemoved,
 )
 from backend.app.modules.endpoints.inventory.changes import Changes, report_of, storable
 from backend.app.modules.endpoints.inventory.exporting import ExportFormat, exported
@@ -237,11 +238,13 @@ class DiscoveryService:
         # Of thousands of endpoints this takes half a second, in which others are served too.
         return await asyncio.to_thread(lambda: [stored_endpoint(row, operations.get(row["id"])) for row in rows])
 
-    async def release(self, order: DiscoveryOrder, commits: Mapping[str, str]) -> None:
-        """What was read is not needed any more. `commits`: what was read of git sources, by their ids."""
-        await UploadService(self._context).release(order.project_id, order.uploads)
-        for source_id, commit in commits.items():
-            await GitService(self._context).record_scan(source_id, commit)
+    async def note_read(self, order: DiscoveryOrder, commits: Mapping[str, str], uploads: Sequence[str]) -> None:
+        """`commits`: what was read of git sources, by their ids. `uploads` that were read are not needed any more; the
+        others may be tried again."""
+        await UploadService(self._context).release(order.project_id, uploads)
+        for source in order.git_sources:
+            if source.source_id in commits:
+                await GitService(self._context).record_scan(source, commits[source.source_id])
 
     async def sources(self, project_id: str, request: PageRequest) -> Page[SourceRead]:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
@@ -262,10 +265,14 @@ class DiscoveryService:
         await update.store(self._context.clock())
         await self._projects.record_statistics(project_id, endpoints=update.changes.kept)
         await self._tell(None, project_id, update.changes)
+        await self._publish(SourceRemoved(project_id=project_id, slot=slot))
 
-    async def complete(self, discovery_id: str, parts: Sequence[Part]) -> None:
+    async def complete(
+        self, discovery_id: str, parts: Sequence[Part], git_sources: Sequence[SourceOrder] = ()
+    ) -> None:
         """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
-        source that failed said before stands."""
+        source that failed said before stands; what one of `git_sources` said that was deleted meanwhile is dropped.
+        Raises `ProjectNotFound`."""
         row = await self._discoveries.get(discovery_id)
         if row is None:
             return
@@ -278,6 +285,9 @@ class DiscoveryService:
             for part in parts
         ]
         project = await self._projects.lock(project_id)
+        # Under the lock: a source that goes from here on is forgotten by `forget_git_source`, which waits for it.
+        gone = await GitService(self._context).gone(project_id, [each.source_id for each in git_sources])
+        parts = [_deleted(part) if part.found and part.found.slot in gone else part for part in parts]
         update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts)
         changes = update.changes
         counts = changes.counts()
@@ -488,6 +498,12 @@ class EndpointService:
 def _preferred(content: Sequence[MediaType]) -> MediaType | None:
     """The JSON one, else the first."""
     return next((media for media in content if is_json(media.content_type)), content[0] if content else None)
+
+
+def _deleted(part: Part) -> Part:
+    where = part.found.where if part.found else ""
+    error = {"code": "git_source.not_found", "message": "The git source was deleted meanwhile", "where": where}
+    return Part(part.strategy, part.kind, error=error)
 
 
 def _part(part: Part, left_out: Sequence[Fault] = ()) -> dict[str, Any]:

@@ -100,6 +100,14 @@ async def test_another_discovery_keeps_ids_and_what_is_a_persons(bench: Bench, p
     assert (await entities(bench, project))["operation GET /users/{id}"]["confidence"] == 1
 
 
+async def test_a_source_that_is_taken_away_leaves_the_graph(bench: Bench, project: str) -> None:
+    await bench.call("DELETE", f"/projects/{project}/endpoints/sources?slot=openapi")
+    await bench.drain()
+    assert await entities(bench, project) == {}
+    events = await bench.call("GET", f"/projects/{project}/events?name=inventory_source.removed")
+    assert [event["payload"]["slot"] for event in events] == ["openapi"]
+
+
 async def test_an_earlier_discovery_does_not_bring_back_what_a_later_one_lost(bench: Bench, project: str) -> None:
     await bench.discover(project, {"document": document({"/pets": operation()})})
     late = await entities(bench, project)

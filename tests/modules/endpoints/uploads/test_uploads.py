@@ -6,7 +6,6 @@ import functools
 import gzip
 import hashlib
 import json
-import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from backend.app.core.errors import TouchstoneError
 from backend.app.core.permissions import system_principal
 from backend.app.core.runner import Runner
 from backend.app.core.settings import StorageSettings
+from backend.app.extensions.scratch import scratch_folder
 from backend.app.modules.endpoints.looking.reading import recognise_file
 from backend.app.modules.endpoints.uploads import receiving
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
@@ -65,8 +65,7 @@ async def project(bench: Bench) -> str:
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is on its way lies in `tmp_path / "way"`."""
     (tmp_path / "way").mkdir()
-    new_file = functools.partial(tempfile.NamedTemporaryFile, dir=tmp_path / "way")
-    monkeypatch.setattr(receiving, "_new_file", new_file)
+    monkeypatch.setattr(receiving, "scratch_folder", functools.partial(scratch_folder, below=tmp_path / "way"))
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ async def test_a_discovery_gets_what_it_checks_out(
         assert (checkout.name, checkout.commit) == ("Backend", commit)
         assert [path.name for path in sorted(checkout.path.iterdir())] == ["app.py"]
     async with runtime.database.transaction(workspace) as session:
-        await service(session).record_scan(first["id"], checkout.commit)
+        await service(session).record_scan(wanted, checkout.commit)
     read = await ada.get(f"{project}/git-sources/{first['id']}")
     assert (read.json()["data"]["last_commit"], read.headers["etag"]) == (commit, '"1"')
     assert read.json()["data"]["last_scanned_at"] is not None

@@ -366,14 +366,18 @@ class GraphService:
         """Removes some of what is kept of a deleted project; whether there may be more."""
         return await self._graph.remove_some(project_id, BATCH)
 
+    async def latest_discovery(self, project_id: str) -> str | None:
+        """The last that completed, among those that were asked for last. Raises `ProjectNotFound`."""
+        page = await DiscoveryService(self._context).page(project_id, PageRequest(limit=_LOOK_BACK))
+        return next((row["id"] for row in page.rows if row["status"] == DiscoveryStatus.COMPLETED), None)
+
     async def _is_latest(self, project_id: str, discovery_id: str) -> bool:
         try:
             await self._projects.get_active(project_id)
-            page = await DiscoveryService(self._context).page(project_id, PageRequest(limit=_LOOK_BACK))
+            latest = await self.latest_discovery(project_id)
         except (NotFound, Conflict):
             return False  # deleted or archived
-        completed = (row["id"] for row in page.rows if row["status"] == DiscoveryStatus.COMPLETED)
-        return next(completed, discovery_id) <= discovery_id
+        return latest is None or latest <= discovery_id
 
     async def _page(self, model: type[Base], project_id: str, wanted: GraphFilter, request: PageRequest) -> Page[Any]:
         rows = await self._graph.page(model, project_id, wanted, request.after(), request.limit + 1)

@@ -1,16 +1,18 @@
 """Gets what strategies read files from: uploads out of the database, repositories out of git."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from backend.app.core.runner import JobContext
-from backend.app.extensions.git import GitError, checked_out
+from backend.app.engine.spec.model import Fault
+from backend.app.extensions.git import Checkout, GitError, checked_out
 from backend.app.extensions.http_client.configure import outgoing_policy
+from backend.app.extensions.scratch import scratch_folder
 from backend.app.modules.endpoints.discovery import Document, Kind, Material, Subject
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.looking.reading import unpack_archive
@@ -22,6 +24,18 @@ from backend.app.modules.endpoints.uploads.recognition import SOURCE_ARCHIVE
 from backend.app.modules.endpoints.uploads.service import UploadService
 from backend.app.modules.projects.git.service import SourceOrder
 
+MOST_SOURCE: Final = 4 << 30
+"""Bytes of source code, after which a discovery takes no further tree: all of them lie on the disk at once."""
+_NAMED: Final = 3
+_PASSED_OVER: Final[Mapping[str, str]] = {
+    "lfs_pointer": "an LFS pointer, whose file is not fetched",
+    "name": "a name that is no UTF-8, that is git's own, or that the file system has no room for",
+    "submodule": "a submodule, which is another repository: make it a git source of its own",
+    "symlink": "a symbolic link, which is not followed",
+    "too_large": "a file over 10 MiB",
+}
+"""By `Skipped.why`."""
+
 
 @dataclass(slots=True)
 class Gathered:
@@ -31,9 +45,36 @@ class Gathered:
     parts: list[Part] = field(default_factory=list)
     commits: dict[str, str] = field(default_factory=dict)
     """What was read of git sources, by their ids."""
+    read_by: dict[str, str] = field(default_factory=dict)
+    """The strategy that reads an upload, by the upload's id."""
+    notes: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """What is missing of a tree, by its slot."""
+    source_bytes: int = 0
 
     def fail(self, strategy: str, kind: Kind, code: str, message: str, where: str) -> None:
         self.parts.append(Part(strategy, kind, error={"code": code, "message": message, "where": where}))
+
+    def has_room(self, where: str) -> bool:
+        if self.source_bytes < MOST_SOURCE:
+            return True
+        message = f"The sources before it have {MOST_SOURCE >> 30} GiB: read this one in a discovery of its own"
+        self.fail("source", Kind.CODE, "discovery.too_much_source", message, where)
+        return False
+
+    def add_tree(self, tree: Material, size: int, notes: Sequence[Fault]) -> None:
+        self.subject = replace(self.subject, trees=(*self.subject.trees, tree))
+        self.source_bytes += size
+        self.notes[tree.slot or tree.name] = tuple(notes)
+
+    def told(self, parts: Sequence[Part]) -> list[Part]:
+        """All parts: `parts` of the looks, with what is missing of the trees, and those of this one."""
+        return [*self.parts, *(_noted(part, self.notes) for part in parts)]
+
+    def read_uploads(self, parts: Sequence[Part]) -> list[str]:
+        """Those that a strategy could read, and all that it was to read."""
+        failed = {part.strategy for part in parts if part.error}
+        read = {part.strategy for part in parts if part.found} - failed
+        return [upload_id for upload_id, strategy in self.read_by.items() if strategy in read]
 
 
 @asynccontextmanager
@@ -44,7 +85,7 @@ async def gathered(
     got = Gathered(subject)
     async with AsyncExitStack() as stack:
         if uploads:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="touchstone-discovery-")))
+            folder = await stack.enter_async_context(scratch_folder("discovery"))
             for number, upload_id in enumerate(uploads):
                 await job.progress(number, len(uploads), "reading uploads")
                 await _add_upload(got, project_id, upload_id, folder, job)
@@ -66,19 +107,28 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
         return
     subject = got.subject
     if upload.kind == SOURCE_ARCHIVE:
+        if not got.has_room(upload.name):
+            return
         tree = folder / f"{upload.id}.d"
         try:
             tree.mkdir()
-            await unpack_archive(path, tree, progress=lambda done, total: job.progress(done, total, "unpacking"))
+            unpacked = await unpack_archive(
+                path, tree, progress=lambda done, total: job.progress(done, total, "unpacking")
+            )
         except ArchiveError as error:
             got.fail("source", Kind.CODE, error.code, error.message, upload.name)
             return
-        got.subject = replace(subject, trees=(*subject.trees, Material(upload.name, tree)))
+        left_out = unpacked.left_out.items()
+        notes = [Fault("", f"left out of the archive, {count} times: {reason}") for reason, count in left_out]
+        got.add_tree(Material(upload.name, tree), unpacked.bytes, notes)
+        got.read_by[upload.id] = "source"
     elif upload.kind.startswith("capture-"):
         got.subject = replace(subject, captures=(*subject.captures, Material(upload.name, path)))
+        got.read_by[upload.id] = "capture"
     else:
         document = Document(upload.name, await asyncio.to_thread(path.read_bytes))
         got.subject = replace(subject, documents=(*subject.documents, document))
+        got.read_by[upload.id] = upload.kind
 
 
 async def _settled(subject: Subject, project_id: str, job: JobContext) -> Subject:
@@ -95,6 +145,8 @@ async def _settled(subject: Subject, project_id: str, job: JobContext) -> Subjec
 async def _add_checkout(
     got: Gathered, order: SourceOrder, stack: AsyncExitStack, job: JobContext, tell: Callable[[], Awaitable[None]]
 ) -> None:
+    if not got.has_room(order.order.name):
+        return
     await tell()
     cloning = stack.enter_async_context(checked_out(order.order, outgoing_policy(job.settings)))
     try:
@@ -103,6 +155,24 @@ async def _add_checkout(
         got.fail("source", Kind.CODE, error.reason, error.message, order.order.name)
         return
     got.commits[order.source_id] = checkout.commit
-    got.subject = replace(
-        got.subject, trees=(*got.subject.trees, Material(checkout.name, checkout.path, order.source_id))
-    )
+    tree = Material(checkout.name, checkout.path, order.source_id)
+    got.add_tree(tree, checkout.size, list(_missing(checkout)))
+
+
+def _missing(checkout: Checkout) -> Iterator[Fault]:
+    """One for each reason, with the first paths."""
+    for why, words in _PASSED_OVER.items():
+        paths = [each.path for each in checkout.skipped if each.why == why]
+        more = f", and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
+        if paths:
+            yield Fault(paths[0], f"passed over as {words}: {', '.join(paths[:_NAMED])}{more}")
+    if (unnamed := checkout.skipped_count - len(checkout.skipped)) > 0:
+        yield Fault("", f"{unnamed} further entries of the repository are passed over for such reasons")
+
+
+def _noted(part: Part, notes: Mapping[str, tuple[Fault, ...]]) -> Part:
+    found = part.found
+    if found is None or part.kind is not Kind.CODE or not notes.get(found.slot):
+        return part
+    faults = (*notes[found.slot], *found.description.faults)
+    return replace(part, found=replace(found, description=replace(found.description, faults=faults)))

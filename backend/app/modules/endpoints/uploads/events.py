@@ -1,5 +1,6 @@
 """What uploads make known."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 from backend.app.core.ids import Ulid
@@ -16,9 +17,22 @@ class UploadCreated(Event):
     sha256: str
 
 
+class Why(StrEnum):
+    """Why an upload is gone."""
+
+    ASKED = "asked"
+    """Somebody deleted it."""
+    EXPIRED = "expired"
+    """No discovery read it in its time."""
+    INCOMPLETE = "incomplete"
+    """It could not be stored as a whole: nobody ever saw it."""
+    PROJECT_DELETED = "project_deleted"
+    READ = "read"
+    """A discovery has read it."""
+
+
 class UploadDeleted(Event):
     name: ClassVar = "upload.deleted"
     upload_id: Ulid
     label: str
-    expired: bool
-    """Nobody asked for it: its time was over, or what it was handed in for has ended."""
+    reason: Why

@@ -8,9 +8,8 @@ import asyncio
 import errno
 import hashlib
 import sys
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,6 +21,7 @@ from backend.app.core.context import ServiceContext
 from backend.app.core.permissions import Principal
 from backend.app.core.runtime import Runtime
 from backend.app.core.views import MAX_BODY
+from backend.app.extensions.scratch import scratch_folder
 from backend.app.modules.endpoints.discovery.captures.reading import display_name
 from backend.app.modules.endpoints.looking.reading import recognise_file
 from backend.app.modules.endpoints.uploads.errors import NoSpace, UploadBroken, UploadTooLarge, UploadTooSlow, WrongForm
@@ -160,18 +160,14 @@ class _Taken:
 
 @asynccontextmanager
 async def _temporary_file() -> AsyncIterator[IO[bytes]]:
-    try:
-        file = await asyncio.to_thread(_new_file)
-    except OSError as error:
-        raise _no_space(error) from None
-    try:
+    async with AsyncExitStack() as stack:
+        try:
+            folder = await stack.enter_async_context(scratch_folder("upload"))
+            file = (folder / "file").open("w+b")
+        except OSError as error:
+            raise _no_space(error) from None
+        stack.callback(_close, file)
         yield file
-    finally:
-        await asyncio.to_thread(_close, file)
-
-
-def _new_file() -> IO[bytes]:
-    return tempfile.NamedTemporaryFile(prefix="touchstone-upload-")
 
 
 def _close(file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
-from backend.app.modules.endpoints.uploads.events import UploadCreated, UploadDeleted
+from backend.app.modules.endpoints.uploads.events import UploadCreated, UploadDeleted, Why
 from backend.app.modules.endpoints.uploads.repository import UploadRepository, expired
 from backend.app.modules.endpoints.uploads.schemas import UploadRead
 from backend.app.modules.projects.service import ProjectService
@@ -53,22 +53,23 @@ class UploadService:
     async def delete(self, project_id: str, upload_id: str) -> None:
         """It is gone at once; its bytes follow when `drop_chunks` hears of it. Raises `UploadNotFound`."""
         upload = await self.get(project_id, upload_id)
-        await self._remove(upload.id, project_id, upload.name, expired=False)
+        await self._remove(upload.id, project_id, upload.name, Why.ASKED)
 
     async def release(self, project_id: str, upload_ids: Sequence[str]) -> None:
-        """What they were handed in for has ended. Those that are gone already are passed over."""
+        """A discovery has read them. Those that are gone already are passed over."""
         for upload_id in upload_ids:
             row = await self._uploads.get(project_id, upload_id)
             if row is not None:
-                await self._remove(upload_id, project_id, row["name"], expired=True)
+                await self._remove(upload_id, project_id, row["name"], Why.READ)
 
     async def forget_project(self, project_id: str) -> None:
         for upload_id in await self._uploads.ids_of(project_id):
-            await self._remove(upload_id, project_id, "", expired=True)
+            await self._remove(upload_id, project_id, "", Why.PROJECT_DELETED)
 
     async def expire(self, upload: Row) -> None:
         """One of `expired_uploads`."""
-        await self._remove(upload["id"], upload["project_id"], upload["name"], expired=True)
+        why = Why.EXPIRED if upload["complete"] else Why.INCOMPLETE
+        await self._remove(upload["id"], upload["project_id"], upload["name"], why)
 
     async def materialise(self, project_id: str, upload_id: str, folder: Path) -> Path:
         """Writes the bytes into a file in the folder, which is named by the id. In a transaction that only reads it
@@ -121,15 +122,15 @@ class UploadService:
 
     async def abandon(self, project_id: str, upload_id: str) -> None:
         """It could not be stored as a whole."""
-        await self._remove(upload_id, project_id, "", expired=True)
+        await self._remove(upload_id, project_id, "", Why.INCOMPLETE)
 
     async def remove_chunks(self, upload_id: str) -> bool:
         """Some of them. Whether there may be more."""
         return await self._uploads.remove_chunks(upload_id)
 
-    async def _remove(self, upload_id: str, project_id: str, name: str, *, expired: bool) -> None:
+    async def _remove(self, upload_id: str, project_id: str, name: str, why: Why) -> None:
         if await self._uploads.remove(upload_id):
-            event = UploadDeleted(upload_id=upload_id, project_id=project_id, label=name, expired=expired)
+            event = UploadDeleted(upload_id=upload_id, project_id=project_id, label=name, reason=why)
             await self._context.hub.publish(event, self._context)
 
 

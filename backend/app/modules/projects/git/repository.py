@@ -60,11 +60,12 @@ class GitSourceRepository:
             return False
         return True
 
-    async def note(self, source_id: str, values: Mapping[str, Any]) -> None:
-        """What is no edit of a person's."""
+    async def note(self, source_id: str, values: Mapping[str, Any], *, of: Mapping[str, Any] | None = None) -> None:
+        """What is no edit of a person's; of a source that has the values `of`."""
         mine = update(GitSourceRecord).where(self._mine, GitSourceRecord.id == source_id)
+        same = (getattr(GitSourceRecord, name) == value for name, value in (of or {}).items())
         kept = {} if "updated_at" in values else {"updated_at": GitSourceRecord.updated_at}
-        await self._session.execute(mine.values(**values, **kept))
+        await self._session.execute(mine.where(*same).values(**values, **kept))
 
     async def remove(self, source_id: str) -> bool:
         statement = delete(GitSourceRecord).where(self._mine, GitSourceRecord.id == source_id)

@@ -114,9 +114,16 @@ class GitService:
             raise GitSourceNotFound
         return [SourceOrder(row["id"], self.order(row)) for row in rows]
 
-    async def record_scan(self, source_id: str, commit: str) -> None:
-        """What a discovery read. A source that is gone is passed over."""
-        await self._sources.note(source_id, {"last_commit": commit, "last_scanned_at": self._context.clock()})
+    async def gone(self, project_id: str, source_ids: Sequence[str]) -> set[str]:
+        """Those that are there no more."""
+        rows = await self._sources.some(project_id, source_ids) if source_ids else ()
+        return set(source_ids) - {row["id"] for row in rows}
+
+    async def record_scan(self, read: SourceOrder, commit: str) -> None:
+        """What a discovery read. A source that is gone, or that names other files by now, is passed over."""
+        order, noted = read.order, {"last_commit": commit, "last_scanned_at": self._context.clock()}
+        known_by = {"url": order.url, "branch": order.branch, "subfolder": order.subfolder}
+        await self._sources.note(read.source_id, noted, of=known_by)
 
     async def row(self, project_id: str, source_id: str, *, lock: bool = False) -> Row:
         row = await self._sources.get(project_id, source_id, lock=lock)
@@ -454,8 +461,8 @@ def for_git(credential: GitCredential | None, provider: str | None) -> Credentia
     """git always asks for a user name; providers take any with a token, or one of their own."""
     if credential is None:
         return None
-    host = PROVIDERS[Provider(provider)] if provider else GitHost()
-    return Credential(credential.username or host.username, credential.secret)
+    usual = PROVIDERS[Provider(provider)].username if provider else GitHost.username
+    return Credential(credential.username or usual, credential.secret)
 
 
 def _order(values: Mapping[str, Any], credential: Credential | None) -> CheckoutOrder:

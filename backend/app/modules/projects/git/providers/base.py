@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Api:
             raise GitHostFaulty from None
 
 
-class GitHost:
+class GitHost(ABC):
     """One provider. The methods of deliveries are pure; `register` and `remove` ask."""
 
     username: ClassVar[str] = "x-access-token"
@@ -106,33 +107,33 @@ class GitHost:
     """The method that changes a webhook."""
     id_field: ClassVar[str] = "id"
 
-    def recognises(self, headers: Mapping[str, str]) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def recognises(self, headers: Mapping[str, str]) -> bool: ...
 
-    def is_signed(self, delivery: Delivery, secret: str, now: datetime) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_signed(self, delivery: Delivery, secret: str, now: datetime) -> bool: ...
 
-    def delivery_id(self, headers: Mapping[str, str]) -> str | None:
-        raise NotImplementedError
+    @abstractmethod
+    def delivery_id(self, headers: Mapping[str, str]) -> str | None: ...
 
-    def kind(self, headers: Mapping[str, str]) -> Kind:
-        raise NotImplementedError
+    @abstractmethod
+    def kind(self, headers: Mapping[str, str]) -> Kind: ...
 
+    @abstractmethod
     def pushes(self, document: Any) -> Sequence[Push]:
         """The branches that have a new commit. Raises `DeliveryInvalid`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def api_url(self, target: Target) -> str:
         """Where the API of the provider usually is, for a repository there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hooks(self, target: Target, api_url: str) -> str:
         """The path, below the API, of the webhooks of a repository."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wanted(self, hook: Hook) -> dict[str, Any]:
         """What the API is told."""
-        raise NotImplementedError
 
     def url_of(self, entry: Mapping[str, Any]) -> Any:
         return entry.get("url")
