@@ -19,7 +19,7 @@ from backend.app.modules.auth.credentials.api_keys import new_api_key
 from backend.app.modules.auth.credentials.mailed_tokens import new_mailed_token
 from backend.app.modules.auth.credentials.refresh_tokens import new_refresh_token
 from tests.support.accounts import SetClock, application, client_of, person, sign_in, sign_up
-from tests.support.contract import QUIET
+from tests.support.contract import QUIET, our_document
 
 ROOT = "http://test"
 SECRET_NAMES = re.compile(r"pass|secret|token|hash|sealed|nonce|credential|^key$|_key$")
@@ -44,7 +44,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_app(Settings(logging=QUIET)).openapi()
+    return our_document()
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
