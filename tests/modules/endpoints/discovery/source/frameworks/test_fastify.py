@@ -105,3 +105,35 @@ def test_a_package_of_the_tree_may_bear_the_name_of_the_framework() -> None:
             "users.js": "module.exports = function router(fastify, options) { fastify.get('/', list); };",
         }
     ) == {"GET /users"}
+
+
+def test_what_a_program_does_on_signals_is_not_what_it_does_when_it_starts() -> None:
+    assert paths(
+        {
+            "server/src/index.ts": """
+                import { Server } from './server';
+                class Program {
+                  #state = 'idle';
+                  #server;
+                  constructor() {
+                    process.once('SIGTERM', () => { this.#state = 'stopping'; });
+                  }
+                  async start() {
+                    if (this.#state !== 'idle') throw new Error();
+                    this.#server = new Server('/v1');
+                    await this.#server.listen();
+                  }
+                }
+                await new Program().start();
+            """,
+            "server/src/server.ts": """
+                import Fastify from 'fastify';
+                export class Server {
+                  private fastify = Fastify();
+                  constructor(private readonly prefix: string) {}
+                  async listen() { this.fastify.register(things, { prefix: this.prefix }); }
+                }
+                async function things(instance, options) { instance.get(`/things`, h); }
+            """,
+        }
+    ) == {"GET /v1/things"}

@@ -248,3 +248,35 @@ def test_a_decorator_that_takes_too_many_steps_costs_no_route() -> None:
         }
     )
     assert [route.key for route in found.routes] == ["GET /things"]
+
+
+def test_several_default_versions_and_a_prefix_of_merged_settings() -> None:
+    assert paths(
+        {
+            "src/main.ts": """
+                import { NestFactory } from '@nestjs/core';
+                import { Module, Controller, Get, VERSION_NEUTRAL, VersioningType } from '@nestjs/common';
+                import { get } from './config';
+                @Controller('users')
+                class Users { @Get() list() {} }
+                @Module({ controllers: [Users] })
+                class AppModule {}
+                const server = get('server');
+                async function bootstrap() {
+                  const app = await NestFactory.create(AppModule);
+                  app.setGlobalPrefix(server.prefix);
+                  app.enableVersioning({ type: VersioningType.URI, defaultVersion: ['1', VERSION_NEUTRAL] });
+                  await app.listen(server.port);
+                }
+                bootstrap();
+            """,
+            "src/config.ts": """
+                import { cloneDeep, merge } from 'lodash';
+                const defaults = { server: { prefix: 'api', port: 80 } };
+                const development = { server: { port: 3000 } };
+                const config = cloneDeep(defaults);
+                merge(config, process.env.NODE_ENV === 'production' ? {} : development);
+                export const get = (key) => (key ? config[key] : config);
+            """,
+        }
+    ) == {"GET /api/v1/users", "GET /api/users"}

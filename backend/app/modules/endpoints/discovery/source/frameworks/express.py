@@ -9,11 +9,8 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript import 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,
-    Declared,
-    Mount,
     Router,
     auth_of,
-    handler_of,
     paths_of,
     routers_in,
     routes_of,
@@ -28,7 +25,6 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
 )
 from backend.app.modules.endpoints.discovery.source.model import Route
 
-_ASYNC_VERBS = {f"{name}Async": method for name, method in VERBS.items()}
 _TYPES = re.compile(r"^(e|express\.|core\.)?(Express|Application|Router|IRouter|Express\.Application|express)\b")
 
 
@@ -38,17 +34,14 @@ class ExpressRouter(Router):
     framework = "express"
 
     def call(self, name: str, call: Call) -> Value:
-        method = VERBS.get(name) or _ASYNC_VERBS.get(name)
-        if name == "%unknown" and len(call) > 1 and isinstance(call.value(0), str):
-            method = "*"
+        method = self.verb(name.removesuffix("Async"), call)
         if method is not None:
             if len(call) < 2:
                 return Unknown(name)  # `app.get("port")` reads a setting
             mounted = routers_in(call, 1, ExpressRouter) if method == "*" else []
-            for router in mounted:
-                self.add(Mount("", router, self.guarded))
+            self.mount([""], mounted, self.guarded)
             if not mounted:
-                self.declare(method, call.value(0), call, 1)
+                self.declare(method, call, call.value(0), call.label(0), 1)
             return self
         if name in ("use", "useAsync"):
             self.use(call)
@@ -58,11 +51,6 @@ class ExpressRouter(Router):
         if name in self.props:
             return call.evaluator.call(self.props[name], call)
         return super().call(name, call)
-
-    def declare(self, method: str, path: Value, call: Call, handlers: int) -> None:
-        auth = auth_of(call, handlers, len(call) - 1) or self.guarded
-        for text in paths_of(path) or [text_of(path) if isinstance(path, Unknown) else text_of(Unknown(call.label(0)))]:
-            self.add(Declared(method, text, call.file, call.line, handler_of(call), auth))
 
     def use(self, call: Call) -> None:
         first = call.value(0)
@@ -75,9 +63,7 @@ class ExpressRouter(Router):
                 paths, start = [""], 0
         routers = routers_in(call, start, ExpressRouter)
         auth = auth_of(call, start, len(call))
-        for path in paths:
-            for router in routers:
-                self.add(Mount(path, router, auth or self.guarded))
+        self.mount(paths, routers, auth)
         if auth and not routers and (start == 0 or paths in (["/"], ["*"])):
             self.guarded = auth
 
@@ -93,7 +79,7 @@ class ExpressRoute(Native):
     def call(self, name: str, call: Call) -> Value:
         method = VERBS.get(name)
         if method is not None and len(call):
-            self.router.declare(method, self.path, call, 0)
+            self.router.declare(method, call, self.path, self.label, 0)
         return self
 
 

@@ -122,7 +122,7 @@ class FastifyInstance(Router):
             else value_label(options.get("handler"))
         )
         for text in paths_of(call.value(0)) or [text_of(call.value(0))]:
-            self.declare(method, text, options, handler, call)
+            self.add_route(method, text, options, handler, call)
 
     def route(self, value: Value, call: Call) -> None:
         options = Options(call.evaluator, value)
@@ -133,7 +133,7 @@ class FastifyInstance(Router):
             return
         for method in methods if isinstance(methods, list) else [methods]:
             name = call.evaluator.force(method)
-            self.declare(
+            self.add_route(
                 name.upper() if isinstance(name, str) else "*",
                 text_of(url),
                 options,
@@ -141,7 +141,7 @@ class FastifyInstance(Router):
                 call,
             )
 
-    def declare(self, method: str, path: str, options: Options, handler: str, call: Call) -> None:
+    def add_route(self, method: str, path: str, options: Options, handler: str, call: Call) -> None:
         if "\ue000" in method:
             return
         auth = self.guarded

@@ -1,7 +1,7 @@
 """Koa with `@koa/router` or `koa-router` (and routers that are used like it)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
@@ -22,6 +22,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Call,
     Function,
     Native,
+    Obj,
     Unknown,
     Value,
     text_of,
@@ -36,6 +37,23 @@ class KoaRouter(Router):
 
     framework = "koa"
 
+    def get(self, name: str, evaluator: Evaluator) -> Value:
+        if name == "stack" and name not in self.props:
+            self.be_mounted()  # who asks for them declares them elsewhere
+            return [*self.layers("", 0)]
+        return super().get(name, evaluator)
+
+    def layers(self, above: str, depth: int) -> Iterator[Value]:
+        """Its routes as the router keeps them, those of mounted routers too."""
+        prefix = self.join(above, self.prefix) if self.prefix else above
+        for entry in self.entries if depth < 8 else ():
+            if isinstance(entry, Declared):
+                methods = ["HEAD", "GET"] if entry.method == "GET" else [entry.method]
+                path = self.join(prefix, entry.path)
+                yield Obj({"path": path, "methods": methods, "stack": [Unknown(entry.handler)]})
+            elif isinstance(entry.child, KoaRouter):
+                yield from entry.child.layers(self.join(prefix, entry.path) if entry.path else prefix, depth + 1)
+
     def join(self, prefix: str, path: str) -> str:
         """As the router does it: nothing is put between the prefix and the path."""
         if path in ("", "/"):
@@ -44,12 +62,13 @@ class KoaRouter(Router):
         return prefix.removesuffix("/") + path if path.startswith("/") else prefix + path
 
     def call(self, name: str, call: Call) -> Value:
-        method = VERBS.get(name)
-        if name == "%unknown" and len(call) > 1 and isinstance(call.value(0), str):
-            method = "*"
+        method = self.verb(name, call)
         if method is not None:
             if len(call) >= 2:
-                self.declare(method, call)
+                # `get(path, ...handlers)` or `get(name, path, ...handlers)`
+                is_named = len(call) > 2 and isinstance(call.value(0), str) and paths_of(call.value(1)) is not None
+                index = 1 if is_named else 0
+                self.declare(method, call, call.value(index), call.label(index), index + 1)
             return self
         match name:
             case "use":
@@ -71,16 +90,6 @@ class KoaRouter(Router):
                     return call.evaluator.call(self.props[name], call)
                 return super().call(name, call)
         return self
-
-    def declare(self, method: str, call: Call) -> None:
-        """`get(path, ...handlers)` or `get(name, path, ...handlers)`."""
-        index = 1 if len(call) > 2 and isinstance(call.value(0), str) and paths_of(call.value(1)) is not None else 0
-        path = call.value(index)
-        auth = auth_of(call, index + 1, len(call) - 1) or self.guarded
-        for text in paths_of(path) or [
-            text_of(path) if isinstance(path, Unknown) else text_of(Unknown(call.label(index)))
-        ]:
-            self.add(Declared(method, text, call.file, call.line, handler_of(call), auth))
 
     def register(self, call: Call) -> None:
         methods = call.value(1)
@@ -104,9 +113,7 @@ class KoaRouter(Router):
         start = 0 if paths is None else 1
         routers = routers_in(call, start, KoaRouter)
         auth = auth_of(call, start, len(call))
-        for path in paths or [""]:
-            for router in routers:
-                self.add(Mount(path, router, auth or self.guarded))
+        self.mount(paths or [""], routers, auth)
         if auth and not routers and start == 0:
             self.guarded = auth
 
@@ -165,6 +172,16 @@ def _mount(evaluator: Evaluator) -> Value:
         return mounted
 
     return Function(mount, name="mount")
+
+
+@package("koa-combine-routers")
+def _combine(evaluator: Evaluator) -> Value:
+    def combine(call: Call) -> Value:
+        router = KoaRouter(call.evaluator)
+        router.mount([""], routers_in(call, 0, KoaRouter), None)
+        return Function(lambda inner: router, name="combined")
+
+    return Function(combine, name="combineRouters")
 
 
 @package("koa-compose")

@@ -111,7 +111,7 @@ class Application(Native):
                 prefix = options.get("prefix")
                 given = text_of(prefix) if isinstance(prefix, (str, Unknown)) else "v"
                 self.version_prefix = "" if prefix is False else given
-                self.default_versions = _versions(options.get("defaultVersion"))
+                self.default_versions = _versions(options.get("defaultVersion"), call.evaluator)
         elif name == "get":
             return SettingsService()
         elif name in ("resolve", "select"):
@@ -383,11 +383,11 @@ class _Linker:
                     path = options.get("path")
                     ctrl_paths = [""] if path is UNDEFINED else self._paths(path)
                     if options.has("version"):
-                        versions = _versions(options.get("version"))
+                        versions = _versions(options.get("version"), self.evaluator)
                 else:
                     ctrl_paths = [""] if first is UNDEFINED else self._paths(first)
             elif decorator.kind == "Version":
-                versions = _versions(first)
+                versions = _versions(first, self.evaluator)
             elif decorator.kind == "ApiTags":
                 tags = tuple(value for value in decorator.values if isinstance(value, str))
         auth = _auth(self._of_class(klass), None)
@@ -411,7 +411,11 @@ class _Linker:
                     if method is None or not decorator.is_nest:
                         continue
                     own_versions = next(
-                        (_versions(each.values[0]) for each in decorators if each.kind == "Version" and each.values),
+                        (
+                            _versions(each.values[0], self.evaluator)
+                            for each in decorators
+                            if each.kind == "Version" and each.values
+                        ),
                         versions,
                     )
                     own_tags = next(
@@ -543,9 +547,10 @@ def _auth(decorators: list[Decorator], inherited: bool | None) -> bool | None:
     return inherited
 
 
-def _versions(value: Value) -> list[str]:
+def _versions(value: Value, evaluator: Evaluator) -> list[str]:
+    value = evaluator.force(value)
     if isinstance(value, list):
-        return [version for each in value for version in _versions(each)]
+        return [version for each in value for version in _versions(each, evaluator)]
     return [] if value is UNDEFINED else [text_of(value)]
 
 

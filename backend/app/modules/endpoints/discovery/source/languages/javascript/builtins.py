@@ -5,10 +5,12 @@ import fnmatch
 import posixpath
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import re2
 
+from backend.app.modules.endpoints.discovery.source.languages.javascript.reflect import Reflect
 from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import SUFFIXES
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
@@ -70,8 +72,11 @@ class MapValue(Native):
 
     def _knows(self, key: Value) -> bool:
         """Whether it can be told that a key is not there."""
-        keys = [key, *(known for known, _ in self.pairs)]
-        return all(isinstance(each, (str, int)) and "\ue000" not in str(each) for each in keys)
+        return all(_is_known_key(each) for each in (key, *(known for known, _ in self.pairs)))
+
+
+def _is_known_key(key: Value) -> bool:
+    return isinstance(key, (Obj, Func, ClassV, Native)) or (isinstance(key, (str, int)) and "\ue000" not in str(key))
 
 
 def _same_key(left: Value, right: Value) -> bool:
@@ -451,6 +456,34 @@ def _assign(call: Call) -> Value:
     return target
 
 
+def _merge(call: Call) -> Value:
+    """As `_assign`, within what both have too."""
+    target = call.value(0)
+    for value in call.values()[1:]:
+        _merge_into(target, value, call.evaluator, 0)
+    return target
+
+
+def _merge_into(target: Value, value: Value, evaluator: "Evaluator", depth: int) -> None:
+    if not isinstance(target, (Obj, Func, ClassV)) or not isinstance(value, Obj) or depth > 12:
+        return
+    for key, each in evaluator.entries(value):
+        known = evaluator.force(target.props.get(key))
+        if isinstance(known, Obj) and isinstance(each, Obj) and known is not each:
+            _merge_into(known, each, evaluator, depth + 1)
+        elif each is not UNDEFINED:
+            target.props[key] = each
+
+
+def _clone(value: Value, evaluator: "Evaluator", depth: int = 0) -> Value:
+    value = evaluator.force(value)
+    if depth > 12 or not isinstance(value, (Obj, list)) or (isinstance(value, Obj) and value.base is not None):
+        return value
+    if isinstance(value, list):
+        return [_clone(each, evaluator, depth + 1) for each in value]
+    return Obj({key: _clone(each, evaluator, depth + 1) for key, each in evaluator.entries(value)}, value.parent)
+
+
 def _entries(call: Call, part: Callable[[str, Value], Value]) -> Value:
     value = call.value(0)
     if isinstance(value, list):
@@ -468,6 +501,11 @@ def _from_entries(call: Call) -> Value:
         if isinstance(pair, list) and len(pair) > 1:
             result.props[text_of(call.evaluator.force(pair[0]))] = pair[1]
     return result
+
+
+def _is_array(call: Call) -> Value:
+    value = call.value(0)
+    return Unknown() if isinstance(value, Unknown) else isinstance(value, list)
 
 
 def _array_from(call: Call) -> Value:
@@ -526,13 +564,14 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
         }
     )
     settled = lambda call: call.value(0)  # noqa: E731
+    symbols = count()
     result: dict[str, Value] = {
         "Object": Function(first, object_functions, "Object"),
         "Array": Function(
             lambda call: call.values(),
             _functions(
                 {
-                    "isArray": lambda call: isinstance(call.value(0), list) or Unknown(),
+                    "isArray": _is_array,
                     "from": _array_from,
                     "of": lambda call: call.values(),
                 }
@@ -545,6 +584,8 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
             "Promise",
         ),
         "Map": Function(_new_map, name="Map"),
+        "WeakMap": Function(_new_map, name="WeakMap"),
+        "Reflect": Reflect(),
         "Set": Function(lambda call: call.evaluator.iterate(call.value(0)) or [], name="Set"),
         "String": Function(lambda call: text_of(call.value(0)), name="String"),
         "Number": Function(lambda call: _number(call.value(0)), name="Number"),
@@ -559,9 +600,15 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
                 "cwd": Function(_cwd, name="cwd"),
                 "argv": Unknown("process.argv"),
                 "platform": "linux",
+                # signals and the end are nothing that happens when a program starts
+                **_functions(dict.fromkeys(("on", "once"), lambda call: Unknown("process"))),
             }
         ),
-        "Symbol": Function(lambda call: Unknown("Symbol"), {"for": Function(lambda call: Unknown("Symbol"))}, "Symbol"),
+        "Symbol": Function(
+            lambda call: f"@@{call.text(0) or ''} {next(symbols)}",
+            {"for": Function(lambda call: f"@@{call.text(0) or ''}")},
+            "Symbol",
+        ),
     }
     result["globalThis"] = result["global"] = Obj(result)
     return result
@@ -626,7 +673,8 @@ def _paths(call: Call) -> list[str]:
 
 
 def _path_join(call: Call) -> Value:
-    return posixpath.normpath("/".join(part for part in _paths(call) if part) or ".")
+    path = posixpath.normpath("/".join(part for part in _paths(call) if part) or ".")
+    return path.removeprefix("/") if path.startswith("//") else path  # Python keeps two slashes at the beginning
 
 
 def _path_resolve(call: Call) -> Value:
@@ -870,13 +918,37 @@ def _lodash(evaluator: "Evaluator") -> Value:
         "flatMap": "flatMap",
     }
     functions = {name: over(method) for name, method in names.items()}
-    functions |= dict.fromkeys(("assign", "extend", "merge", "mergeWith"), _assign)
-    functions |= dict.fromkeys(
-        ("sortBy", "orderBy", "uniq", "uniqBy", "clone", "cloneDeep"), lambda call: call.value(0)
-    )
+    functions |= dict.fromkeys(("assign", "extend"), _assign)
+    functions |= dict.fromkeys(("merge", "mergeWith"), _merge)
+    functions |= dict.fromkeys(("sortBy", "orderBy", "uniq", "uniqBy", "clone"), lambda call: call.value(0))
+    functions |= dict.fromkeys(("flow", "pipe"), _flow)
+    functions["cloneDeep"] = lambda call: _clone(call.value(0), call.evaluator)
+    functions["isArray"] = _is_array
     functions["keys"] = lambda call: _entries(call, lambda key, value: key)
     functions["values"] = lambda call: _entries(call, lambda key, value: value)
     return Function(lambda call: call.value(0), _functions(functions), "_")
+
+
+def _flow(call: Call) -> Value:
+    """`flow(f, g)`: what gives `g(f(x))` for `x`."""
+    functions = [each for value in call.values() for each in (value if isinstance(value, list) else [value])]
+
+    def run(inner: Call) -> Value:
+        return _applied(inner.value(0), functions, inner.evaluator)
+
+    return Function(run, name="flow")
+
+
+def _applied(value: Value, functions: list[Value], evaluator: "Evaluator") -> Value:
+    for function in functions:
+        value = evaluator.force(evaluator.call_values(function, value))
+    return value
+
+
+def _functional_module(evaluator: "Evaluator") -> Value:
+    """`pipe(x, f, g)` of `fp-ts`."""
+    pipe: Callable[[Call], Value] = lambda call: _applied(call.value(0), call.values()[1:], call.evaluator)  # noqa: E731
+    return Obj(_functions({"pipe": pipe, "flow": _flow}))
 
 
 def _url_module(evaluator: "Evaluator") -> Value:
@@ -937,6 +1009,24 @@ def _folder_module(evaluator: "Evaluator") -> Value:
     return Function(load, name="load")
 
 
+def context(evaluator: "Evaluator", importer: str) -> Function:
+    """`require.context(folder, deep, pattern)` of webpack: a function of the names of modules, with their `keys`."""
+
+    def make(call: Call) -> Value:
+        folder = call.text(0)
+        at = inside(posixpath.normpath(posixpath.join(f"{ROOT}/{posixpath.dirname(importer)}", folder or "")))
+        if folder is None or at is None:
+            return Unknown("require.context")
+        pattern = call.value(2)
+        names = [f"./{path}" for path, is_folder in _listed(evaluator, at, call.value(1) is not False) if not is_folder]
+        keys = [name for name in names if not isinstance(pattern, Regex) or _test(pattern, name) is True]
+        load = Function(lambda inner: evaluator.imported(importer, f"{ROOT}/{at}/{inner.text(0)}"), name="context")
+        load.props["keys"] = Function(lambda inner: list(keys), name="keys")
+        return load
+
+    return Function(make, name="require.context")
+
+
 def _module_module(evaluator: "Evaluator") -> Value:
     def create_require(call: Call) -> Value:
         file = call.file
@@ -966,5 +1056,9 @@ PACKAGES: dict[str, Callable[["Evaluator"], Value]] = {
     "es-toolkit/compat": _lodash,
     "lodash": _lodash,
     "lodash-es": _lodash,
+    "lodash/fp": _lodash,
+    "ramda": _lodash,
+    "fp-ts/function": _functional_module,
+    "fp-ts/lib/function": _functional_module,
     "underscore": _lodash,
 }

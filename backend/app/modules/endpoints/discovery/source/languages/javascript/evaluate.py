@@ -61,7 +61,7 @@ _STACK = 12_000
 _ENTRY = re.compile(r"^(index|server|app|main|start|www|bootstrap|cluster|run|bin)\.([cm]?js|[cm]?ts)$")
 _WRAPPER = re.compile(r"promisify|callbackify|wrap|once|memo|async|plugin", re.IGNORECASE)
 """Names of functions that give back, in other clothes, the function they are given."""
-_PLACES = ("", "src", "lib", "bin", "app", "server", "api", "backend", "src/server", "src/bin")
+_PLACES = ("", "src", "lib", "bin", "app", "server", "api", "backend", "src/server", "src/bin", "server/src", "api/src")
 
 Adopt = Callable[[str, str], Native | None]
 """Of a parameter's name and type: what it will be, when nobody is seen to call the function."""
@@ -151,7 +151,7 @@ class Evaluator:
         sys.setrecursionlimit(max(limit, _STACK))
         try:
             self._left += _STEPS_A_ROOT * len(self.sources.roots) + _STEPS_A_FILE * len(self.sources.paths)
-            starts = [*self.sources.roots, *self._entries()]
+            starts = self._starts()
             self._places.update(starts)
             for path in starts:
                 self._guarded(path, partial(self.module, path))
@@ -178,17 +178,19 @@ class Evaluator:
             self._is_run = True
             sys.setrecursionlimit(limit)
 
-    def _entries(self) -> list[str]:
-        """Files that by their name and place start a program: they may bring together what the roots declare."""
+    def _starts(self) -> list[str]:
+        """In order: files that by their name and place start a program, as modules run in the order in which it loads
+        them; the roots; and files beside the roots that by their name may bring together what these declare."""
         folders = {self.resolver.package_folder(root) for root in self.sources.roots}
-        places = {posixpath.join(folder, inner) for folder in folders for inner in _PLACES}
-        places |= {posixpath.dirname(root) for root in self.sources.roots}
-        result = []
-        for place in sorted(places):
+        places = sorted({posixpath.join(folder, inner) for folder in folders for inner in _PLACES})
+        beside = sorted({posixpath.dirname(root) for root in self.sources.roots})
+        return list(dict.fromkeys([*self._entries(places), *self.sources.roots, *self._entries(beside)]))
+
+    def _entries(self, places: list[str]) -> Iterator[str]:
+        for place in places:
             for name, is_folder in self.resolver.listing(place).items():
                 if not is_folder and _ENTRY.match(name):
-                    result.append(posixpath.join(place, name))
-        return result
+                    yield posixpath.join(place, name)
 
     def _alone(self, run: Callable[[], Any], orphan: Func | ClassV, is_short: bool) -> bool:
         """Whether it came to its end."""
@@ -286,7 +288,9 @@ class Evaluator:
                 "exports": module.exports,
                 "__dirname": f"/repo/{folder}".rstrip("/"),
                 "__filename": f"/repo/{path}",
-                "require": Function(lambda call: self._require(call, path), name="require"),
+                "require": Function(
+                    lambda call: self._require(call, path), {"context": builtins.context(self, path)}, "require"
+                ),
                 "import.meta": Obj(
                     {"url": f"file:///repo/{path}", "dirname": f"/repo/{folder}", "filename": f"/repo/{path}"}
                 ),
@@ -644,6 +648,8 @@ class Evaluator:
                         return value
         parent: Any = owner.parent
         if isinstance(parent, ClassV):
+            if name == "constructor":
+                return parent
             found = self._method_of(parent, name)
             if found is not None:
                 return self._bound(found, owner)
@@ -665,7 +671,9 @@ class Evaluator:
                 return at.props[name]
             at = self.force(at.base)
         if name == "prototype":
-            return owner.props.setdefault("prototype", Obj(dict(owner.methods)))
+            base = self.force(owner.base)
+            above = base if isinstance(base, ClassV) else None
+            return owner.props.setdefault("prototype", Obj({**owner.methods, "constructor": owner}, above))
         if name == "name":
             return owner.name
         return builtins.member(self, owner, name)
@@ -675,6 +683,9 @@ class Evaluator:
         for _ in range(20):
             if not isinstance(at, ClassV):
                 return None
+            prototype = at.props.get("prototype")
+            if isinstance(prototype, Obj) and name in prototype.props:
+                return self.force(prototype.props[name])
             if name in at.methods:
                 return at.methods[name]
             at = self.force(at.base)
@@ -955,7 +966,33 @@ class Evaluator:
                     (klass.getters if kind == "get" else klass.methods)[name] = function
             elif static:
                 klass.props[name] = self.raw(value, Scope({"this": klass}, inner, scope.module))
+        self._decorate(klass)
         return klass
+
+    def _decorate(self, klass: ClassV) -> None:
+        """Runs the decorators that are functions of the program, as `experimentalDecorators` does: of each member the
+        last one first, then those of the class."""
+        for kind, key, static, _value, written, *_ in klass.node[3]:
+            functions = self._decorators(written, klass.scope) if written else ()
+            if functions:
+                name = self.key(key, klass.scope)
+                target = klass if static else self.member(klass, "prototype")
+                descriptor = Obj({"value": self.raw_member(target, name)}) if kind == "method" else UNDEFINED
+                for function in functions:
+                    self.call_values(function, target, name, descriptor)
+        for function in self._decorators(klass.node[4], klass.scope):
+            self.call_values(function, klass)
+
+    def _decorators(self, written: list[Any], scope: Scope) -> list[Func]:
+        result: list[Func] = []
+        for expression in reversed(written):
+            is_call = expression[0] == "c"
+            value = self.value(expression[1] if is_call else expression, scope)
+            if is_call and isinstance(value, Func):
+                value = self.value(expression, scope)
+            if isinstance(value, Func):
+                result.append(value)
+        return result
 
     def _got(self, getter: Func, this: Value) -> Lazy:
         return Lazy(lambda: self.call_function(getter, [], this), getter.name)

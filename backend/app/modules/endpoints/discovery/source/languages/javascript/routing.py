@@ -95,6 +95,23 @@ class Router(Native):
         """`websocketify(new Koa()).use(router.routes())`, and not `request(app).get("/users")` of a test."""
         return (name == "use" and bool(routers_in(call, 0, Router))) or (name in VERBS and len(call) > 1)
 
+    def verb(self, name: str, call: Call) -> str | None:
+        """The method of the routes that a call of `name` declares; None: it declares none."""
+        if name == "%unknown":
+            return "*" if len(call) > 1 and isinstance(call.value(0), str) else None
+        return VERBS.get(name)
+
+    def declare(self, method: str, call: Call, path: Value, label: str, handlers: int) -> None:
+        """Routes of a call whose handlers begin at the argument `handlers`. `label` is how the path is written."""
+        auth = auth_of(call, handlers, len(call) - 1) or self.guarded
+        for text in paths_of(path) or [text_of(path if isinstance(path, Unknown) else Unknown(label))]:
+            self.add(Declared(method, text, call.file, call.line, handler_of(call), auth))
+
+    def mount(self, paths: list[str], routers: list["Router"], auth: bool | None) -> None:
+        for path in paths:
+            for router in routers:
+                self.add(Mount(path, router, auth or self.guarded))
+
     def add(self, entry: Declared | Mount) -> None:
         if isinstance(entry, Mount) and entry.child is self:
             return
