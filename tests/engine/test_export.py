@@ -229,6 +229,18 @@ def test_what_has_no_place_is_not_lost() -> None:
     assert read(document).faults == ()
 
 
+def test_operations_of_one_path_are_all_kept() -> None:
+    below, root = Operation("GET", "/a", "list", "Below"), Operation("GET", "/a", "list", "At the root", server="/")
+    other = Operation("DELETE", "/{key}", "drop")
+    item, named = openapi_document(
+        described(below, root, Operation("DELETE", "/{id}", "remove"), other, servers=("https://api.test/v1",))
+    )["paths"].values()
+    assert item["get"]["servers"] == [{"url": "https://api.test/v1"}, {"url": "/"}]
+    assert [(each["method"], each["summary"]) for each in item["x-touchstone-also"]] == [("GET", "At the root")]
+    assert item["x-touchstone-also"][0]["operationId"] == "list_2"
+    assert [(each["path"], each["operationId"]) for each in named["x-touchstone-also"]] == [("/{key}", "drop")]
+
+
 def test_names_of_components_are_made_valid() -> None:
     definitions = {"a b": {"$ref": "#/$defs/a/b"}, "a/b": {"type": "string"}}
     document = openapi_document(described(definitions=definitions))

@@ -42,10 +42,11 @@ def openapi_document(
     """The description as OpenAPI 3.1. `extras` by `Operation.key` become the `x-touchstone` of the operation.
 
     Read again it is the same description, but for pointers, faults, the dialect, and header parameters that 3.1 ignores
-    (4.8.12.1); an `operationId` that stands twice gets a number. What it has no place for stands in extensions: other
-    methods (`x-touchstone-methods`), parameters in the `querystring` (`x-touchstone-querystring`). A GET with
-    `x-touchstone-any-method` stands for any method. Templates that differ only in what their parameters are called
-    become one path, as 3.1 demands."""
+    (4.8.12.1); an `operationId` that stands twice gets a number. Templates that differ only in what their parameters
+    are called become one path, as 3.1 demands. What it has no place for stands in extensions: other methods
+    (`x-touchstone-methods`), parameters in the `querystring` (`x-touchstone-querystring`), operations that share method
+    and path with one that is written (`x-touchstone-also`). A GET with `x-touchstone-any-method` stands for any
+    method."""
     return _Writer(description, extras or {}).document()
 
 
@@ -92,6 +93,7 @@ class _Writer:
         self._schemes = _valid_names(description.security_schemes)
         self._paths: dict[str, dict[str, Json]] = {}
         self._templates: dict[str, str] = {}
+        self._servers = [{"url": url} for url in description.servers[:1]]
         self._ids: set[str] = set()
         self._sent = by_caller(description.callbacks)
 
@@ -140,9 +142,12 @@ class _Writer:
             item["get"] = written | {f"{EXTENSION}-any-method": True}
         elif operation.method in _METHODS:
             known = item.setdefault(operation.method.lower(), written)
-            if known is not written and "servers" in written:
-                # The same method and path at another server.
-                known["servers"] = [*known.get("servers", ()), *written["servers"]]
+            if known is not written:
+                item.setdefault(f"{EXTENSION}-also", []).append(
+                    {"method": operation.method, "path": operation.path, **written}
+                )
+                if "servers" in written:
+                    known["servers"] = [*known.get("servers", self._servers), *written["servers"]]
         else:
             item.setdefault(f"{EXTENSION}-methods", {})[operation.method] = written
 
