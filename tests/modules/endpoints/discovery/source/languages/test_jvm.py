@@ -127,6 +127,9 @@ class Odd {
     fun third(): Int
         = 3
     @GetMapping("/c") fun `fourth {`() = """ } """
+    private val dynamic: Int = 1
+    @PostMapping("/d")
+    fun suspend(@PathVariable id: Long) = 2
 }
 class Second {
     interface Inner { @GetMapping("/inner") fun inner(): String }
@@ -138,7 +141,8 @@ class Third : Second.Inner
     assert {route.key: route.line for route in report.routes} == {
         "PUT /a/b": 8,
         "GET /a/c": 18,
-        "GET /inner": 21,
+        "POST /a/d": 20,
+        "GET /inner": 24,
     }
 
 

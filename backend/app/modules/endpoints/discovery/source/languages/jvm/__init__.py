@@ -10,7 +10,7 @@ _PROFILES = ("", "-default", "-dev", "-local", "-prod")
 languages.register("jvm")(
     Language(
         suffixes=(".java", ".kt"),
-        version=1,
+        version=2,
         extract=extract,
         code=Code,
         left_out=r"(Tests?|TestCase|IT|ITCase|Spec)\.(java|kt)$|^(package|module)-info\.java$",

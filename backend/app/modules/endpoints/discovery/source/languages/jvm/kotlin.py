@@ -26,6 +26,7 @@ _DELEGATION = re.compile(rb"(:[^\n={}]*?)\bby[ \t]+(?!lazy\b)[\w.]+(?:\([^()\n]*
 _ARGUMENT_ANNOTATION = re.compile(rb"([<,]\s*)((?:@[\w.]+(?:\([^()]*\))?\s+)+)(?=[A-Z])")
 _BARE_CLASS = re.compile(rb"^([ \t]*(?:(?:@[\w.]+|\w+)[ \t]+)*class[ \t]+[A-Za-z]\w*)(?=[ \t]*\{)", re.M)
 _TRAILING_COMMA = re.compile(rb",(\s*>)")
+_SOFT_KEYWORD = re.compile(rb"(\b(?:fun|val|var)[ \t]+)(suspend|dynamic)\b(?=[ \t]*[(<:=])")
 _DOLLARS = re.compile(rb'\$\$"((?:[^"\\\n]|\\.)*)"')
 _TOKEN = re.compile(
     rb'"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)+\'|`[^`\n]*`|//[^\n]*|/\*[\s\S]*?\*/'
@@ -43,7 +44,8 @@ _INTERPOLATED = re.compile(r"(?<!\\)\$([A-Za-z_]\w*)")
 def mend(source: bytes) -> bytes:
     """Without what the grammar stumbles over: a class with neither parameters nor supertypes (it is taken for a call),
     an object straight after a class without a body, a delegate straight before a class body, type arguments with
-    annotations or a trailing comma, and strings with several dollars. Lines stay where they are."""
+    annotations or a trailing comma, strings with several dollars, and declarations that are called as a keyword that
+    Kotlin reserves at some places only. Lines stay where they are."""
     if b"object" in source:
         source = _OBJECT.sub(rb"\1;", source)
     if b" by " in source:
@@ -51,6 +53,7 @@ def mend(source: bytes) -> bytes:
     source = _BARE_CLASS.sub(rb"\1()", source)
     source = _ARGUMENT_ANNOTATION.sub(lambda match: match[1] + b"\n" * match[2].count(b"\n"), source)
     source = _TRAILING_COMMA.sub(rb"\1", source)
+    source = _SOFT_KEYWORD.sub(rb"\1`\2`", source)
     if b'$$"' in source:
         source = _DOLLARS.sub(lambda match: b'"' + match[1].replace(b"$", rb"\$") + b'"', source)
     return source
