@@ -205,3 +205,28 @@ def test_a_fault_of_many_places_is_told_once(tree: Path) -> None:
     told = [line for line in done.stderr.splitlines() if "gone.yaml" in line]
     assert len(told) == 1
     assert "spec.yaml#/paths/~1a/get/responses/200 and 2 other places: external reference to 'gone.yaml'" in told[0]
+
+
+def test_what_two_specs_call_the_same_stays_apart(tmp_path: Path) -> None:
+    for name, kind in (("public", "string"), ("admin", "integer")):
+        content = {"application/json": {"schema": {"$ref": "#/components/schemas/User"}}}
+        spec = {
+            "openapi": "3.1.0",
+            "info": {"title": name, "version": "1"},
+            "servers": [{"url": f"https://api.test/{name}"}],
+            "paths": {
+                "/users": {
+                    "get": {"operationId": "list", "responses": {"200": {"description": "", "content": content}}}
+                }
+            },
+            "components": {"schemas": {"User": {"type": kind}}},
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(spec))
+    done = touchstone("discover", "public.json", "admin.json", "-o", "openapi", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    read = describe(parse_document(done.stdout.encode()))
+    assert read.faults == ()
+    found = {each.path: each.responses[0].content[0].schema for each in read.operations}
+    assert found.keys() == {"/public/users", "/admin/users"}
+    kinds = {path: read.definitions[schema["$ref"].removeprefix("#/$defs/")] for path, schema in found.items()}  # type: ignore[index]
+    assert kinds == {"/public/users": {"type": "string"}, "/admin/users": {"type": "integer"}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from backend.app.engine.spec.model import ApiDescription, Operation, Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
 from backend.app.modules.endpoints.inventory.reconcile import (
+    Claim,
+    Endpoint,
     EndpointState,
     Reconciliation,
     evidence_from_json,
@@ -52,6 +55,33 @@ def test_who_vouches_decides_the_state() -> None:
         "GET /code": EndpointState.UNDOCUMENTED,
         "GET /shadow": EndpointState.SHADOW,
     }
+
+
+NAMED = Evidence(("named",))
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("deprecated", [True, False])
+def test_every_combination_of_sources_has_the_state_of_the_guide(*, elsewhere: bool, deprecated: bool) -> None:
+    there = EndpointState.DEPRECATED if deprecated else EndpointState.ACTIVE
+    for document, code, traffic, live in product(
+        (None, NAMED), (None, NAMED), (None, NAMED, ALIVE), (None, NAMED, ALIVE, ABSENT)
+    ):
+        kinds = zip(Kind, (document, code, traffic, live), strict=True)
+        claims: dict[str, Claim] = {
+            kind: Claim(kind, kind, "", "", said, None) for kind, said in kinds if said is not None
+        }
+        state = Endpoint("id", "GET", "/a", claims).state(documented_elsewhere=elsewhere, deprecated=deprecated)
+        answers = live is ALIVE or (traffic is ALIVE and live is not ABSENT)
+        if not any((document, code, traffic)) and live in (None, ABSENT):
+            expected = EndpointState.GONE
+        elif document:
+            expected = EndpointState.DEAD if live is ABSENT else there
+        elif answers:
+            expected = EndpointState.SHADOW if elsewhere else there
+        else:
+            expected = EndpointState.UNDOCUMENTED
+        assert state == expected, (document, code, traffic, live)
 
 
 def test_without_any_document_nothing_is_a_shadow() -> None:
@@ -132,6 +162,21 @@ def test_a_literal_path_that_was_seen_belongs_to_the_most_literal_template() -> 
         "/repos/new": True,
         "/repos/a/b": True,
     }
+
+
+def test_documents_with_names_stand_below_their_own_servers() -> None:
+    several = Reconciliation(BASE)
+    several.take(said("GET /users"), Kind.DOCUMENT, "openapi")
+    for name, server in (("v1", "https://other.test/v1"), ("v2", "v2"), ("root", "/")):
+        several.take(replace(said("GET /users", servers=(server,)), slot=name), Kind.DOCUMENT, f"openapi:{name}")
+    assert {(each.path, each.from_root): sorted(each.claims) for each in several.endpoints} == {
+        ("/users", False): ["openapi", "openapi:v1"],
+        ("/v2/users", True): ["openapi:v2"],
+        ("/users", True): ["openapi:root"],
+    }
+    several.forget("openapi:v1")
+    several.forget("openapi:v2")
+    assert list(states(several).values()).count(EndpointState.GONE) == 1
 
 
 def test_two_templates_of_one_shape_in_a_document_stay_two() -> None:
