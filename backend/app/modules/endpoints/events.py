@@ -40,6 +40,13 @@ class DiscoveryCancelled(Event):
     discovery_id: Ulid
 
 
+class RescanPostponed(Event):
+    """There was a push to a git source while a discovery was active: the source is read when that one has ended."""
+
+    name: ClassVar = "git_source.rescan_postponed"
+    git_source_id: Ulid
+
+
 class SourceRemoved(Event):
     """All that a source said was taken away."""
 

@@ -23,7 +23,6 @@ from backend.app.modules.endpoints.graph import handlers as graph
 from backend.app.modules.endpoints.looking.gathering import gathered
 from backend.app.modules.endpoints.looking.look import failure, look
 from backend.app.modules.endpoints.looking.tools import Authorise, discovery_tools
-from backend.app.modules.endpoints.schemas import DiscoveryCreate
 from backend.app.modules.endpoints.service import SOURCE, DiscoveryOrder, DiscoveryService
 from backend.app.modules.endpoints.uploads import handlers as uploads
 from backend.app.modules.projects.events import ProjectDeleted
@@ -76,14 +75,12 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
                 await service.fail(event.discovery_id, *failure(parts), parts=parts)
 
 
-@hub.on(GitPushed, attempts=10)
+@hub.on(GitPushed)
 async def rescan_source(event: GitPushed, context: ServiceContext) -> None:
-    """A discovery that is running may have read what was there before: then this one is tried again later."""
-    wanted = DiscoveryCreate(strategies=[SOURCE], git_sources=[event.git_source_id])
     try:
-        await DiscoveryService(context).start(event.project_id, wanted)
+        await DiscoveryService(context).rescan(event.project_id, event.git_source_id)
     except DiscoveryAlreadyRunning:
-        raise
+        raise  # it began in this moment: the job is tried again
     except (NotFound, Conflict):
         return  # the project or the source is gone, or the project archived
 

@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore, insert_or_update
+from backend.app.db.outbox import EventRecord
 from backend.app.db.rows import ListQuery, part_of
+from backend.app.modules.endpoints.events import RescanPostponed
 from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, EndpointState
 from backend.app.modules.endpoints.models import (
     DescriptionRecord,
@@ -165,6 +167,24 @@ class DiscoveryRepository:
         )
         project_id: str | None = (await self._session.execute(statement)).scalar_one_or_none()
         return project_id
+
+    async def hold_active(self, project_id: str) -> Row | None:
+        """The active discovery of the project, which neither begins nor ends before this transaction does."""
+        names = ("status", "strategies", "git_sources", "uploads", "spec_url", "document")
+        query = select(*(_discoveries.c[name] for name in names)).where(
+            self._mine, _discoveries.c.project_id == project_id, _discoveries.c.status.in_(ACTIVE)
+        )
+        return (await self._session.execute(query.with_for_update())).mappings().first()
+
+    async def postponed_since(self, discovery_id: str) -> Sequence[str]:
+        """Git sources that wait for the end of the discovery."""
+        asked = select(EventRecord.position).join(DiscoveryRecord, DiscoveryRecord.event_id == EventRecord.id)
+        mine = (EventRecord.workspace_id == self._workspace_id) & (EventRecord.name == RescanPostponed.name)
+        query = select(EventRecord.entity_id).join(
+            DiscoveryRecord, DiscoveryRecord.project_id == EventRecord.project_id
+        )
+        since = EventRecord.position > asked.where(DiscoveryRecord.id == discovery_id).scalar_subquery()
+        return (await self._session.scalars(query.where(mine, DiscoveryRecord.id == discovery_id, since))).all()
 
     async def drift(self, discovery_id: str) -> list[dict[str, Any]] | None:
         """None: there is no such discovery."""

@@ -1,7 +1,7 @@
 """What discovery accepts and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -11,6 +11,9 @@ from backend.app.modules.endpoints.discovery import Kind, strategies
 from backend.app.modules.endpoints.inventory.reconcile import EndpointState
 from backend.app.modules.endpoints.models import DiscoveryStatus
 from backend.app.modules.projects.schemas import HttpUrl
+
+MAX_NAMED: Final = 20
+"""Uploads, and git sources, that a request names."""
 
 
 def _one_of_the_strategies(schema: dict[str, Any]) -> None:
@@ -41,8 +44,10 @@ class DiscoveryCreate(InputSchema):
     document: Annotated[Verbatim, Field(min_length=1)] | dict[str, Any] | None = Field(
         None, description="A description: JSON or YAML text, or the JSON object itself."
     )
-    uploads: list[Ulid] = Field([], max_length=20, description="Files that were uploaded before: captures, sources.")
-    git_sources: Annotated[list[Ulid], Field(max_length=20)] | None = Field(
+    uploads: list[Ulid] = Field(
+        [], max_length=MAX_NAMED, description="Files that were uploaded before: captures, sources."
+    )
+    git_sources: Annotated[list[Ulid], Field(max_length=MAX_NAMED)] | None = Field(
         None, description="Git sources of the project; null: all of them, where source code is looked at."
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import orjson
 
 from backend.app.core.context import ServiceContext
-from backend.app.core.errors import NotFound
+from backend.app.core.errors import Conflict, NotFound
 from backend.app.core.etag import entity_tag, require_match
 from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
 from backend.app.core.pagination import Page, PageRequest, Row
+from backend.app.core.permissions import system_principal
 from backend.app.core.registry import UnknownPluginError
 from backend.app.engine.generate.requests import is_json
 from backend.app.engine.spec.codec import operation_from_json, reachable_definitions
@@ -39,6 +41,7 @@ from backend.app.modules.endpoints.events import (
     EndpointDiscovered,
     EndpointEdited,
     EndpointVanished,
+    RescanPostponed,
     SourceRemoved,
 )
 from backend.app.modules.endpoints.inventory.changes import Changes, report_of, storable
@@ -58,6 +61,7 @@ from backend.app.modules.endpoints.repository import (
     EndpointRepository,
 )
 from backend.app.modules.endpoints.schemas import (
+    MAX_NAMED,
     DiscoveryCreate,
     DiscoveryRead,
     DriftChange,
@@ -174,6 +178,15 @@ class DiscoveryService:
             raise DiscoveryAlreadyRunning
         return await self.get(discovery_id)
 
+    async def rescan(self, project_id: str, source_id: str) -> None:
+        """Reads a git source again. A discovery that is running may have read it already: then it is read once that
+        one has ended. Raises as `start`."""
+        active = await self._discoveries.hold_active(project_id)
+        if active is None:
+            await self.start(project_id, DiscoveryCreate(strategies=[SOURCE], git_sources=[source_id]))
+        elif not _will_read(active, source_id):
+            await self._publish(RescanPostponed(git_source_id=source_id, project_id=project_id))
+
     async def page(self, project_id: str, request: PageRequest) -> Page[DiscoveryRead]:
         """Raises `ProjectNotFound`, `InvalidCursor`."""
         await self._projects.get(project_id)
@@ -267,9 +280,7 @@ class DiscoveryService:
         await self._tell(None, project_id, update.changes)
         await self._publish(SourceRemoved(project_id=project_id, slot=slot))
 
-    async def complete(
-        self, discovery_id: str, parts: Sequence[Part], git_sources: Sequence[SourceOrder] = ()
-    ) -> None:
+    async def complete(self, discovery_id: str, parts: Sequence[Part], git_sources: Sequence[SourceOrder] = ()) -> None:
         """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
         source that failed said before stands; what one of `git_sources` said that was deleted meanwhile is dropped.
         Raises `ProjectNotFound`."""
@@ -313,6 +324,7 @@ class DiscoveryService:
                 **counts,
             )
         )
+        await self._rescan_postponed(discovery_id, project_id)
 
     async def fail(
         self,
@@ -329,10 +341,12 @@ class DiscoveryService:
         kept = {} if retryable else {"document": None, "parts": [_part(part) for part in parts]}
         if project_id := await self._end(discovery_id, DiscoveryStatus.FAILED, error=error, **kept):
             await self._publish(DiscoveryFailed(discovery_id=discovery_id, project_id=project_id, **error))
+            await self._rescan_postponed(discovery_id, project_id)
 
     async def cancel(self, discovery_id: str) -> None:
         if project_id := await self._end(discovery_id, DiscoveryStatus.CANCELLED):
             await self._publish(DiscoveryCancelled(discovery_id=discovery_id, project_id=project_id))
+            await self._rescan_postponed(discovery_id, project_id)
 
     async def forget_project(self, project_id: str) -> None:
         await self._discoveries.delete_of_project(project_id)
@@ -343,6 +357,16 @@ class DiscoveryService:
         return await self._discoveries.finish(
             discovery_id, {"status": status, "finished_at": self._context.clock(), **values}
         )
+
+    async def _rescan_postponed(self, discovery_id: str, project_id: str) -> None:
+        """One discovery for all pushes that came while this one was active, in nobody's name."""
+        pushed = await self._discoveries.postponed_since(discovery_id)
+        wanted = sorted(set(pushed) - await GitService(self._context).gone(project_id, pushed))
+        if wanted:
+            context = replace(self._context, principal=system_principal(self._context.workspace_id))
+            few = wanted if len(wanted) <= MAX_NAMED else None
+            with suppress(NotFound, Conflict):  # the project is gone or archived, or somebody was faster
+                await DiscoveryService(context).start(project_id, DiscoveryCreate(strategies=[SOURCE], git_sources=few))
 
     async def _publish(self, event: Event) -> None:
         await self._context.hub.publish(event, self._context)
@@ -498,6 +522,17 @@ class EndpointService:
 def _preferred(content: Sequence[MediaType]) -> MediaType | None:
     """The JSON one, else the first."""
     return next((media for media in content if is_json(media.content_type)), content[0] if content else None)
+
+
+def _will_read(discovery: Row, source_id: str) -> bool:
+    """Whether a discovery has not begun and is to read the git source."""
+    if discovery["status"] != DiscoveryStatus.QUEUED:
+        return False
+    by_code = not discovery["strategies"] or SOURCE in discovery["strategies"]
+    if discovery["git_sources"]:
+        return by_code and source_id in discovery["git_sources"]
+    handed = discovery["spec_url"] or discovery["document"] or discovery["uploads"]
+    return by_code and not (handed and not discovery["strategies"])
 
 
 def _deleted(part: Part) -> Part:

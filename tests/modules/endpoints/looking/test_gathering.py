@@ -11,6 +11,7 @@ import pytest
 
 from backend.app.modules.endpoints import handlers
 from backend.app.modules.endpoints.looking import gathering
+from backend.app.modules.endpoints.looking.look import look
 from backend.app.modules.endpoints.uploads import receiving
 from backend.app.modules.endpoints.uploads.recognition import kind_of
 from tests.modules.endpoints.discovery.captures.build import exchange, har
@@ -69,14 +70,13 @@ async def paths(bench: Bench, project: str) -> dict[str, str]:
 
 def while_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[Any]]) -> None:
     """What happens while a discovery has read everything and stored nothing."""
-    looks = handlers.look
 
-    async def look(*given: Any, **named: Any) -> Any:
-        found = await looks(*given, **named)
+    async def look_and_act(*given: Any, **named: Any) -> Any:
+        found = await look(*given, **named)
         await act()
         return found
 
-    monkeypatch.setattr(handlers, "look", look)
+    monkeypatch.setattr(handlers, "look", look_and_act)
 
 
 async def test_what_is_passed_over_of_a_repository_is_told(bench: Bench, project: str, repository: Repository) -> None:
