@@ -146,8 +146,31 @@ def test_what_belongs_to_a_person_is_no_example(text: str) -> None:
     assert text not in everything(read_har(*entries))
 
 
-@pytest.mark.parametrize("text", ["a" * 500_000, "token" * 100_000, 'content-disposition: x; name="a"\r\n' * 20_000])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        exchange(url="/plugins", answer={"plugins": [{"key": "softwareupdate", "state": "softwareupdate"}]}),
+        exchange(url="/plugins", headers={"Cookie": "last=/softwareupdate; tab=softwareupdate"}),
+    ],
+    ids=["member", "cookie"],
+)
+def test_a_word_under_a_name_that_is_no_secrets_alone_is_a_name_elsewhere(entry: dict[str, Any]) -> None:
+    report = read_har(exchange(url="/plugin/softwareupdate/check"), entry)
+    assert "GET /plugin/softwareupdate/check" in keys(report)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 500_000,
+        "token" * 100_000,
+        'content-disposition: x; name="a"\r\n' * 20_000,
+        'content-disposition: x; name="a" ' * 20_000,
+        "content-disposition:" * 40_000,
+    ],
+    ids=["plain", "names", "parts", "parts-in-a-line", "headers-in-a-line"],
+)
 def test_long_texts_are_searched_in_a_time_linear_in_them(text: str) -> None:
     started = time.process_time()
-    read_har(sent("text/plain", text))
+    read_har(sent("text/plain", text), sent("multipart/form-data; boundary=x", text))
     assert time.process_time() - started < 5

@@ -334,6 +334,12 @@ def test_a_name_that_was_only_refused_is_a_value_beside_values() -> None:
     assert keys(report) == ["GET /users/export", "GET /users/{user_id}"]
 
 
+def test_items_whose_deletion_answers_with_an_empty_page_are_values() -> None:
+    page = {"Content-Type": "text/html; charset=utf-8"}
+    entries = [exchange("DELETE", f"/profiles/{name}", status=204, answer_headers=page) for name in ("mk3", "voron")]
+    assert keys(read_har(*entries)) == ["DELETE /profiles/{profile_id}"]
+
+
 def test_a_picture_that_is_asked_for_with_parameters_is_no_static_file() -> None:
     report = read_har(
         exchange(url="/tiles/7/65/47.png?url=a.tif"), exchange(url="/logo.png"), exchange(url="/logo.png?v=17")

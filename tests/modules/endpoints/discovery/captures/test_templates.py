@@ -55,8 +55,15 @@ def test_few_names_stay_literal() -> None:
         "/v2/users",
         "/rest/api/2/issue",
         "/1.1/search",
+        "/3/movies",
+        "/99/actors",
     }
     assert templates_of(paths) == paths
+
+
+def test_many_plain_numbers_at_the_root_are_values_and_few_are_versions() -> None:
+    assert templates_of(f"/{number}/posts" for number in range(1, 6)) == {"/{id}/posts"}
+    assert templates_of(["/3/movies/550", "/4/movies/550"]) == {"/3/movies/{movie_id}", "/4/movies/{movie_id}"}
 
 
 def test_values_that_are_words_are_learnt_from_what_they_answer() -> None:
@@ -141,6 +148,11 @@ def test_items_that_are_only_deleted_are_told_from_actions() -> None:
         "/pools/{pool_id}/workers/{worker_id}",
         "/pools/{pool_id}/workers/heartbeat",
     }
+
+
+def test_parts_of_settings_are_changed_as_items_are_and_are_none() -> None:
+    requests: dict[str, set[str]] = {f"PUT /settings/{name}": set() for name in ("theme", "mail")}
+    assert templates_by_method(requests) == {"/settings/theme", "/settings/mail"}
 
 
 def test_coordinates_sizes_and_numbered_files_are_values_by_form() -> None:

@@ -1,6 +1,7 @@
 """Robots, links, calls in scripts, samples: the parts that strategies share, on plain values."""
 
 import itertools
+import time
 
 import orjson
 import pytest
@@ -260,3 +261,10 @@ async def test_asking_ends_at_its_limits_and_says_so(limits: Limits, why: str) -
     while await asker.ask("GET", URL) is not None:
         assert len(web.requests) <= 3
     assert (asker.stopped, len(web.requests) <= 3) == (why, True)
+
+
+@pytest.mark.parametrize("sign", ['\\"', "'\\", '"/a"', "{url:"])
+def test_scripts_are_read_in_a_time_linear_in_them(sign: str) -> None:
+    started = time.process_time()
+    calls_in(sign * (600_000 // len(sign)))
+    assert time.process_time() - started < 2

@@ -26,9 +26,11 @@ _NAMED = re.compile(
     r"[\"'\\]{0,4}\s{0,20}[:=>]\s{0,20}[\"'\\]{0,4}(?P<value>[^\"'\\<>&,;\s)]{1,300})"
 )
 """In texts of any kind: XML, GraphQL, JSON within JSON."""
-_PART = re.compile(
-    r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"[^\r\n]*\r\n(?:[^\r\n]+\r\n){0,8}\r\n([^\r\n]+)'
-)
+PART_NAME = r'(?im)^content-disposition:[^\r\n]{0,300}?[; ]name="([^"\r\n]{1,200})"'
+"""Of a part of a form (RFC 7578, 4.2). Bounded, like all that is searched for in what strangers wrote."""
+_PART = re.compile(PART_NAME + r"[^\r\n]{0,300}\r\n(?:[^\r\n]{1,1000}\r\n){0,8}\r\n([^\r\n]+)")
+_WORDS = re.compile(r"[ ./:_-]?[^\W\d_]+(?:[ ./:_-][^\W\d_]+)*")
+"""What is as often a name as it is a secret, under a name that does not tell: `{"key": "softwareupdate"}`."""
 _MORE_NAMES = frozenset(
     {"auth", "jwt", "sid", "session", "sessionid", "session_id", "jsessionid", "phpsessid", "sig", "signature", "code",
      "state", "nonce", "key", "csrf", "xsrf", "otp", "pin", "passwd", "assertion", "samlresponse", "samlrequest"}
@@ -94,7 +96,8 @@ class Masker:
                 return
             node = pending.pop()
             if isinstance(node, str):
-                self.learn(node)
+                if deep or _WORDS.fullmatch(node) is None:
+                    self.learn(node)
             elif isinstance(node, int) and not isinstance(node, bool):
                 self.learn(str(node))
             elif deep and isinstance(node, dict):
@@ -130,7 +133,9 @@ class Masker:
                 self.learn_basic(value)
             elif "cookie" in name.lower():
                 for each in value.split(";"):
-                    self.learn(each.partition("=")[2].strip())
+                    cookie, _, text = each.strip().partition("=")
+                    if is_secret(cookie) or _WORDS.fullmatch(text) is None:
+                        self.learn(text)
 
     def is_harmless(self, text: str) -> bool:
         """Whether the text may be kept as a name or an example."""

@@ -30,7 +30,7 @@ from backend.app.modules.endpoints.discovery.captures.flows import HEADER, Flows
 from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
 from backend.app.modules.endpoints.discovery.captures.headers import says_something
 from backend.app.modules.endpoints.discovery.captures.inference import Budget, Shape
-from backend.app.modules.endpoints.discovery.captures.masking import Masker, is_secret
+from backend.app.modules.endpoints.discovery.captures.masking import PART_NAME, Masker, is_secret
 from backend.app.modules.endpoints.discovery.captures.model import BODY, Captured, CaptureLimits, Entry, Flow
 from backend.app.modules.endpoints.discovery.captures.templates import VALUE, Path, Seen
 
@@ -323,7 +323,7 @@ class Collector:
         if kind.endswith(("xml", "text/plain")):
             self.masker.learn_text(body)
         elif kind == "multipart/form-data":
-            names = re.findall(r'(?i)content-disposition:[^\r\n]*?[; ]name="([^"\r\n]{1,200})"', body)
+            names = re.findall(PART_NAME, body)
             shape.add_fields({_clean(name): ("",) for name in names})
         return None
 

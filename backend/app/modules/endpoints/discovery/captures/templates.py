@@ -51,6 +51,8 @@ _POINTING = frozenset(
 """Names of an item, or of several, that are nobody's: they answer as an item does, and are none."""
 _VERSION = re.compile(r"v[0-9]+(?:[.-]?[a-z0-9]+)*|[0-9]{1,2}(?:\.[0-9]{1,2})?", re.I)
 _GIVEN = re.compile(r"\{([^{}]*)\}")
+_MOST_VERSIONS = 3
+"""Of one API, where they are plain numbers."""
 _VALUE_SIGN = re.compile(r"[0-9%.,@~+:]|[a-z][a-z0-9]*(?:-[a-z0-9]+){2,}|[^\x00-\x7f]")
 _ACTION_SUFFIX = re.compile(r"(?P<value>[^:{}]+|\{[^{}]*\}):(?P<action>[a-zA-Z][a-zA-Z_]+)")
 _FILE_NAME = re.compile(
@@ -58,6 +60,10 @@ _FILE_NAME = re.compile(
     re.I,
 )
 """A word with the extension of a format, which is a name as the word is."""
+_NO_COLLECTIONS = frozenset(
+    {"analytics", "details", "metrics", "options", "preferences", "settings", "statistics", "stats"}
+)
+"""Plurals below which parts of one thing have names, and no items."""
 _ITEM_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _NOT_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 _SAFE = "!$&'()*+,;=:@~-._"
@@ -104,19 +110,19 @@ def segments_of(path: str, names: Names = NO_NAMES) -> Path:
     marked: Path = ()
     place: Path = ()
     before = ""
-    for segment in path.split("/")[1:]:
-        is_name = segment in names.below(place) or _is_version(segment, before)
+    segments = path.split("/")[1:]
+    for segment, after in zip(segments, [*segments[1:], ""], strict=True):
+        is_name = segment in names.below(place) or _is_version(segment, before, after)
         marked = (*marked, segment if is_name else mark(segment))
         place = (*place, _place(marked[-1]))
         before = segment
     return marked
 
 
-def _is_version(segment: str, before: str) -> bool:
-    """`2` in `/rest/api/2/issue`, `1.1` in `/1.1/statuses`."""
-    return (before.lower() in ("api", "rest", "version") or (not before and "." in segment)) and (
-        _VERSION.fullmatch(segment) is not None
-    )
+def _is_version(segment: str, before: str, after: str) -> bool:
+    """`2` in `/rest/api/2/issue`, `1.1` in `/1.1/statuses`, `3` in `/3/movies/550`."""
+    begins = not before and ("." in segment or (after[:1].isalpha() and kind_of(after) is None))
+    return (before.lower() in ("api", "rest", "version") or begins) and _VERSION.fullmatch(segment) is not None
 
 
 @lru_cache(maxsize=65_536)
@@ -240,6 +246,8 @@ def _is_kept(segment: str) -> bool:
 def _values_among(node: _Node, parent: str, depth: int, collections: Counter[str]) -> list[str]:
     literals = node.literals()
     value = node.value()
+    if depth == 0 and len(numbers := [each for each in literals if each.isdecimal()]) > _MOST_VERSIONS:
+        return numbers
     open_to_doubt = [
         each
         for each in literals
@@ -283,7 +291,11 @@ def _items_among(node: _Node, parent: str, collections: Counter[str]) -> list[st
     for one in alike:
         if sum(_answers_like(node.children[each], node.children[one]) for each in alike) > 1:
             return [each for each in names if _answers_like(node.children[each], node.children[one])]
-    if len(edited) > 1 and _is_plural(parent) and not any(node.children[each].answers for each in edited):
+    if (
+        len(edited) > 1
+        and _holds_items(parent)
+        and not any(any(node.children[each].answers.values()) for each in edited)
+    ):
         return sorted(edited)
     return []
 
@@ -299,7 +311,7 @@ def _enough(node: _Node, names: list[str], siblings: int, parent: str, depth: in
     if count < 2:
         return False
     valueish = sum(map(_looks_like_value, names)) / count
-    below_plural = _is_plural(parent)
+    below_plural = _holds_items(parent)
     alike = _share_alike([node.children[each] for each in names])
     if alike is not None:
         if alike < 0.6 * siblings / count or (depth == 0 and alike * count < 8):
@@ -392,6 +404,10 @@ def _is_plural(name: str) -> bool:
     return len(name) > 2 and name[-1:] in "sS" and name[-2:].lower() not in ("ss", "us", "is")
 
 
+def _holds_items(name: str) -> bool:
+    return _is_plural(name) and name.lower() not in _NO_COLLECTIONS
+
+
 def named(path: Path, kinds: Mapping[int, Kind | None], given: Mapping[int, str]) -> Path:
     """The template with its parameters named: as they were given by position, else after the segment before."""
     out: list[str] = []
@@ -421,7 +437,7 @@ def _name_after(parent: str, kind: Kind | None) -> str:
 
 
 def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
+    if word.endswith("ies") and len(word) > 4 and not word.endswith(("movies", "cookies", "calories")):
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "nches", "rches", "tches", "tuses", "xes")):
         return word[:-2]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-_TEXT: Final = r"""(?P<{0}>"(?:[^"\\\n]|\\.){{1,300}}"|'(?:[^'\\\n]|\\.){{1,300}}'|`(?:[^`\\]|\\.){{1,300}}`)"""
+_TEXT: Final = r"""(?<!\\)(?P<{0}>"(?:[^"\\\n]|\\.){{1,300}}"|'(?:[^'\\\n]|\\.){{1,300}}'|`(?:[^`\\]|\\.){{1,300}}`)"""
 _OPTIONS: Final = r"""(?:\s*,\s*\{(?P<options>[^;]{0,300}))?"""
 _FETCH: Final = re.compile(
     r"\b(?:fetch|ofetch|\$fetch|useFetch|apiFetch|request|ajax)\(\s*" + _TEXT.format("url") + _OPTIONS
