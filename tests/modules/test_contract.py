@@ -39,6 +39,7 @@ from backend.app.modules.labs.recipes import Lab, recipes
 from tests.support import oidc_provider
 from tests.support.accounts import PASSWORD, person
 from tests.support.contract import QUIET, OurApi, ask, our_document
+from tests.support.engines import whatever_the_engine
 from tests.support.fake_git_hosts import FakeApis, sign
 from tests.support.git_host import GitHost
 from tests.support.mail import dropped, token_in
@@ -270,6 +271,7 @@ SENT = ("headers-023", "headers-024")
 """`Cookie` and `Authorization`: both carry credentials."""
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "case",
     [case for case in load("headers.json") if case["side"] == "sent by a test step"],
@@ -311,6 +313,7 @@ async def test_the_cursor_of_another_workspace_shows_nothing_of_it(api: OurApi) 
     assert (answer.status_code, answer.json()["data"]) == (200, [])
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "case", [case for case in load("headers.json") if case["id"] in IGNORED], ids=lambda it: it["id"]
 )
@@ -326,6 +329,7 @@ async def test_headers_that_mean_nothing_to_us_change_nothing(api: OurApi, case:
     assert "location" not in answer.headers
 
 
+@whatever_the_engine
 @pytest.mark.parametrize("origin", [case["value"] for case in load("origins.json") if case["kind"] == "Origin"])
 async def test_no_origin_may_read_our_answers(api: OurApi, origin: str) -> None:
     async with await api.sign_up() as client:

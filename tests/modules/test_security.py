@@ -20,6 +20,7 @@ from backend.app.modules.auth.credentials.mailed_tokens import new_mailed_token
 from backend.app.modules.auth.credentials.refresh_tokens import new_refresh_token
 from tests.support.accounts import SetClock, application, client_of, person, sign_in, sign_up
 from tests.support.contract import QUIET, our_document
+from tests.support.engines import whatever_the_engine
 
 ROOT = "http://test"
 SECRET_NAMES = re.compile(r"pass|secret|token|hash|sealed|nonce|credential|^key$|_key$")
@@ -64,6 +65,7 @@ def reached_from(document: dict[str, Any], *parts: Any) -> set[str]:
     return found
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "path", ["/api/v1/projects/", "/api/v1/auth/login/", "/api/v1/docs/", "/health/", "//evil.example/x"]
 )

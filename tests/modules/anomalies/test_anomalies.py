@@ -11,6 +11,7 @@ from backend.app.modules.anomalies.service import MAX_EVENTS
 from backend.app.modules.scans.events import ScanCompleted
 from tests.modules.anomalies.conftest import ScanOnce, completed, publish, told
 from tests.support.bench import BOB, Bench
+from tests.support.engines import whatever_the_engine
 from tests.support.paging import next_page
 
 BOOKS, USERS = (new_ulid(), "GET /books"), (new_ulid(), "GET /users")
@@ -217,6 +218,7 @@ async def test_what_does_not_exist_is_not_found(bench: Bench, template: str) -> 
     assert answer.json()["code"].endswith(".not_found")
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "query", ["is_anomalous=perhaps", "metric_type=taste", "endpoint_id=x", "limit=0", "cursor=Nw", "cursor=x%00"]
 )

@@ -16,6 +16,7 @@ from backend.app.db.session import Database
 from backend.app.modules.auth.credentials.proven import proven
 from backend.app.modules.auth.models import ApiKeyRecord, MembershipRecord, WorkspaceRecord
 from tests.support.accounts import PASSWORD, SetClock, client_of, person, sign_in, sign_up
+from tests.support.engines import whatever_the_engine
 
 OTHER_PASSWORD = "seven hills and one river"
 
@@ -118,6 +119,7 @@ async def test_a_sign_up_that_breaks_a_rule_is_refused(app: FastAPI, change: dic
     assert PASSWORD not in answer.text
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "headers",
     [
@@ -224,6 +226,7 @@ async def test_a_key_expires(app: FastAPI, clock: SetClock) -> None:
     assert (before.status_code, after.status_code) == (200, 401)
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "change",
     [

@@ -19,6 +19,7 @@ from backend.app.modules.projects.models import AuthType
 from backend.app.modules.projects.schemas import LastScan
 from backend.app.modules.projects.service import ProjectService
 from tests.support.accounts import PASSWORD, sign_up
+from tests.support.engines import whatever_the_engine
 
 SECRET = "s3cret-Value-42"
 LOGIN = {"url": "/login", "body": {"user": "ada", "password": SECRET}, "token_pointer": "/data/token"}
@@ -101,6 +102,7 @@ BASED = {"base_url": "http://shop.example/v1", "spec_url": "http://docs.example/
 FOUND = {"base_url": None, "spec_url": "http://shop.example/openapi.json"}
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     ("start", "change", "allowed"),
     [
@@ -141,6 +143,7 @@ async def test_credentials_never_follow_the_target_to_another_origin(
         assert opened.may_go_to("http://shop.example/other")
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     ("kind", "config", "place"),
     [

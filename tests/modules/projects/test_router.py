@@ -16,6 +16,7 @@ from backend.app.db.session import Database
 from backend.app.modules.projects.models import ProjectStatisticsRecord
 from backend.app.modules.projects.schemas import ProjectCreate, ProjectUpdate
 from tests.support.accounts import client_of, sign_up
+from tests.support.engines import whatever_the_engine
 
 SHOP: dict[str, Any] = {"name": "Shop", "base_url": "http://127.0.0.1:9000/v1"}
 
@@ -223,6 +224,7 @@ async def test_a_repeated_creation_with_its_key_has_one_effect(app: FastAPI) -> 
     assert answers[0].json()["data"] == answers[1].json()["data"]
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "change",
     [

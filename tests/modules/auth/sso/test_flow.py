@@ -22,6 +22,7 @@ from backend.app.db.session import Database
 from backend.app.modules.auth.models import SsoAttemptRecord, UserRecord
 from tests.modules.auth.sso.browsers import Browser, events, me, refused
 from tests.support.accounts import SetClock, application, client_of
+from tests.support.engines import whatever_the_engine
 from tests.support.oidc_provider import GitHubProvider, Key, OidcProvider
 
 INVALID_STATE = (401, "sso.invalid_state")
@@ -213,6 +214,7 @@ async def test_an_announced_issuer_has_to_come(browser: Browser, corp: OidcProvi
     assert (await browser.sign_in()).status_code == 200
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "claims",
     [
@@ -310,6 +312,7 @@ def _by_rs512(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, Key("first").private, "RS512", headers={"kid": "first"})
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "encode",
     [
@@ -403,6 +406,7 @@ async def test_a_faulty_discovery_stops_the_start(app: FastAPI, corp: OidcProvid
     assert "set-cookie" not in answer.headers
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "discovery",
     [
@@ -438,6 +442,7 @@ ANSWERS: list[tuple[Response | str, tuple[int, str]]] = [
 ]
 
 
+@whatever_the_engine
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/keys", "/userinfo"])
 @pytest.mark.parametrize(("fault", "expected"), ANSWERS)
 async def test_a_provider_that_misbehaves_is_said_to(
@@ -454,6 +459,7 @@ async def test_a_provider_that_misbehaves_is_said_to(
         assert answer.headers["retry-after"]
 
 
+@whatever_the_engine
 @pytest.mark.parametrize(
     "tokens",
     [

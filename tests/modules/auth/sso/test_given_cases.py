@@ -11,6 +11,7 @@ from backend.app.core.settings import Settings
 from backend.app.main import create_app
 from tests.modules.auth.sso.browsers import Browser, refused
 from tests.support.accounts import client_of
+from tests.support.engines import whatever_the_engine
 from tests.support.oidc_provider import OidcProvider
 from tests.support.payloads import load
 
@@ -28,6 +29,7 @@ def test_every_given_case_is_tried_here_or_elsewhere_or_has_no_place_of_ours(set
     assert not [kind for kind in routes if "WebSocket" in kind.__name__]
 
 
+@whatever_the_engine
 @pytest.mark.parametrize("case", [case for case in CASES if case["kind"] in NAMES], ids=lambda case: str(case["id"]))
 async def test_nothing_in_a_request_decides_where_a_browser_is_sent(
     app: FastAPI, corp: OidcProvider, case: dict[str, Any]
