@@ -279,3 +279,39 @@ def test_groups_of_a_pattern_are_parameters() -> None:
             """
         }
     ) == {"* /{0}", "GET /files/{0}"}
+
+
+def test_routes_that_a_long_function_makes_of_what_classes_say() -> None:
+    filler = "".join(f"const word{number} = describe('{number}');\n" for number in range(80))
+    assert paths(
+        {
+            "app.ts": """
+                import express from "express";
+                import { Teams } from "./teams";
+                import { tableOf } from "./tables";
+                const app = express();
+                [Teams].forEach((model) => {
+                  tableOf(model.getConfig().api).forEach((route) => app[route.method](route.path, route.handler));
+                });
+                app.listen(80);
+            """,
+            "tables.ts": f"""
+                const defaults = {{ get: {{ verb: "get", end: "/:id" }}, list: {{ verb: "get", end: "" }} }};
+                export function tableOf(api) {{
+                  {filler}
+                  const result = [];
+                  api.actions.map((action) => defaults[action]).forEach((each) => {{
+                    result.push({{ method: each.verb, path: api.base + each.end, handler: wrap(api) }});
+                  }});
+                  return result;
+                }}
+            """,
+            "teams.ts": """
+                const modelOf = (config) => {
+                  abstract class Model { static getConfig() { return config; } }
+                  return Model;
+                };
+                export class Teams extends modelOf({ api: { base: "/teams", actions: ["get", "list"] } }) {}
+            """,
+        }
+    ) == {"GET /teams/{id}", "GET /teams"}

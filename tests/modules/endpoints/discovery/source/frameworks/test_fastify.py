@@ -137,3 +137,20 @@ def test_what_a_program_does_on_signals_is_not_what_it_does_when_it_starts() -> 
             """,
         }
     ) == {"GET /v1/things"}
+
+
+def test_nothing_is_put_between_a_prefix_and_a_path() -> None:
+    assert paths(
+        {
+            "app.js": """
+                const app = require('fastify')();
+                app.register(async (api) => {
+                  api.get('*', missing);
+                  api.get('.json', description);
+                  api.get('/users', list);
+                  api.register(async (inner) => inner.get('/', h), { prefix: 'v2' });
+                }, { prefix: '/api' });
+                app.get('*', missing);
+            """,
+        }
+    ) == {"GET /api*", "GET /api.json", "GET /api/users", "GET /api/v2", "GET /*"}

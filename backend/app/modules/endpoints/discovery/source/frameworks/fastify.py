@@ -65,8 +65,9 @@ class Autoload(Native):
 class FastifyInstance(Router):
     framework = "fastify"
 
-    def join(self, prefix: str, path: str) -> str:
-        return join(prefix, path)
+    def place(self, prefix: str, path: str) -> str:
+        """Nothing is put between the prefix and a path: `*` below `/api` is `/api*`."""
+        return prefix + path if prefix and path[:1] not in ("", "/", "\ue000") else join(prefix, path)
 
     def get(self, name: str, evaluator: Evaluator) -> Value:
         if name == "prefix":

@@ -67,7 +67,7 @@ class Code:
 languages.register("javascript")(
     Language(
         suffixes=(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
-        version=1,
+        version=2,
         extract=extract,
         code=Code,
         left_out=r"[._-](test|spec|e2e|stories|mock|cy)\.[cm]?[jt]sx?$|\.d\.[cm]?ts$|\.min\.[cm]?js$"

@@ -44,6 +44,7 @@ _OF_INTEREST = re.compile(
     rb"\.\s*(?:get|post|put|patch|delete|del|head|options|all|use|route|routes|register|prefix|redirect)\s*[(<]"
     rb"|[Rr]outer|\brequire\s*\(|\bimport\s*\(|\bexpress|\b[Kk]oa|[Ff]astify|readdir|\bglob|\bclass\b|\[\s*\w*[mM]ethod"
     rb"|Controller|NestFactory|setGlobalPrefix|applyDecorators|readdirSync|\bfp\("
+    rb"|\bmethod\s*:[^;]{0,200}\b(?:path|url)\s*:|\b(?:path|url)\s*:[^;]{0,200}\bmethod\s*:"
 )
 _MAKES = re.compile(
     rb"\bexpress\s*\(|\bRouter\s*[(<]|\b[Ff]astify\s*[(<]|\bnew\s+Koa|NestFactory\.create|:\s*FastifyInstance"

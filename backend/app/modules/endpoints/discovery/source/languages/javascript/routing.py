@@ -126,6 +126,10 @@ class Router(Native):
     def join(self, prefix: str, path: str) -> str:
         return join(prefix, path)
 
+    def place(self, prefix: str, path: str) -> str:
+        """Of a route below a prefix."""
+        return self.join(prefix, path)
+
     def template(self, path: str) -> str:
         return template(path)
 
@@ -169,7 +173,7 @@ def _below(
             needs = auth if entry.auth is None else entry.auth
             yield from _below(entry.child, path, needs, unresolved, (*above, router), settle)
         else:
-            path = router.template(settle(router.join(prefix, entry.path), entry.file))
+            path = router.template(settle(router.place(prefix, entry.path), entry.file))
             yield route_of(entry, path, router.framework, auth if entry.auth is None else entry.auth, unresolved)
 
 
