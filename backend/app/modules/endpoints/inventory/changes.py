@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from backend.app.engine.diff import Severity, diff_descriptions
+from backend.app.engine.spec.callbacks import by_caller
 from backend.app.engine.spec.codec import operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Json, Operation, Schema
 from backend.app.modules.endpoints.inventory.reconcile import Endpoint, EndpointState
@@ -208,6 +209,12 @@ def _tell_state(found: Found, stored: Known, changes: Changes) -> None:
 
 def altered_definitions(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> frozenset[str]:
     return frozenset(name for name, schema in new.items() if name in old and old[name] != schema)
+
+
+def altered_callers(old: Sequence[Operation], new: Sequence[Operation]) -> frozenset[str]:
+    """Pointers of operations whose callbacks are others."""
+    before, after = by_caller(old), by_caller(new)
+    return frozenset(pointer for pointer in before.keys() | after.keys() if before.get(pointer) != after.get(pointer))
 
 
 def storable(description: ApiDescription, longest_path: int) -> ApiDescription:

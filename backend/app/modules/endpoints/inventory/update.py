@@ -25,6 +25,7 @@ from backend.app.modules.endpoints.inventory.changes import (
     Changes,
     Found,
     Known,
+    altered_callers,
     altered_definitions,
     compare,
 )
@@ -112,11 +113,15 @@ class InventoryUpdate:
             # Where no document said before where the API is, saying so is no move.
             old, new = replace(old, servers=()), replace(new, servers=())
         altered, reach = altered_definitions(old.definitions, new.definitions), Reach(new.definitions)
+        callers = altered_callers(old.callbacks, new.callbacks)
         documented = self._documented()
         learned = [
             each
             for each in self.reconciliation.endpoints
-            if each.touched or self._restated(each, documented) or (altered and _reaches(each, altered, reach))
+            if each.touched
+            or self._restated(each, documented)
+            or (altered and _reaches(each, altered, reach))
+            or (callers and any(it.operation and it.operation.pointer in callers for it in each.vouching))
         ]
         return old, new, learned
 
