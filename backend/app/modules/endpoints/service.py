@@ -183,8 +183,15 @@ class DiscoveryService:
         one has ended. Raises as `start`."""
         active = await self._discoveries.hold_active(project_id)
         if active is None:
-            await self.start(project_id, DiscoveryCreate(strategies=[SOURCE], git_sources=[source_id]))
-        elif not _will_read(active, source_id):
+            try:
+                async with self._context.session.begin_nested():
+                    await self.start(project_id, DiscoveryCreate(strategies=[SOURCE], git_sources=[source_id]))
+                return
+            except DiscoveryAlreadyRunning:  # another push in this moment
+                active = await self._discoveries.hold_active(project_id)
+                if active is None:
+                    raise
+        if not _will_read(active, source_id):
             await self._publish(RescanPostponed(git_source_id=source_id, project_id=project_id))
 
     async def page(self, project_id: str, request: PageRequest) -> Page[DiscoveryRead]:
