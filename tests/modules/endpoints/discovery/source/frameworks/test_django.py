@@ -416,3 +416,57 @@ def test_patterns_that_another_urlconf_lists_are_no_routes_of_their_own() -> Non
             "blog/urls/posts.py": 'from django.urls import path\nurlpatterns = [path("posts/", print)]\n',
         }
     ) == {"* /api/posts/"}
+
+
+def test_urlconfs_of_the_installed_applications_that_are_plugins() -> None:
+    assert paths(
+        {
+            "site/settings.py": """
+                ROOT_URLCONF = "site.urls"
+                INSTALLED_APPS = ["django.contrib.auth", "plugins.pay.apps.PayApp", "plugins.mail", "plugins.silent"]
+            """,
+            "site/urls.py": """
+                import importlib.util
+                from django.apps import apps
+                from django.urls import include, path
+                urlpatterns = []
+                for app in apps.get_app_configs():
+                    if hasattr(app, "PluginMeta") and importlib.util.find_spec(app.name + ".urls"):
+                        module = importlib.import_module(app.name + ".urls")
+                        urlpatterns.append(path(f"{app.label}/", include((module.urlpatterns, app.label))))
+            """,
+            "plugins/pay/__init__.py": "",
+            "plugins/pay/apps.py": """
+                from django.apps import AppConfig
+                class Other(AppConfig): ...
+                class PayApp(AppConfig):
+                    name = "plugins.pay"
+                    label = "payment"
+                    class PluginMeta: ...
+            """,
+            "plugins/pay/urls.py": """
+                from django.urls import path
+                from django.views.decorators.http import require_POST
+                @require_POST
+                def webhook(request): ...
+                urlpatterns = [path("webhook/", webhook)]
+            """,
+            "plugins/mail/__init__.py": "",
+            "plugins/mail/apps.py": """
+                from django.apps import AppConfig
+                class MailApp(AppConfig):
+                    PluginMeta = True
+            """,
+            "plugins/mail/urls.py": """
+                from django.urls import path
+                from django.views.generic import ListView
+                urlpatterns = [path("", ListView.as_view())]
+            """,
+            "plugins/silent/__init__.py": "",
+            "plugins/silent/apps.py": """
+                from django.apps import AppConfig
+                class SilentApp(AppConfig):
+                    class PluginMeta: ...
+            """,
+        }
+    ) == {"POST /payment/webhook/", "GET /mail/"}

@@ -279,3 +279,81 @@ def test_routes_of_a_loop_over_data_classes_that_passes_some_of_them_over() -> N
             """,
         }
     ) == {"POST /chat", "POST /score", "POST /old/chat", "POST /old/rerank"}
+
+
+def test_routers_that_a_container_gives() -> None:
+    assert paths(
+        {
+            "core/base.py": """
+                from fastapi import APIRouter
+                class Base:
+                    def __init__(self, services):
+                        self.services = services
+                        self.router = APIRouter()
+                        self._set_up()
+                    def get_router(self): return self.router
+            """,
+            "core/users.py": """
+                from core.base import Base
+                class Users(Base):
+                    def _set_up(self):
+                        @self.router.get("/users")
+                        def users(): ...
+            """,
+            "core/app.py": """
+                from fastapi import FastAPI
+                from core.users import Users
+                class Application:
+                    def __init__(self, config, users: Users):
+                        self.users = users
+                        self.app = FastAPI()
+                        self.app.include_router(self.users, prefix="/v3")
+            """,
+        }
+    ) == {"GET /v3/users"}
+
+
+def test_features_that_are_registered_by_what_a_data_class_makes() -> None:
+    assert paths(
+        {
+            "features.py": """
+                import importlib
+                from dataclasses import dataclass, field
+                from typing import TYPE_CHECKING, Callable
+                if TYPE_CHECKING:
+                    from fastapi import FastAPI
+                def include(name="router"):
+                    def register(app: "FastAPI", module):
+                        app.include_router(getattr(module, name))
+                    return register
+                @dataclass(frozen=True)
+                class Feature:
+                    module: str
+                    register: Callable = field(default_factory=lambda: include())
+                FEATURES = (Feature(module="audit"), Feature(module="mail", register=include("other")))
+                def start(features=FEATURES):
+                    async def lifespan(app: "FastAPI"):
+                        for feature in features:
+                            feature.register(app, importlib.import_module(feature.module))
+                    return lifespan
+            """,
+            "audit.py": """
+                from fastapi import APIRouter
+                PREFIX = "/audit"
+                router = APIRouter()
+                @router.get(f"{PREFIX}/{{entry}}")
+                def read(entry): ...
+            """,
+            "mail.py": """
+                from fastapi import APIRouter
+                other = APIRouter()
+                @other.post("/mail")
+                def send(): ...
+            """,
+            "main.py": """
+                from fastapi import FastAPI
+                from features import start
+                app = FastAPI(lifespan=start())
+            """,
+        }
+    ) == {"GET /audit/{entry}", "POST /mail"}

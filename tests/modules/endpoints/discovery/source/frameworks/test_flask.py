@@ -244,3 +244,44 @@ def test_the_effort_does_not_grow_with_the_square_of_the_applications(monkeypatc
     (evidence,) = describe(found, "x").evidence.values()
     assert evidence.places[0] == "m0.py:3"
     assert len(evidence.places) < 50
+
+
+def test_registrations_that_wait_in_a_list() -> None:
+    assert paths(
+        {
+            "app.py": """
+                import functools
+                from flask import Blueprint, Flask
+                api = Blueprint("api", __name__)
+                @api.route("/files")
+                def files(): ...
+                class Server:
+                    def __init__(self):
+                        self.app = Flask(__name__)
+                        self.set_up()
+                    def set_up(self):
+                        waiting = [functools.partial(self.app.register_blueprint, api, url_prefix="/api")]
+                        for register in waiting:
+                            register()
+            """
+        }
+    ) == {"GET /api/files"}
+
+
+def test_a_framework_that_is_kept_in_the_tree() -> None:
+    assert paths(
+        {
+            "libs/flask_restx/__init__.py": "class Api: ...\nclass Resource: ...\nclass Namespace: ...",
+            "app/main.py": """
+                from flask import Flask
+                from flask_restx import Api, Namespace, Resource
+                ns = Namespace("items")
+                @ns.route("/<int:id>")
+                class Item(Resource):
+                    def get(self, id): ...
+                app = Flask(__name__)
+                api = Api(app)
+                api.add_namespace(ns)
+            """,
+        }
+    ) == {"GET /items/{id}"}

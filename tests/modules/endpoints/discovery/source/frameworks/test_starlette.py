@@ -57,3 +57,34 @@ def test_routes_that_are_assigned_later() -> None:
             """
         }
     ) == {"GET /admin/{identity}/list"}
+
+
+def test_an_application_made_of_the_routes_of_a_router() -> None:
+    assert paths(
+        {
+            "app.py": """
+                from starlette.applications import Starlette
+                from starlette.routing import Router
+                class Api(Router):
+                    def __init__(self, prefix=""):
+                        self.prefix = prefix
+                        super().__init__()
+                    def post(self, path):
+                        def decorate(function):
+                            self.add_route(path=self.prefix + path, endpoint=function, methods=["POST"])
+                            return function
+                        return decorate
+                    def include_router(self, router, prefix=""):
+                        self.mount(path=self.prefix + prefix, app=router)
+                cells = Api()
+                @cells.post("/run")
+                async def run(request): ...
+                def routes(base=""):
+                    api = Api(prefix=base)
+                    api.include_router(cells, prefix="/api/kernel")
+                    return api.routes
+                def create():
+                    return Starlette(routes=routes())
+            """
+        }
+    ) == {"POST /api/kernel/run"}

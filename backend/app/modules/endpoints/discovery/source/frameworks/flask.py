@@ -75,8 +75,8 @@ class _Place:
 
     def below(self, prefix: Value) -> "_Place":
         text, unknown = text_of(prefix)
-        joined = _join(self.prefix, text)
-        return _Place(joined, (*self.unknown, unknown) if unknown else self.unknown, self.protected)
+        prefix_below = joined(self.prefix, text)
+        return _Place(prefix_below, (*self.unknown, unknown) if unknown else self.unknown, self.protected)
 
 
 class _Walk:
@@ -196,7 +196,7 @@ class _Walk:
             return
         view = self._view(view)
         text, unknown = text_of(rule)
-        path = _CONVERTER.sub(r"{\1}", _join(place.prefix, text))
+        path = template(joined(place.prefix, text))
         function = called_on(view)
         protected = place.protected or names_authentication(self._decorators(view))
         for method in self._methods(view, methods):
@@ -247,11 +247,16 @@ class _Walk:
                 yield name_of(base)
 
 
-def _join(prefix: str, path: str) -> str:
+def joined(prefix: str, path: str) -> str:
     """As `Blueprint` does: one slash between the two."""
     if not prefix:
         return path
     return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if path else prefix
+
+
+def template(rule: str) -> str:
+    """`/users/<int:id>` to `/users/{id}`."""
+    return _CONVERTER.sub(r"{\1}", rule)
 
 
 def _link(code: Code) -> list[Route]:

@@ -26,6 +26,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.routes impo
     unresolved,
 )
 from backend.app.modules.endpoints.discovery.source.languages.python.values import (
+    Attribute,
     Call,
     Class,
     External,
@@ -217,6 +218,8 @@ class _Walk:
             self._route(call, endpoint, given or ["GET"], place, framework)
 
     def _list(self, routes: Value, place: _Place, framework: str, depth: int) -> None:
+        if isinstance(routes, Attribute) and routes.name == "routes":
+            self._object(routes.value, place, depth + 1)
         for route in items(routes):
             if not isinstance(route, Call) or depth > _MOST_NESTED:
                 continue

@@ -195,6 +195,8 @@ def operate(operator: str, left: Value, right: Value) -> Value:
         return PathText(posixpath.join(left, right))
     if operator == "|" and isinstance(left, dict) and isinstance(right, dict):
         return {**left, **right}
+    if operator == "|" and isinstance(left, list) and isinstance(right, list):  # sets are lists here
+        return add(left, [item for item in right if item not in left])
     if operator == "*" and isinstance(left, str) and isinstance(right, int) and len(left) * right < _LONGEST_TEXT:
         return left * right
     return Unknown(f"{name_of(left)} {operator} {name_of(right)}")
@@ -373,8 +375,16 @@ def _setattr(code: "Code", arguments: list[Value], _k: object, _m: object, _s: o
 
 
 def _hasattr(code: "Code", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
-    if len(arguments) == 2 and isinstance(arguments[0], Module) and isinstance(arguments[1], str):
-        return not isinstance(code.member(arguments[0], arguments[1]), Unknown)
+    match arguments:
+        case [Module() as held, str() as name]:
+            return not isinstance(code.member(held, name), Unknown)
+        case [Call(function=Class() as made) as held, str() as name]:
+            if name in held.attributes or made.find(name) is not MISSING:
+                return True
+            if "django.apps.AppConfig" in code.external_bases(made):
+                return False
+        case [Call(function=External("django.apps.AppConfig")), str() as name]:
+            return False
     return Unknown("hasattr()")
 
 
@@ -481,6 +491,21 @@ def _iter_modules(code: "Code", arguments: list[Value], keywords: dict[str, Valu
     return found
 
 
+def _app_configs(code: "Code", _a: object, _k: object, _m: object, _s: object) -> Value:
+    """An object for each application that the settings of Django install."""
+    entries = [entry for settings in code.settings for entry in as_items(code.member(settings, "INSTALLED_APPS"))]
+    return [code.app_config(entry) for entry in dict.fromkeys(entry for entry in entries if isinstance(entry, str))]
+
+
+def _find_spec(code: "Code", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
+    if not arguments or not isinstance(arguments[0], str):
+        return Unknown("find_spec()")
+    if isinstance(code.import_module(arguments[0], module), Module):
+        return True
+    package = arguments[0].partition(".")[0]
+    return None if isinstance(code.import_module(package, module), Module) else Unknown("find_spec()")
+
+
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
@@ -492,6 +517,8 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "builtins.globals": _globals,
     "builtins.dir": _dir,
     "builtins.issubclass": _issubclass,
+    "django.apps.apps.get_app_configs": _app_configs,
+    "importlib.util.find_spec": _find_spec,
     "collections.OrderedDict": _dict,
     "collections.defaultdict": _defaultdict,
     "itertools.chain": _chain,

@@ -5,7 +5,7 @@ the functions that add routes to something and that nobody was seen to call. Wha
 object that remembers what was done with it; the frameworks read their routes off these.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -111,6 +111,26 @@ class Code:
                     ready = made.find("ready")
                     if isinstance(ready, Function) and ready.builds and "django.apps.AppConfig" in _outside(made):
                         self._guarded(found.path, ready.line, partial(self._exercise, made, [ready]))
+
+    def app_config(self, entry: str) -> Call:
+        """The `AppConfig` of an entry of `INSTALLED_APPS`: `"shop"` or `"shop.apps.ShopConfig"`."""
+        settings = self.settings[0]
+        package, _, name = entry.partition(".apps.")
+        found = self.import_module(f"{package}.apps", settings)
+        configurations: list[Class] = []
+        if isinstance(found, Module):
+            self.execute(found)
+            configurations = [
+                made for made in self._classes if made.module is found and "django.apps.AppConfig" in _outside(made)
+            ]
+        else:
+            package = entry
+        chosen = [made for made in configurations if made.name == name] or configurations[:1]
+        made = Call(chosen[0] if chosen else External("django.apps.AppConfig"), [], {}, settings, 0)
+        declared = self.attribute(made, "label", settings, 0)
+        label = declared if isinstance(declared, str) else package.rpartition(".")[2]
+        made.attributes.update(name=package, label=label, module=self.import_module(package, settings))
+        return made
 
     def models_of(self, folder: str) -> list[Value]:
         """The models that the Django application in a folder declares."""
@@ -614,10 +634,18 @@ class Code:
             if isinstance(found, Function):
                 return self._bind(found, made)
             if found is not MISSING:
-                return builtins.declared_default(found)
+                return self._field(made, name, found)
             if name == "__class__":
                 return made.function
         return Attribute(made, name)
+
+    def _field(self, made: Call, name: str, declared: Any) -> Any:
+        """An attribute that nobody was seen to give: what the class says of it, or what its `default_factory` makes."""
+        factory = declared.keywords.get("default_factory") if isinstance(declared, Call) else None
+        if isinstance(factory, Function):
+            made.attributes[name] = self.call(factory, [], {}, declared.module, declared.line)
+            return made.attributes[name]
+        return builtins.declared_default(declared)
 
     def _bind(self, function: Function, receiver: Value) -> Value:
         names = {name_of(decorator) for decorator, _ in function.decorators}
@@ -694,6 +722,8 @@ class Code:
                 return self._make(function, arguments, keywords, module, line)
             case Attribute(value=Class() as owner) if arguments and function.name == "__init__":
                 return self._record(Attribute(arguments[0], "__init__"), arguments[1:], keywords, module, line) or owner
+            case Call(function=External("functools.partial"), arguments=[inner, *given]):
+                return self.call(inner, [*given, *arguments], {**function.keywords, **keywords}, module, line)
             case External() | Attribute() | Call():
                 known = builtins.call(self, function, arguments, keywords, module, scope)
                 if known is not MISSING:
@@ -793,19 +823,30 @@ class Code:
             elif default is not None:
                 scope.variables[name] = self.evaluate(default, function.scope)
             elif alone and annotation is not None:
-                declared = self.evaluate(annotation, function.scope)
-                stands_for = isinstance(declared, External | Class)
+                declared = self._annotated(annotation, function.scope)
                 scope.variables[name] = (
-                    Call(declared, [], {}, function.module, function.line) if stands_for else Unknown(name)
+                    self._stand_in(declared, function) if isinstance(declared, External | Class) else Unknown(name)
                 )
-                if stands_for:
-                    self.calls.append(scope.variables[name])
             elif alone:
                 scope.variables[name] = self._record(
                     External(f"parameter.{name}"), [], {}, function.module, function.line
                 )
             else:
                 scope.variables[name] = Unknown(name)
+
+    def _annotated(self, annotation: list[Any], scope: Scope) -> Value:
+        if annotation[0] == "s" and annotation[1].isidentifier():  # "FastAPI"
+            return self.lookup(scope, annotation[1])
+        return self.evaluate(annotation, scope)
+
+    def _stand_in(self, declared: External | Class, function: Function) -> Call:
+        """An object of the class that a parameter is annotated with, as a container would give it."""
+        initialiser = self._find(declared, "__init__") if isinstance(declared, Class) else MISSING
+        if isinstance(declared, Class) and isinstance(initialiser, Function):
+            return self._make(declared, [], {}, function.module, function.line, alone=True)
+        made = Call(declared, [], {}, function.module, function.line)
+        self.calls.append(made)
+        return made
 
     # For the frameworks
 
@@ -838,7 +879,7 @@ class Code:
             return {made.name}
         return _outside(made) if isinstance(made, Class) else set()
 
-    def objects(self, names: frozenset[str]) -> Iterable[Call]:
+    def objects(self, names: frozenset[str]) -> list[Call]:
         """Made of an outside class of one of these names, or of a class that comes from it."""
         return [made for made in self.calls if not names.isdisjoint(self.external_bases(made))]
 

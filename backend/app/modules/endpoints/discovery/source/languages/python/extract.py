@@ -43,7 +43,7 @@ _SHORT_DECORATOR = 2_000
 """Bytes without the docstring; whatever is that short is kept, and functions with functions inside or around them."""
 _INNER_FUNCTION = re.compile(rb"^\s+(?:async )?def ", re.MULTILINE)
 _BUILDS_ROUTES = re.compile(
-    rb"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|\.mount\("
+    rb"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|add_(?:api|view)|\.mount\("
     rb"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette)\("
     rb"|Router\(|Blueprint\(|\.route\(|urlpatterns|\bre_path\(|\bpath\(|\burl\(|init_app|\bRoute\(|Mount\("
     rb"|@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket|errorhandler)\(|as_view\("
@@ -331,19 +331,19 @@ class _Reader:
 
     def string(self, node: Node, depth: int) -> Expression:
         parts: list[Expression] = []
-        raw = True
+        raw = formatted = False
         for child in node.children:
             match child.type:
                 case "string_start":
                     start = self.text(child).lower()
-                    raw = "r" in start
+                    raw, formatted = "r" in start, "f" in start
                     if "b" in start:
                         return ["u", "bytes"]
                 case "string_content":
                     text = self.text(child)
+                    if formatted:
+                        text = text.replace("{{", "{").replace("}}", "}")
                     parts.append(["s", text if raw or "\\" not in text else _unescape(text)])
-                case "escape_interpolation":
-                    parts.append(["s", self.text(child)[:1]])
                 case "interpolation":
                     parts.append(self.expression(child.child_by_field_name("expression"), depth))
         return _joined(parts)

@@ -4,7 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
-_NEVER_LOCAL = frozenset({"fastapi", "starlette", "flask", "django", "rest_framework", "typing", "os", "importlib"})
+_NEVER_LOCAL = frozenset(
+    {"fastapi", "starlette", "flask", "flask_restful", "flask_restx", "flask_smorest", "flask_appbuilder", "django",
+     "rest_framework", "typing", "os", "importlib"}
+)  # fmt: skip
 """Packages whose names a folder of the repository may bear too."""
 
 
