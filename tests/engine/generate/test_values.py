@@ -150,3 +150,11 @@ def test_a_target_is_not_asked_to_wait_long() -> None:
     values = [generator().generate({"type": "number"}, Random(n), full=True, name="pollInterval") for n in range(50)]
     assert all(isinstance(value, int | float) and 0 < value <= 3 for value in values)
     assert len(set(values)) > 10
+
+
+def test_what_a_definition_inherits_is_merged_once_for_all_that_refer_to_it() -> None:
+    parents = {"Base": {"properties": {"id": {"type": "integer"}}}}
+    make = generator(parents | {"Item": {"allOf": [{"$ref": "#/$defs/Base"}, {"required": ["id"]}]}})
+    first, second = make.flat({"$ref": "#/$defs/Item"}), make.flat({"$ref": "#/$defs/Item"})
+    assert first is second
+    assert first == {"properties": {"id": {"type": "integer"}}, "required": ["id"]}

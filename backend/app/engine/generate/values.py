@@ -66,6 +66,7 @@ class ValueGenerator:
         self._definitions = definitions
         self._validator = validator
         self._flat: dict[int, tuple[Schema, Mapping[str, Any]]] = {}
+        self._referred: dict[str, Mapping[str, Any]] = {}
         self._alternatives: dict[tuple[int, str], tuple[Schema, list[tuple[Schema, Schema]]]] = {}
 
     def generate(
@@ -95,6 +96,11 @@ class ValueGenerator:
     def flat(self, schema: Schema) -> Mapping[str, Any]:
         """The keywords that hold for `schema` with `$ref` followed and `allOf` merged in. `False` stays visible as
         `{"not": {}}`."""
+        if isinstance(schema, Mapping) and len(schema) == 1 and isinstance(reference := schema.get("$ref"), str):
+            # Thousands of places refer to a definition that inherits from others: one answer for all of them.
+            if reference not in self._referred:
+                self._referred[reference] = self._flatten(schema, frozenset())
+            return self._referred[reference]
         known = self._flat.get(id(schema))
         if known is None:
             # The schema is kept beside the answer, because an id is only unique while its object lives.

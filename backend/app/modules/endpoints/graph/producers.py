@@ -224,6 +224,7 @@ class Producers:
         self._putters: dict[str, Operation] = {}
         self._read_as: defaultdict[str, set[str]] = defaultdict(set)
         self._found: dict[_Want, Sequence[tuple[str, str, float, str]]] = {}
+        self._bodies: dict[int, tuple[Schema, Sequence[_Want]]] = {}
         for operation in description.operations:
             self._learn(operation)
         for known in (self._kinds, self._returning):
@@ -332,11 +333,20 @@ class Producers:
         if media is None or operation.body is None:
             return
         required = self.shapes.required(media.schema) if operation.body.required else frozenset()
-        for name, schema in self.shapes.properties(media.schema).items():
-            need = parameter_need(operation, name, ParameterLocation.QUERY)
-            types = self.shapes.types(schema)
-            if need is not None and not {"object", "array"} & set(types):
-                yield _Want(need, name, types, BODY), name in required
+        for want in self._of_body(operation, media.schema):
+            yield want, want.name in required
+
+    def _of_body(self, operation: Operation, schema: Schema) -> Sequence[_Want]:
+        """By the names of members alone, so that bodies of one schema ask for the same."""
+        known = self._bodies.get(id(schema))
+        if known is None:
+            wants = []
+            for name, member in self.shapes.properties(schema).items():
+                need = parameter_need(operation, name, ParameterLocation.QUERY)
+                if need is not None and not {"object", "array"} & set(types := self.shapes.types(member)):
+                    wants.append(_Want(need, name, types, BODY))
+            known = self._bodies[id(schema)] = schema, wants
+        return known[1]
 
     def _producers(self, want: _Want) -> Sequence[tuple[str, str, float, str]]:
         if want not in self._found:
