@@ -1,8 +1,10 @@
 """What discovery does when it hears of something."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,10 +22,11 @@ from backend.app.extensions.scratch import remove_abandoned
 from backend.app.modules.endpoints.errors import DiscoveryAlreadyRunning
 from backend.app.modules.endpoints.events import DiscoveryRequested
 from backend.app.modules.endpoints.graph import handlers as graph
+from backend.app.modules.endpoints.inventory.reconcile import Endpoint
 from backend.app.modules.endpoints.looking.gathering import gathered
-from backend.app.modules.endpoints.looking.look import failure, look
-from backend.app.modules.endpoints.looking.tools import Authorise, discovery_tools
-from backend.app.modules.endpoints.service import SOURCE, DiscoveryOrder, DiscoveryService
+from backend.app.modules.endpoints.looking.look import Part, failure, look
+from backend.app.modules.endpoints.looking.tools import Authorise, discovery_tools, watched
+from backend.app.modules.endpoints.service import SOURCE, DiscoveryOrder, DiscoveryService, Prepared
 from backend.app.modules.endpoints.uploads import handlers as uploads
 from backend.app.modules.projects.events import ProjectDeleted
 from backend.app.modules.projects.git.events import GitPushed, GitSourceDeleted
@@ -58,21 +61,36 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         )
         handed = replace(got.subject, base_url="", spec_url=order.spec_url) if order.handed else None
         try:
-            found = await look(got.subject, tools, order.strategies, handed=handed, endpoints=order.endpoints)
+            found = await look(
+                got.subject, tools, order.strategies, handed=handed, endpoints=partial(_known, project_id, job)
+            )
         except LoginFailed as error:
             async with job.transaction() as context:
                 await DiscoveryService(context).fail(event.discovery_id, "discovery.login_failed", str(error))
             return
         parts = got.told(found)
-    await job.progress(1, 1, "storing what was found")
     with suppress(NotFound):  # the project was deleted meanwhile
+        if not any(part.found for part in parts):
+            async with job.transaction() as context:
+                await DiscoveryService(context).fail(event.discovery_id, *failure(parts), parts=parts)
+            return
+        tell = partial(job.progress, 0, 1, "comparing with what is known")
+        prepared = await watched(_prepared(project_id, parts, job), tell)
+        await job.progress(1, 1, "storing what was found")
         async with job.transaction() as context:
             service = DiscoveryService(context)
-            if any(part.found for part in parts):
-                await service.complete(event.discovery_id, parts, order.git_sources)
-                await service.note_read(order, got.commits, got.read_uploads(found))
-            else:
-                await service.fail(event.discovery_id, *failure(parts), parts=parts)
+            await service.complete(event.discovery_id, prepared, order.git_sources)
+            await service.note_read(order, got.commits, got.read_uploads(found))
+
+
+async def _known(project_id: str, job: JobContext) -> list[Endpoint]:
+    async with job.transaction(write=False) as context:
+        return await DiscoveryService(context).known(project_id)
+
+
+async def _prepared(project_id: str, parts: Sequence[Part], job: JobContext) -> Prepared:
+    async with job.transaction(write=False) as context:
+        return await DiscoveryService(context).prepare(project_id, parts)
 
 
 @hub.on(GitPushed)

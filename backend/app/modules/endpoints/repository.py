@@ -1,17 +1,17 @@
 """All SQL of discovery and its inventory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, String, Text, bindparam, delete, exists, func, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore, insert_or_update
 from backend.app.db.outbox import EventRecord
-from backend.app.db.rows import ListQuery, part_of
+from backend.app.db.rows import ListQuery, all_rows, part_of
 from backend.app.modules.endpoints.events import RescanPostponed
 from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, EndpointState
 from backend.app.modules.endpoints.models import (
@@ -236,17 +236,30 @@ class EndpointRepository:
             update(_endpoints).where(self._mine, _endpoints.c.id == endpoint_id).values(version=_endpoints.c.version)
         )
 
+    async def revision(self, project_id: str) -> tuple[Any, ...]:
+        """Another one whenever a discovery, a person, or a source that was taken away has changed the inventory."""
+        found: list[Any] = []
+        for table, changes in (
+            (_endpoints, func.sum(_endpoints.c.version)),
+            (_sources, func.max(_sources.c.last_seen_at)),
+            (_descriptions, func.max(_descriptions.c.updated_at)),
+        ):
+            query = select(func.count(), changes).where(
+                table.c.workspace_id == self._workspace_id, table.c.project_id == project_id
+            )
+            found += (await self._session.execute(query)).one()
+        return tuple(found)
+
     async def known(self, project_id: str) -> Sequence[Row]:
         """What a discovery compares with, of every endpoint of the project."""
-        query = _KNOWN.where(self._mine, _endpoints.c.project_id == project_id)
-        return (await self._session.execute(query)).mappings().all()
+        return await all_rows(self._session, _KNOWN.where(self._mine, _endpoints.c.project_id == project_id))
 
     async def claims(self, project_id: str, endpoint_id: str | None = None) -> Sequence[Row]:
         """What sources say, without their operations, of one endpoint or of all."""
         query = _CLAIMS.where(self._my_sources, _sources.c.project_id == project_id).order_by(_sources.c.slot)
         if endpoint_id is not None:
             query = query.where(_sources.c.endpoint_id == endpoint_id)
-        return (await self._session.execute(query)).mappings().all()
+        return await all_rows(self._session, query)
 
     async def has_source(self, project_id: str, slot: str) -> bool:
         query = select(_sources.c.slot).where(
@@ -273,13 +286,12 @@ class EndpointRepository:
         )
         return (await self._session.execute(query)).mappings().all()
 
-    async def claimed_operations(self, endpoint_ids: Iterable[str]) -> Sequence[Row]:
-        """How each source describes the endpoints; where it says null, as the endpoint itself is."""
-        query = select(_sources.c.endpoint_id, _sources.c.slot, _sources.c.operation).where(self._my_sources)
-        rows: list[Row] = []
+    async def claimed_operations(self, endpoint_ids: Iterable[str]) -> AsyncIterator[Sequence[Row]]:
+        """How each source describes the endpoints, as JSON text; where it says null, as the endpoint itself is."""
+        operation = type_coerce(_sources.c.operation, Text).label("operation")
+        query = select(_sources.c.endpoint_id, _sources.c.slot, operation).where(self._my_sources)
         for batch in _batches(list(endpoint_ids)):
-            rows += (await self._session.execute(query.where(_sources.c.endpoint_id.in_(batch)))).mappings().all()
-        return rows
+            yield (await self._session.execute(query.where(_sources.c.endpoint_id.in_(batch)))).mappings().all()
 
     async def save_claims(self, rows: Sequence[Row]) -> None:
         own = [{**row, "workspace_id": self._workspace_id} for row in rows]
@@ -304,22 +316,27 @@ class EndpointRepository:
             .values(last_seen_at=at)
         )
 
-    async def operations(self, project_id: str, ids: Iterable[str] | None = None) -> Sequence[Row]:
-        """Id and operation of the endpoints that a scan asks in the order of `page`, or of those with `ids`."""
-        query = select(_endpoints.c.id, _endpoints.c.operation).where(self._mine, _endpoints.c.project_id == project_id)
-        if ids is None:
-            return (await self._session.execute(query.where(*_SCANNED).order_by(_endpoints.c.id))).mappings().all()
-        rows: list[Row] = []
-        for batch in _batches(list(ids)):
-            rows += (await self._session.execute(query.where(_endpoints.c.id.in_(batch)))).mappings().all()
-        return rows
+    async def operations(self, project_id: str, ids: Collection[str] | None = None) -> AsyncIterator[Sequence[Row]]:
+        """Id and operation, as JSON text, of the endpoints that a scan asks in the order of `page`, or of those with
+        `ids`; some hundred at once."""
+        query = select(_endpoints.c.id, type_coerce(_endpoints.c.operation, Text).label("operation")).where(
+            self._mine, _endpoints.c.project_id == project_id
+        )
+        if ids is not None:
+            for batch in _batches(list(ids)):
+                yield (await self._session.execute(query.where(_endpoints.c.id.in_(batch)))).mappings().all()
+            return
+        query, after = query.where(*_SCANNED).order_by(_endpoints.c.id).limit(_BATCH), ""
+        while rows := (await self._session.execute(query.where(_endpoints.c.id > after))).mappings().all():
+            yield rows
+            after = rows[-1]["id"]
 
     async def whole(self, project_id: str) -> Sequence[Row]:
-        """Every endpoint that some source vouches for, with its operation, in the order of paths."""
-        query = _ENDPOINTS.add_columns(_endpoints.c.operation).where(
+        """Every endpoint that some source vouches for, in the order of paths."""
+        query = _ENDPOINTS.where(
             self._mine, _endpoints.c.project_id == project_id, _endpoints.c.state != EndpointState.GONE
         )
-        return (await self._session.execute(query.order_by(_endpoints.c.path, _endpoints.c.method))).mappings().all()
+        return await all_rows(self._session, query.order_by(_endpoints.c.path, _endpoints.c.method))
 
     async def any_scanned(self, project_id: str) -> bool:
         query = select(_endpoints.c.id).where(self._mine, _endpoints.c.project_id == project_id, *_SCANNED)

@@ -52,6 +52,7 @@ from backend.app.modules.endpoints.inventory.update import (
     InventoryUpdate,
     shared_of,
     stored_endpoint,
+    stored_operations,
 )
 from backend.app.modules.endpoints.looking.look import Part, slot_of
 from backend.app.modules.endpoints.models import MAX_PATH, DiscoveryStatus
@@ -105,8 +106,14 @@ class DiscoveryOrder:
     base_url: str
     """Where the target is as far as the project says, empty when it does not: a login step may be below it."""
     auth: TargetAuth
-    endpoints: Sequence[Endpoint]
-    """What the inventory holds, without what sources say of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a discovery found, and what that means for the inventory."""
+
+    parts: Sequence[Part]
+    update: InventoryUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +256,12 @@ class DiscoveryService:
             git_sources,
             resolve_base_url((), project.spec_url, project.base_url) or "",
             await self._projects.credentials(project.id),
-            await self._known(project.id),
         )
 
-    async def _known(self, project_id: str) -> list[Endpoint]:
-        operations = {row["id"]: row["operation"] for row in await self._endpoints.operations(project_id)}
+    async def known(self, project_id: str) -> list[Endpoint]:
+        """What the inventory holds, without what sources say of it."""
+        operations = await stored_operations(self._endpoints, project_id)
         rows = await self._endpoints.known(project_id)
-        # Of thousands of endpoints this takes half a second, in which others are served too.
         return await asyncio.to_thread(lambda: [stored_endpoint(row, operations.get(row["id"])) for row in rows])
 
     async def note_read(self, order: DiscoveryOrder, commits: Mapping[str, str], uploads: Sequence[str]) -> None:
@@ -282,12 +288,19 @@ class DiscoveryService:
         if not await self._endpoints.has_source(project_id, slot):
             raise SourceNotFound
         update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, (), [slot])
-        await update.store(self._context.clock())
+        await update.store(self._endpoints, self._context.clock())
         await self._projects.record_statistics(project_id, endpoints=update.changes.kept)
         await self._tell(None, project_id, update.changes)
         await self._publish(SourceRemoved(project_id=project_id, slot=slot))
 
-    async def complete(self, discovery_id: str, parts: Sequence[Part], git_sources: Sequence[SourceOrder] = ()) -> None:
+    async def prepare(self, project_id: str, parts: Sequence[Part]) -> Prepared:
+        """Compares what was found with the inventory, which takes most of the time: in a transaction that only reads
+        others write meanwhile. Raises `ProjectNotFound`."""
+        project = await self._projects.get(project_id)
+        parts = await asyncio.to_thread(_storable, parts)
+        return Prepared(parts, await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts))
+
+    async def complete(self, discovery_id: str, prepared: Prepared, git_sources: Sequence[SourceOrder] = ()) -> None:
         """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
         source that failed said before stands; what one of `git_sources` said that was deleted meanwhile is dropped.
         Raises `ProjectNotFound`."""
@@ -296,17 +309,13 @@ class DiscoveryService:
             return
         project_id = row["project_id"]
         now = self._context.clock()
-        parts = [
-            replace(part, found=replace(part.found, description=storable(part.found.description, MAX_PATH)))
-            if part.found
-            else part
-            for part in parts
-        ]
         project = await self._projects.lock(project_id)
         # Under the lock: a source that goes from here on is forgotten by `forget_git_source`, which waits for it.
         gone = await GitService(self._context).gone(project_id, [each.source_id for each in git_sources])
-        parts = [_deleted(part) if part.found and part.found.slot in gone else part for part in parts]
-        update = await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts)
+        if gone or not await prepared.update.is_current(self._endpoints, project.base_url):
+            stay = [_deleted(it) if it.found and it.found.slot in gone else it for it in prepared.parts]
+            prepared = await self.prepare(project_id, stay)
+        parts, update = prepared.parts, prepared.update
         changes = update.changes
         counts = changes.counts()
         if not await self._end(
@@ -318,7 +327,7 @@ class DiscoveryService:
             **counts,
         ):
             return
-        await update.store(now)
+        await update.store(self._endpoints, now)
         await self._projects.record_statistics(project_id, endpoints=changes.kept + counts["added"])
         await self._tell(discovery_id, project_id, changes)
         found = [part.found for part in parts if part.found]
@@ -475,26 +484,25 @@ class EndpointService:
     async def inventory(self, project_id: str) -> Inventory | None:
         """What a scan exercises; None when no discovery has completed or nothing is left."""
         outline = await self.outline(project_id)
-        rows = await self._endpoints.operations(project_id)
-        if outline is None or not rows:
+        stored = await stored_operations(self._endpoints, project_id)
+        if outline is None or not stored:
             return None
         operations: dict[str, Operation] = {}
         ids: dict[str, str] = {}
-        for row in rows:
-            operation = operation_from_json(row["operation"])
+        for endpoint_id, operation in stored.items():
             # Of two that differ only in where their paths begin, the one below the base URL is exercised.
             if operation.key not in operations or operation.server is None:
                 operations[operation.key] = operation
-                ids[operation.key] = row["id"]
+                ids[operation.key] = endpoint_id
         description = replace(outline.description, operations=tuple(operations.values()))
         return Inventory(description, ids, outline.location)
 
     async def observed(self, project_id: str, inventory: Inventory) -> Observed:
         """What sources show of the endpoints of the inventory."""
         operations = {inventory.ids[it.key]: it for it in inventory.description.operations}
-        return Observed(
-            observed_flows(await self._endpoints.descriptions(project_id), operations),
-            observed_evidence(await self._endpoints.claims(project_id), operations),
+        descriptions, claims = await self._endpoints.descriptions(project_id), await self._endpoints.claims(project_id)
+        return await asyncio.to_thread(
+            lambda: Observed(observed_flows(descriptions, operations), observed_evidence(claims, operations))
         )
 
     async def export(self, project_id: str, wanted: ExportFormat) -> bytes:
@@ -505,7 +513,10 @@ class EndpointService:
         if project.base_url:
             shared = replace(shared, servers=(project.base_url, *shared.servers))
         rows, claims = await self._endpoints.whole(project_id), await self._endpoints.claims(project_id)
-        return await asyncio.to_thread(exported, wanted, shared, rows, claims)
+        operations: dict[str, Operation] = {}
+        if wanted is ExportFormat.OPENAPI:
+            operations = await stored_operations(self._endpoints, project_id, [row["id"] for row in rows])
+        return await asyncio.to_thread(exported, wanted, shared, rows, operations, claims)
 
     async def has_endpoints(self, project_id: str) -> bool:
         """Whether there is anything to scan."""
@@ -529,6 +540,15 @@ class EndpointService:
 def _preferred(content: Sequence[MediaType]) -> MediaType | None:
     """The JSON one, else the first."""
     return next((media for media in content if is_json(media.content_type)), content[0] if content else None)
+
+
+def _storable(parts: Sequence[Part]) -> list[Part]:
+    return [
+        replace(part, found=replace(part.found, description=storable(part.found.description, MAX_PATH)))
+        if part.found
+        else part
+        for part in parts
+    ]
 
 
 def _will_read(discovery: Row, source_id: str) -> bool:

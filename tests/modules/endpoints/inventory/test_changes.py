@@ -2,9 +2,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.app.engine.spec.codec import WrittenOnce
 from backend.app.engine.spec.model import (
     ApiDescription,
     Fault,
@@ -23,6 +25,7 @@ from backend.app.modules.endpoints.inventory.changes import (
     Known,
     altered_definitions,
     compare,
+    content_digest,
     report_of,
     storable,
 )
@@ -43,7 +46,8 @@ def endpoint(operation: Operation) -> Endpoint:
 
 
 def found(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -> list[Found]:
-    return [Found(endpoint(each), each, state) for each in operations]
+    written = WrittenOnce(orjson.OPT_SORT_KEYS)
+    return [Found(endpoint(each), each, state, content_digest(each, written)) for each in operations]
 
 
 def known(*operations: Operation, state: EndpointState = EndpointState.ACTIVE) -> dict[str, Known]:

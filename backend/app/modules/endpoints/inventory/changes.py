@@ -9,8 +9,8 @@ import orjson
 
 from backend.app.engine.diff import Severity, diff_descriptions
 from backend.app.engine.spec.callbacks import by_caller
-from backend.app.engine.spec.codec import operation_to_json
-from backend.app.engine.spec.model import ApiDescription, Fault, Json, Operation, Schema
+from backend.app.engine.spec.codec import WrittenOnce, operation_to_json
+from backend.app.engine.spec.model import ApiDescription, Fault, Operation, Schema
 from backend.app.modules.endpoints.inventory.reconcile import Endpoint, EndpointState
 
 STATE_CHANGED = "endpoint.state"
@@ -37,16 +37,10 @@ class Found:
     endpoint: Endpoint
     operation: Operation
     state: EndpointState
+    digest: str
+    """That of `content_digest`."""
     words: tuple[str, ...] = ()
     """What differs from before, of what a client can notice."""
-    stored: dict[str, Json] = field(init=False)
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stored = operation_to_json(self.operation)
-        # Where it stands in the document is not what it is.
-        text = orjson.dumps({**self.stored, "pointer": ""}, option=orjson.OPT_SORT_KEYS)
-        self.digest = hashlib.sha256(text).hexdigest()
 
     @property
     def id(self) -> str:
@@ -56,11 +50,15 @@ class Found:
     def requires_auth(self) -> bool:
         return self.operation.requires_auth or bool(self.endpoint.requires_auth)
 
-    def columns(self, own_tags: list[str] | None = None) -> dict[str, Any]:
+    def columns(self, written: WrittenOnce, own_tags: list[str] | None = None) -> dict[str, Any]:
+        """As they are stored; the operation is text."""
+        operation = orjson.Fragment(orjson.dumps(operation_to_json(self.operation, written)))
+        return {"id": self.id, **self._said(own_tags), "operation": operation}
+
+    def _said(self, own_tags: list[str] | None) -> dict[str, Any]:
         operation, endpoint = self.operation, self.endpoint
         vouching = endpoint.vouching
         return {
-            "id": endpoint.id,
             "method": endpoint.method,
             "path": operation.path,
             "from_root": endpoint.from_root,
@@ -73,16 +71,21 @@ class Found:
             "kinds": [kind.value for kind in endpoint.kinds],
             "unresolved": endpoint.unresolved,
             "state": self.state,
-            "operation": self.stored,
             "digest": self.digest,
         }
 
     def differs(self, known: Known) -> bool:
-        mine = self.columns(known.own_tags)
+        mine = self._said(known.own_tags)
         return any(mine[name] != getattr(known, name) for name in ("digest", *_SEEN))
 
 
 _SEEN = ("state", "kinds", "unresolved", "source", "requires_auth")
+
+
+def content_digest(operation: Operation, written: WrittenOnce) -> str:
+    """Of what it is: where it stands in the document does not count. `written` sorts keys."""
+    text = orjson.dumps({**operation_to_json(operation, written), "pointer": ""}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()
 
 
 @dataclass(slots=True)

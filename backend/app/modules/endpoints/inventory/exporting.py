@@ -10,8 +10,7 @@ import orjson
 
 from backend.app.core.pagination import Row
 from backend.app.engine.export import as_csv, as_json, openapi_document
-from backend.app.engine.spec.codec import operation_from_json
-from backend.app.engine.spec.model import ApiDescription
+from backend.app.engine.spec.model import ApiDescription, Operation
 from backend.app.modules.endpoints.inventory.reconcile import evidence_from_json
 
 _COLUMNS: Final = (
@@ -57,8 +56,14 @@ class ExportFormat(StrEnum):
         return f"inventory.{self}.json" if self is ExportFormat.OPENAPI else f"inventory.{self}"
 
 
-def exported(wanted: ExportFormat, shared: ApiDescription, rows: Sequence[Row], claims: Iterable[Row]) -> bytes:
-    """`rows` are endpoints with their operations, `claims` what sources say of them."""
+def exported(
+    wanted: ExportFormat,
+    shared: ApiDescription,
+    rows: Sequence[Row],
+    stored: Mapping[str, Operation],
+    claims: Iterable[Row],
+) -> bytes:
+    """`rows` are endpoints, `stored` their operations by id (OpenAPI only), `claims` what sources say of them."""
     evidence: dict[str, list[str]] = {}
     for claim in claims:
         places = evidence_from_json(claim["evidence"]).places
@@ -70,7 +75,7 @@ def exported(wanted: ExportFormat, shared: ApiDescription, rows: Sequence[Row], 
         case ExportFormat.JSON:
             return as_json(told)
         case ExportFormat.OPENAPI:
-            operations = tuple(operation_from_json(row["operation"]) for row in rows)
+            operations = tuple(stored[row["id"]] for row in rows)
             extras = {operation.key: _extension(row) for operation, row in zip(operations, told, strict=True)}
             return orjson.dumps(
                 openapi_document(replace(shared, operations=operations), extras), option=orjson.OPT_INDENT_2

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import orjson
 
 from backend.app.core.ids import new_ulid
-from backend.app.engine.spec.codec import operation_to_json
+from backend.app.engine.spec.codec import WrittenOnce, operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation, ParameterLocation, Schema, SecurityScheme
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
 from backend.app.modules.endpoints.discovery.captures.model import Flow
@@ -177,6 +177,7 @@ class Reconciliation:
         """What was left out here, by slot."""
         self._flows: dict[str, list[tuple[Flow, Endpoint, Endpoint]]] = {}
         self._fresh: list[Endpoint] = []
+        self._written = WrittenOnce()
         self._by_key: dict[tuple[str, str, bool], Endpoint] = {}
         self._by_shape: dict[tuple[str, bool], list[Endpoint]] = {}
         self._templates: dict[tuple[str, int], list[Endpoint]] = {}
@@ -209,7 +210,10 @@ class Reconciliation:
             said = found.evidence.get(operation.key)
             if said is None or (said.alive is not False and not said.unresolved):
                 base = _path_of(operation.server or (servers[0] if servers else ""))
-                yield operation.method, (self._base_path if kind is Kind.DOCUMENT and not found.slot else base) + operation.path
+                yield (
+                    operation.method,
+                    (self._base_path if kind is Kind.DOCUMENT and not found.slot else base) + operation.path,
+                )
 
     def take(self, found: Discovered, kind: Kind, slot: str) -> None:
         self.faults[slot] = []
@@ -245,7 +249,7 @@ class Reconciliation:
         for endpoint, claim in said.values():
             before = endpoint.claims.get(slot)
             endpoint.claims[slot] = claim
-            if before is None or digest_of(before) != digest_of(claim):
+            if before is None or digest_of(before, self._written) != digest_of(claim, self._written):
                 endpoint.touched = True
                 endpoint.news.add(slot)
             elif kind not in COMPLETE:
@@ -390,11 +394,11 @@ def _drop_answers_of_before(endpoint: Endpoint) -> None:
             endpoint.touched = True
 
 
-def digest_of(claim: Claim) -> str:
+def digest_of(claim: Claim, written: WrittenOnce) -> str:
     """Of all that it says."""
     if claim.digest or claim.operation is None:
         return claim.digest
-    evidence, operation = evidence_to_json(claim.evidence), operation_to_json(claim.operation)
+    evidence, operation = evidence_to_json(claim.evidence), operation_to_json(claim.operation, written)
     return hashlib.sha256(orjson.dumps([claim.source, claim.location, evidence, operation])).hexdigest()
 
 

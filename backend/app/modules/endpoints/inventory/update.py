@@ -1,15 +1,19 @@
 """Brings the stored inventory up to what was found: what takes time in threads and in batches, so that others are
-served meanwhile."""
+served meanwhile, and compares before the transaction that stores, so that others write meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+import orjson
+
 from backend.app.core.pagination import Row
 from backend.app.engine.spec.codec import (
+    ReadOnce,
+    WrittenOnce,
     description_from_json,
     description_to_json,
     operation_from_json,
@@ -28,6 +32,7 @@ from backend.app.modules.endpoints.inventory.changes import (
     altered_callers,
     altered_definitions,
     compare,
+    content_digest,
 )
 from backend.app.modules.endpoints.inventory.reconcile import (
     DOCUMENTS,
@@ -44,24 +49,27 @@ from backend.app.modules.endpoints.inventory.reconcile import (
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.repository import EndpointRepository
 
-_BATCH: Final = 200
-"""Rows that are written at once: some 40 ms of computing."""
+_BATCH: Final = 100
+"""Rows that are written at once: some milliseconds on the event loop."""
 
 
 @dataclass(slots=True)
 class InventoryUpdate:
-    """`prepare` says what changes, `store` makes it so."""
+    """`prepare` says what changes, `store` makes it so, where `is_current` says that it still does."""
 
     reconciliation: Reconciliation
     changes: Changes
-    _repository: EndpointRepository
     _project_id: str
+    _base_url: str | None
+    _revision: tuple[Any, ...]
     _known: Mapping[str, Known]
     _before: Mapping[str, frozenset[str]]
     """Slots that spoke of an endpoint, by its id."""
     _taken: dict[str, Discovered] = field(default_factory=dict)
     """By slot."""
     _forgotten: tuple[str, ...] = ()
+    _read: ReadOnce = field(default_factory=ReadOnce)
+    _written: WrittenOnce = field(default_factory=WrittenOnce)
 
     @classmethod
     async def prepare(
@@ -73,6 +81,7 @@ class InventoryUpdate:
         forgotten: Sequence[str] = (),
     ) -> "InventoryUpdate":
         """`base_url` is the project's; `forgotten` are slots of sources that are none any more."""
+        revision = await repository.revision(project_id)
         descriptions = await repository.descriptions(project_id)
         rows = await repository.known(project_id)
         claims = await repository.claims(project_id)
@@ -94,14 +103,20 @@ class InventoryUpdate:
             reconciliation.number()
 
             known = {row["id"]: Known(**{name: row[name] for name in Known.__dataclass_fields__}) for row in rows}
-            return cls(reconciliation, Changes(), repository, project_id, known, before, taken, tuple(forgotten))
+            slots = tuple(forgotten)
+            return cls(reconciliation, Changes(), project_id, base_url, revision, known, before, taken, slots)
 
         update = await asyncio.to_thread(reconciled)
         old, new, learned = await asyncio.to_thread(update._learned, descriptions)
-        operations = await update._stored_operations(learned)
-        await update._fill(learned, operations)
+        ids = [each.id for each in learned if each.id in update._known]
+        operations = await stored_operations(repository, project_id, ids, update._read)
+        await update._fill(repository, learned, operations)
         update.changes = await asyncio.to_thread(update._compared, learned, operations, old, new)
         return update
+
+    async def is_current(self, repository: EndpointRepository, base_url: str | None) -> bool:
+        """Whether it would be the same if it were prepared now."""
+        return base_url == self._base_url and await repository.revision(self._project_id) == self._revision
 
     def _learned(self, descriptions: Sequence[Row]) -> tuple[ApiDescription, ApiDescription, list[Endpoint]]:
         """What the descriptions shared before and share together, and the endpoints that may differ for it."""
@@ -125,23 +140,17 @@ class InventoryUpdate:
         ]
         return old, new, learned
 
-    async def _stored_operations(self, endpoints: Sequence[Endpoint]) -> dict[str, Operation]:
-        """By the id of the endpoint."""
-        ids = [each.id for each in endpoints if each.id in self._known]
-        rows = await self._repository.operations(self._project_id, ids)
-        return await asyncio.to_thread(lambda: {row["id"]: operation_from_json(row["operation"]) for row in rows})
-
     def _compared(
         self, learned: Sequence[Endpoint], operations: Mapping[str, Operation], old: ApiDescription, new: ApiDescription
     ) -> Changes:
-        documented = self._documented()
+        documented, written = self._documented(), WrittenOnce(orjson.OPT_SORT_KEYS)
         results = []
         for each in learned:
             # Only the first document's operation stands with the endpoint; what others say is kept with them.
             each.news |= {claim.slot for claim in each.vouching[1:] if claim.kind is Kind.DOCUMENT}
             operation = each.merged() if each.vouching else operations[each.id]
             state = each.state(documented_elsewhere=documented, deprecated=operation.deprecated)
-            results.append(Found(each, operation, state))
+            results.append(Found(each, operation, state, content_digest(operation, written)))
         return compare(results, Before(self._known, operations, old), new)
 
     def _documented(self) -> bool:
@@ -156,23 +165,33 @@ class InventoryUpdate:
             documented_elsewhere=documented, deprecated=known.state == EndpointState.DEPRECATED
         ) != EndpointState(known.state)
 
-    async def _fill(self, endpoints: Sequence[Endpoint], operations: Mapping[str, Operation]) -> None:
+    async def _fill(
+        self, repository: EndpointRepository, endpoints: Sequence[Endpoint], operations: Mapping[str, Operation]
+    ) -> None:
         """Gets the operations that sources of earlier discoveries described."""
         lacking = {each.id: each for each in endpoints if any(it.operation is None for it in each.vouching)}
-        for row in await self._repository.claimed_operations(lacking):
-            claims = lacking[row["endpoint_id"]].claims
-            claim = claims.get(row["slot"])
-            if claim is not None and claim.operation is None:
-                described = row["operation"]
-                operation = operations[row["endpoint_id"]] if described is None else operation_from_json(described)
-                claims[row["slot"]] = replace(claim, operation=operation)
 
-    async def store(self, now: datetime) -> None:
-        changes, repository = self.changes, self._repository
+        def fill(rows: Sequence[Row]) -> None:
+            for row in rows:
+                claims = lacking[row["endpoint_id"]].claims
+                claim = claims.get(row["slot"])
+                if claim is not None and claim.operation is None:
+                    text = row["operation"]
+                    operation = operations[row["endpoint_id"]] if text is None else _read_operation(text, self._read)
+                    claims[row["slot"]] = replace(claim, operation=operation)
+
+        async for rows in repository.claimed_operations(lacking):
+            await asyncio.to_thread(fill, rows)
+
+    async def store(self, repository: EndpointRepository, now: datetime) -> None:
+        """Under a lock of the project."""
+        changes, written = self.changes, self._written
         seen = {"last_seen_at": now}
         first = {"project_id": self._project_id, "first_seen_at": now, "version": 1}
-        await _in_batches(repository.add, ({**each.columns(), **seen, **first} for each in changes.added))
-        await _in_batches(repository.change, (each.columns(self._known[each.id].own_tags) for each in changes.altered))
+        await _in_batches(repository.add, ({**each.columns(written), **seen, **first} for each in changes.added))
+        await _in_batches(
+            repository.change, (each.columns(written, self._known[each.id].own_tags) for each in changes.altered)
+        )
         await _in_batches(
             repository.save_claims,
             (
@@ -221,8 +240,10 @@ class InventoryUpdate:
             "source": claim.source,
             "location": claim.location,
             "evidence": evidence_to_json(claim.evidence),
-            "operation": None if same or claim.operation is None else operation_to_json(claim.operation),
-            "digest": digest_of(claim),
+            "operation": None
+            if same or claim.operation is None
+            else orjson.Fragment(orjson.dumps(operation_to_json(claim.operation, self._written))),
+            "digest": digest_of(claim, self._written),
             "first_seen_at": now,
             "last_seen_at": now,
         }
@@ -230,7 +251,7 @@ class InventoryUpdate:
 
 async def _in_batches(write: Callable[[Sequence[Row]], Awaitable[None]], rows: Iterable[Row]) -> None:
     remaining = iter(rows)
-    while batch := list(islice(remaining, _BATCH)):
+    while batch := await asyncio.to_thread(lambda: list(islice(remaining, _BATCH))):
         await write(batch)
 
 
@@ -239,10 +260,25 @@ def shared_of(row: Row) -> ApiDescription:
     return description_from_json(row["shared"])
 
 
-def stored_endpoint(row: Row, operation: Mapping[str, Any] | None = None) -> Endpoint:
-    """`operation` is in the form of the codec."""
-    stored = None if operation is None else operation_from_json(operation)
-    return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"], stored=stored)
+async def stored_operations(
+    repository: EndpointRepository, project_id: str, ids: Collection[str] | None = None, read: ReadOnce | None = None
+) -> dict[str, Operation]:
+    """By the ids of their endpoints: those that a scan asks, or those of `ids`."""
+    found: dict[str, Operation] = {}
+    once = read or ReadOnce()
+    async for rows in repository.operations(project_id, ids):
+        found |= await asyncio.to_thread(
+            lambda some: {row["id"]: _read_operation(row["operation"], once) for row in some}, rows
+        )
+    return found
+
+
+def _read_operation(text: str, read: ReadOnce) -> Operation:
+    return operation_from_json(orjson.loads(text), read)
+
+
+def stored_endpoint(row: Row, operation: Operation | None = None) -> Endpoint:
+    return Endpoint(row["id"], row["method"], row["path"], from_root=row["from_root"], stored=operation)
 
 
 def _claim(row: Row) -> Claim:

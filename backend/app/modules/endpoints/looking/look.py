@@ -1,7 +1,7 @@
 """Has the strategies look, one after the other: those that later ones start from first."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,13 +51,13 @@ async def look(
     wanted: Sequence[str] = (),
     *,
     handed: Subject | None = None,
-    endpoints: Sequence[Endpoint] = (),
+    endpoints: Callable[[], Awaitable[Sequence[Endpoint]]] | None = None,
     told: Sequence[Part] = (),
     strict: bool = False,
 ) -> list[Part]:
     """`wanted` are names of strategies, empty for all that apply: to `handed` where something was handed in, else to
-    the whole subject. What `endpoints` (known before) and `told` (of looks before) name is told to those that look at
-    traffic or ask for answers.
+    the whole subject. What was known before, which is asked of `endpoints` when it is needed, and what `told` (of looks
+    before) names is told to those that look at traffic or ask for answers.
 
     What a strategy could not find is a part too; with `strict` its `SpecError`, `CaptureError` or `NothingDiscovered`
     is raised.
@@ -68,13 +68,16 @@ async def look(
     for document in subject.documents:
         parts += await _described(document, chosen, tools, strict=strict)
     named = len(parts)
+    known: Sequence[Endpoint] | None = None
     for name, strategy in chosen:
         if not wanted and handed is not None and not strategy.applies(handed):
             continue
         if strategy.kind is Kind.DOCUMENT and subject.documents and not strategy.applies(handed or Subject("")):
             continue
         if strategy.kind in _TOLD:
-            subject = await asyncio.to_thread(informed, subject, [*told, *parts], endpoints)
+            if known is None:
+                known = await endpoints() if endpoints else ()
+            subject = await asyncio.to_thread(informed, subject, [*told, *parts], known)
         if wanted or strategy.applies(handed or subject):
             parts += await _look(name, strategy, subject, tools, strict=strict)
     # A look that nobody asked for and that was not needed is not worth telling.
