@@ -1,7 +1,8 @@
 """Fixtures of the whole suite: real engines, settings, and no network beyond this machine."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ structlog.configure(processors=[structlog.processors.format_exc_info, structlog.
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are numbered: what was packed has the time in it, and every worker has to find the same names."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Each worker collects at a time of its own: a name with a time in it ends every run, not one of many."""
+    now, worker = time.time, int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() + 10 * worker)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
