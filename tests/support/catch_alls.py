@@ -60,6 +60,14 @@ def _login(request: Request) -> Answer:
     return Answer(302, (("Location", f"/login?next={_path(request)}"),))
 
 
+def _to_https(request: Request) -> Answer:
+    return Answer(301, (("Location", f"https://www.api.test{_path(request)}"),))
+
+
+def _deeper(request: Request) -> Answer:
+    return Answer(301, (("Location", f"{_path(request).rstrip('/')}/en/"),))
+
+
 def _wall(request: Request) -> Answer:
     return Answer(401, (*JSON, ("WWW-Authenticate", "Bearer")), b'{"detail": "Not authenticated"}')
 
@@ -79,8 +87,9 @@ CATCH_ALLS: Mapping[str, Callable[[], Callable[[Request], Answer]]] = {
     "below a prefix": lambda: _below_a_prefix,
     "random body": _random_body,
     "login": lambda: _login,
+    "to https": lambda: _to_https,
+    "ever deeper": lambda: _deeper,
     "wall": lambda: _wall,
     "any options": lambda: _any_options,
-    "throttled": lambda: lambda request: Answer(429, (), b"slow down"),
     "failing": lambda: lambda request: Answer(503, HTML, b"upstream"),
 }

@@ -192,6 +192,26 @@ async def test_nothing_is_invented_on_a_server_without_endpoints(name: str) -> N
     assert len(web.requests) <= 402
 
 
+async def test_a_server_that_only_asks_for_fewer_requests_told_nothing() -> None:
+    with pytest.raises(NothingDiscovered) as caught:
+        await look(Web(otherwise=lambda request: Answer(429, ())))
+    assert caught.value.code == "discovery.throttled"
+
+
+async def test_calls_of_scripts_without_end_are_bounded() -> None:
+    def page(request: Request) -> Answer:
+        if "zq" in request.url or "robots" in request.url:
+            return Answer(404, HTML, b"no")
+        at = request.url.rpartition("/")[2] or "0"
+        calls = "".join(f"fetch('/api/w{at}x{n}/do', {{method: 'POST'}});" for n in range(1_000))
+        return html(f'<a href="/p{len(web.requests)}">next</a><script>{calls}</script>')
+
+    web = Web(otherwise=page)
+    found = await look(web)
+    assert len(named(found)) <= 2_000
+    assert any("are left out after 2000" in fault.message for fault in found.description.faults)
+
+
 async def test_a_trap_of_links_without_end_is_bounded() -> None:
     def trap(request: Request) -> Answer:
         if "zq" in request.url or "robots" in request.url:

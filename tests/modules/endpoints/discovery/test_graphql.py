@@ -117,6 +117,23 @@ async def test_what_answers_alike_to_everything_is_no_graphql(answer: Answer) ->
     assert len(web.requests) <= 20
 
 
+async def test_an_answer_that_repeats_the_request_is_no_graphql() -> None:
+    def repeats(request: Request) -> Answer:
+        return Answer(200, (), orjson.dumps({"code": 404, "path": request.url, "rid": len(web.requests)}))
+
+    web = Web(otherwise=repeats)
+    with pytest.raises(NothingDiscovered) as caught:
+        await look(Subject(BASE), web)
+    assert caught.value.code == "discovery.nothing_found"
+
+
+async def test_a_server_that_asks_for_fewer_requests_is_left_alone() -> None:
+    web = Web(otherwise=lambda request: Answer(429, ()))
+    with pytest.raises(NothingDiscovered) as caught:
+        await look(Subject(BASE), web)
+    assert (caught.value.code, len(web.requests)) == ("discovery.throttled", 3)
+
+
 async def test_an_unreachable_server_is_asked_once() -> None:
     web = Web(down=Outcome.CONNECT_FAILED)
     with pytest.raises(NothingDiscovered) as caught:

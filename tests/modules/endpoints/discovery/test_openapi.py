@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from backend.app.engine.http import Answer, Outcome, Request
+from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
 from backend.app.engine.spec.guess import PLACES
 from backend.app.engine.spec.model import ApiDescription, SpecError
 from backend.app.modules.endpoints.discovery import Discovered, NothingDiscovered, Subject, strategies
@@ -73,6 +73,18 @@ async def test_a_server_that_is_away_is_asked_once() -> None:
         await look(Subject(BASE), web)
     assert caught.value.code == "discovery.connect_failed"
     assert len(web.fetched) == 1
+
+
+async def test_redirects_to_where_nobody_is_do_not_end_the_search() -> None:
+    class Astray(Web):
+        async def __call__(self, request: Request, *, follow_redirects: bool = True) -> Exchange:
+            exchange = await super().__call__(request, follow_redirects=follow_redirects)
+            if exchange.answer is not None and exchange.answer.status == 200:
+                return exchange
+            return Exchange(request, Outcome.DNS_FAILED, Timing(0), error="no such host", redirects=("http://i/",))
+
+    found = await look(Subject(BASE), Astray((f"{BASE}/openapi.json", 200, GOOD)))
+    assert found.where == f"{BASE}/openapi.json"
 
 
 async def test_a_server_that_hangs_is_asked_a_few_times() -> None:

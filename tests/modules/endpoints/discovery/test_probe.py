@@ -215,9 +215,18 @@ async def test_nothing_is_invented_and_nothing_is_called_dead_on_a_server_withou
 
 
 async def test_a_server_that_asks_for_fewer_requests_is_left_alone() -> None:
-    web = Web(otherwise=CATCH_ALLS["throttled"]())
-    found = await look(web, *ROUTES)
+    web = Web(otherwise=lambda request: Answer(429, ()))
+    with pytest.raises(NothingDiscovered) as caught:
+        await look(web, *ROUTES)
+    assert caught.value.code == "discovery.throttled"
     assert len(web.requests) <= 6
+
+
+async def test_what_a_server_said_before_it_asks_for_fewer_requests_is_kept() -> None:
+    web = Web(("http://api.test/health", 200, b"{}"))
+    web.otherwise = lambda request: Answer(404 if len(web.requests) < 40 else 429, ())
+    found = await look(web, "GET /health")
+    assert "GET /health" in found.evidence
     assert any("fewer (429)" in fault.message for fault in found.description.faults)
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from backend.app.engine.http import Answer, Exchange, Request
@@ -29,11 +29,16 @@ _SIBLINGS: Final = 50
 """Paths in one folder."""
 _LARGE: Final = 100_000
 _MOST_WAITING: Final = 10_000
+_MOST_NAMED: Final = 2_000
+"""Calls of scripts, and forms, that are told without having been asked for."""
 _ASSETS: Final = re.compile(
     r"\.(?:css|map|png|jpe?g|gif|svg|ico|webp|woff2?|ttf|otf|eot|wasm|mp[34]|webm|avi|zip|gz|tgz|tar|7z|rar|exe|dmg|iso|pdf)$",
     re.I,
 )
 _TELLS_NOTHING: Final = ABSENT | {429, 502, 503, 504}
+
+
+T = TypeVar("T")
 
 
 @strategy("crawl", Kind.LIVE, lambda subject: bool(subject.base_url))
@@ -47,7 +52,7 @@ async def crawl(subject: Subject, tools: Tools) -> tuple[Discovered]:
     crawler = _Crawler(base_url, asker, robots, findings)
     await crawler.run()
     asker.require_an_answer()
-    return (crawler.findings.discovered("crawl", (asker.stopped, note, crawler.left_alone)),)
+    return (crawler.findings.discovered("crawl", (asker.stopped, note, *crawler.notes)),)
 
 
 async def _robots(base_url: str, tools: Tools) -> tuple[Robots, str]:
@@ -86,10 +91,14 @@ class _Crawler:
         self._calls: dict[tuple[str, str], tuple[Call, str]] = {}
         self._forms: dict[tuple[str, str], tuple[Form, str]] = {}
         self._refused = 0
+        self._left_out = 0
 
     @property
-    def left_alone(self) -> str:
-        return f"{self._refused} links were left alone, as robots.txt asks" if self._refused else ""
+    def notes(self) -> tuple[str, ...]:
+        return (
+            f"{self._refused} links were left alone, as robots.txt asks" if self._refused else "",
+            f"{self._left_out} calls and forms are left out after {_MOST_NAMED}" if self._left_out else "",
+        )
 
     async def run(self) -> None:
         self._want(f"{self._base_url}/", 0)
@@ -198,14 +207,22 @@ class _Crawler:
             if form.method == "GET":
                 self._want(form.url, depth)
             elif form.method != "DIALOG":
-                self._forms.setdefault((form.method, urlsplit(form.action).path), (form, where))
+                self._note(self._forms, (form.method, urlsplit(form.action).path), (form, where))
         for call in calls:
             if (own := self._own(call)) is None:
                 continue
             if not own.hint:
-                self._calls.setdefault((own.method, own.path), (own, where))
+                self._note(self._calls, (own.method, own.path), (own, where))
             if own.method == "GET" and "{" not in own.path and own.unresolved in ("", CLIENT_BASE):
                 self._want(urljoin(self._base_url, own.path), depth)
+
+    def _note(self, known: dict[tuple[str, str], T], key: tuple[str, str], found: T) -> None:
+        if key in known:
+            return
+        if len(known) < _MOST_NAMED:
+            known[key] = found
+        else:
+            self._left_out += 1
 
     def _own(self, call: Call) -> Call | None:
         """With the path alone; None for a call of another origin."""

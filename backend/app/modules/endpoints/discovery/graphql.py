@@ -3,12 +3,19 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from backend.app.engine.http import Answer, Headers, Outcome, Request
+from backend.app.engine.http import Answer, Exchange, Headers, Outcome, Request
 from backend.app.engine.spec.graphql import DIALECT, INTROSPECTION, recognises
 from backend.app.modules.endpoints.discovery import Discovered, Kind, NothingDiscovered, Subject, Tools, strategy
-from backend.app.modules.endpoints.discovery.openapi import HANDED_IN, MAX_TIMEOUTS, UNREACHABLE
+from backend.app.modules.endpoints.discovery.live.baseline import Samples, random_word, sample_of
+from backend.app.modules.endpoints.discovery.openapi import (
+    HANDED_IN,
+    MAX_THROTTLED,
+    MAX_TIMEOUTS,
+    is_away,
+    throttling,
+)
 
 PLACES = (
     "graphql",
@@ -23,6 +30,7 @@ PLACES = (
     "graphql/api",
 )
 """Apollo, Strawberry, Yoga, Mercurius, Hasura, gqlgen, graphene, Spring, Hot Chocolate, in the order of trying."""
+WANTS_POST = "discovery.wants_post"
 _NAMES = ("graphql", "gql", "graphiql", "query")
 _ACCEPT: Headers = (
     ("Accept", "application/graphql-response+json, application/json;q=0.9"),
@@ -58,6 +66,7 @@ class _Search:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._timeouts = 0
+        self._throttled = 0
         self._reason: NothingDiscovered | None = None
         """Why a GraphQL server told nothing."""
         self._moved_to = ""
@@ -90,15 +99,28 @@ class _Search:
         self._timeouts += exchange.outcome is Outcome.TIMEOUT
         answer = exchange.answer
         if answer is None:
-            if exchange.outcome in UNREACHABLE or self._timeouts == MAX_TIMEOUTS:
+            if is_away(exchange, url) or self._timeouts == MAX_TIMEOUTS:
                 raise NothingDiscovered(f"discovery.{exchange.outcome}", exchange.error, url)
             return None
         place = exchange.redirects[-1].partition("?")[0] if exchange.redirects else url
         if recognises(answer.body):
             return await _read(answer.body, place, self._tools)
         self._moved_to = place if urlsplit(place)[:2] == urlsplit(url)[:2] else ""
-        self._reason = self._reason or _refusal(url, answer)
+        self._throttled = self._throttled + 1 if answer.status == 429 else 0
+        if self._throttled == MAX_THROTTLED:
+            raise throttling(url)
+        refusal = None if self._reason else _refusal(url, answer)
+        wants_post = refusal is not None and refusal.code == WANTS_POST
+        if not wants_post or not await self._answers_anything(url, exchange):
+            self._reason = self._reason or refusal
         return None
+
+    async def _answers_anything(self, url: str, exchange: Exchange) -> bool:
+        """Whether the answer cannot be told from that at a place beside it, which repeats the request perhaps."""
+        anything = Samples()
+        stray = urljoin(url.rstrip("/"), random_word("graphql"))
+        anything.add(sample_of(await self._tools.fetch(_request(stray, post=False))))
+        return bool(anything.known) and anything.resemble(sample_of(exchange))
 
 
 def _request(url: str, *, post: bool) -> Request:
@@ -144,7 +166,7 @@ def _refusal(url: str, answer: Answer) -> NothingDiscovered | None:
     looks = bool(text) or b"graphql" in answer.body[:10_000].lower() or b"query" in answer.body[:200].lower()
     if answer.status in _WANTS_POST and looks and names_graphql(url):
         return NothingDiscovered(
-            "discovery.wants_post",
+            WANTS_POST,
             f"{url} seems to be a GraphQL server that takes no queries by GET: name it (spec_url), and POST is tried",
             url,
         )

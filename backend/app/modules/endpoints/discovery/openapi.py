@@ -8,6 +8,7 @@ from backend.app.engine.spec.guess import Leads, leads_of, spec_candidates
 from backend.app.engine.spec.model import SpecError
 from backend.app.modules.endpoints.discovery import Discovered, Kind, NothingDiscovered, Subject, Tools, strategy
 from backend.app.modules.endpoints.discovery.live.baseline import Samples, random_word, sample_of
+from backend.app.modules.endpoints.discovery.live.links import is_same_origin
 
 HANDED_IN = "request"
 
@@ -16,7 +17,8 @@ UNREACHABLE = frozenset({Outcome.DNS_FAILED, Outcome.CONNECT_FAILED, Outcome.TLS
 MAX_TIMEOUTS = 3
 """Places of a search that may keep us waiting for their whole deadline."""
 MAX_REQUESTS = 300
-_MAX_THROTTLED = 3
+MAX_THROTTLED = 3
+"""In a row, of 429."""
 _MARKS = (b"openapi", b"swagger")
 
 
@@ -118,12 +120,12 @@ class _Search:
         self._asked.add(url)
         exchange = await self._tools.fetch(Request("GET", url))
         self._timeouts += exchange.outcome is Outcome.TIMEOUT
-        if exchange.outcome in UNREACHABLE or self._timeouts == MAX_TIMEOUTS:
+        if is_away(exchange, self._base_url) or self._timeouts == MAX_TIMEOUTS:
             _answer(exchange)
         throttled = exchange.answer is not None and exchange.answer.status == 429
         self._throttled = self._throttled + 1 if throttled else 0
-        if self._throttled == _MAX_THROTTLED:
-            raise NothingDiscovered("discovery.throttled", "The server asks for fewer requests (429)", url)
+        if self._throttled == MAX_THROTTLED:
+            raise throttling(url)
         return exchange
 
     async def _look(self, exchange: Exchange | None, depth: int = 3) -> Discovered | None:
@@ -143,6 +145,15 @@ class _Search:
             if error.code != "spec.not_a_spec":
                 self._refusal = self._refusal or SpecError(error.code, f"{where}: {error.message}", error.where)
             return None
+
+
+def is_away(exchange: Exchange, base_url: str) -> bool:
+    """Whether nobody answers where `base_url` is. Who is away at the end of a redirect or a link says nothing of it."""
+    return exchange.outcome in UNREACHABLE and is_same_origin(_final_url(exchange), base_url)
+
+
+def throttling(url: str) -> NothingDiscovered:
+    return NothingDiscovered("discovery.throttled", "The server asks for fewer requests (429)", url)
 
 
 def _nowhere(base_url: str) -> Iterator[str]:

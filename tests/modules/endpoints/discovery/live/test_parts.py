@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from backend.app.engine.http import Answer, Exchange, Outcome, Request, Timing
 from backend.app.engine.spec.model import Operation, Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery.live.asking import Asker, Limits
-from backend.app.modules.endpoints.discovery.live.baseline import Sample, Samples, random_word, sample_of
+from backend.app.modules.endpoints.discovery.live.baseline import (
+    Sample,
+    Samples,
+    allowed_methods,
+    random_word,
+    sample_of,
+)
+from backend.app.modules.endpoints.discovery.live.findings import words_of
 from backend.app.modules.endpoints.discovery.live.instances import instance_of, split_at_last_literal
 from backend.app.modules.endpoints.discovery.live.links import links_of
 from backend.app.modules.endpoints.discovery.live.listings import listed_in
@@ -268,3 +275,11 @@ def test_scripts_are_read_in_a_time_linear_in_them(sign: str) -> None:
     started = time.process_time()
     calls_in(sign * (600_000 // len(sign)))
     assert time.process_time() - started < 2
+
+
+def test_of_allow_only_names_of_methods_are_kept() -> None:
+    names = "get, POST, \x1b[31mEVIL, ," + ",".join(f"X{'Y' * n}" for n in range(200))
+    asked = exchange("http://api.test/a", 405, "", ("Allow", names))
+    assert {"GET", "POST"} <= allowed_methods(asked)
+    assert len(allowed_methods(asked)) <= 30
+    assert words_of(asked).isprintable()

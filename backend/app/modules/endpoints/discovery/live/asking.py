@@ -70,10 +70,12 @@ class Asker:
         return exchange
 
     def require_an_answer(self) -> None:
-        """Raises `NothingDiscovered` when none came to anything."""
+        """Raises `NothingDiscovered` when none came to anything, or none but that fewer requests are asked for."""
         if self._silence is not None and not self.answered:
             exchange = self._silence
             raise NothingDiscovered(f"discovery.{exchange.outcome}", exchange.error, exchange.request.url)
+        if self._throttled and not self.answered:
+            raise NothingDiscovered("discovery.throttled", "The server asks for fewer requests (429)")
 
     async def each(self, items: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
         """A few at a time, in their order. What one raises ends all."""
@@ -101,9 +103,9 @@ class Asker:
             if exchange.outcome in UNREACHABLE:
                 self.require_an_answer()
         else:
-            self.answered += 1
             self._bytes += len(answer.body)
             self._throttled = self._throttled + 1 if answer.status == 429 else 0
+            self.answered += answer.status != 429
         if self._throttled >= _MOST_THROTTLED:
             self.stopped = f"stopped after {self.asked} requests: the server asks for fewer (429)"
         elif self._silences >= _MOST_SILENCES:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import islice
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -25,6 +26,8 @@ WALLS: Final = frozenset({401, 403, 407, 429, 500, 502, 503, 504})
 _LONGEST_COMPARED: Final = 64 << 10
 _SHORTEST_ECHO: Final = 4
 _ALIKE: Final = 0.9
+_METHOD: Final = re.compile(r"[A-Z]{3,20}")
+_MOST_METHODS: Final = 30
 _WORD: Final = re.compile(r"\w+")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _VOLATILE_HEADERS: Final = re.compile(
@@ -67,8 +70,8 @@ class Sample:
     """Of its media."""
     location: str
     """Where it redirects to, of a query the names alone."""
-    own_location: str
-    """The same with the path that was asked for taken out."""
+    own_locations: frozenset[str]
+    """The same with the path that was asked for taken out, wherever it may stand."""
     allow: frozenset[str]
     headers: frozenset[str]
     words: Mapping[str, int]
@@ -95,7 +98,7 @@ def sample_of(exchange: Exchange) -> Sample | None:
         answer.status,
         (answer.header("content-type") or "").partition(";")[0].strip().lower(),
         location,
-        location.replace(path.rstrip("/") or "/", "{path}"),
+        _own_locations(location, path, f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"),
         allowed_methods(exchange),
         frozenset(name for name in names if not _VOLATILE_HEADERS.fullmatch(name)),
         words,
@@ -103,10 +106,20 @@ def sample_of(exchange: Exchange) -> Sample | None:
     )
 
 
+def _own_locations(location: str, path: str, origin: str) -> frozenset[str]:
+    """`https://www.test/users` asked for as `/users` leads to `https://www.test{path}`; `/` to the same."""
+    location, stem = location.removeprefix(origin), path.rstrip("/")
+    found = {location.removesuffix(path) + "{path}"} if location.endswith(path) else set()
+    found |= {"{path}" + location.removeprefix(stem)} if location.startswith(f"{stem}/") else set()
+    found |= {location.replace(stem, "{path}")} if stem and stem in location else set()
+    return frozenset(found)
+
+
 def allowed_methods(exchange: Exchange) -> frozenset[str]:
     """RFC 9110, 10.2.1."""
     values = [value for name, value in exchange.answer.headers if name.lower() == "allow"] if exchange.answer else []
-    return frozenset(each.strip().upper() for value in values for each in value.split(",") if each.strip())
+    names = (each.strip().upper() for value in values for each in value.split(","))
+    return frozenset(islice((each for each in names if _METHOD.fullmatch(each)), _MOST_METHODS))
 
 
 def _echoes(url: str) -> list[str]:
@@ -164,7 +177,7 @@ class Samples:
 
 
 def _same_frame(one: Sample, other: Sample) -> bool:
-    same_place = one.location == other.location or one.own_location == other.own_location
+    same_place = one.location == other.location or not one.own_locations.isdisjoint(other.own_locations)
     return same_place and (one.status, one.kind) == (other.status, other.kind)
 
 

@@ -8,7 +8,7 @@ from backend.app.engine.spec.model import ApiDescription, Fault, Operation
 from backend.app.modules.endpoints.discovery import Discovered, Evidence
 from backend.app.modules.endpoints.discovery.captures.model import DEFAULT_LIMITS, Captured, Entry
 from backend.app.modules.endpoints.discovery.captures.operations import Collector
-from backend.app.modules.endpoints.discovery.live.baseline import ABSENT
+from backend.app.modules.endpoints.discovery.live.baseline import ABSENT, allowed_methods
 
 
 class Findings:
@@ -107,7 +107,7 @@ def words_of(exchange: Exchange) -> str:
     """`GET /users answered 200`, for people."""
     path = "/" + exchange.request.url.partition("://")[2].partition("/")[2].partition("?")[0]
     status = exchange.answer.status if exchange.answer else exchange.outcome
-    allow = exchange.answer.header("allow") if exchange.answer else None
+    allow = ", ".join(sorted(allowed_methods(exchange)))
     return f"{exchange.request.method} {path} answered {status}{f', Allow: {allow}' if allow else ''}"
 
 
