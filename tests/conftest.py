@@ -102,12 +102,15 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         yield host
 
 
+@pytest.fixture(scope="session")
+def plain_settings(_own_environment: None) -> Settings:
+    """Read once: to look through the environment takes a millisecond."""
+    auth = AuthSettings(secret_key="a secret key for the tests, 32 or more")
+    return Settings(auth=auth, rates=RateSettings(enabled=False))
+
+
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(plain_settings: Settings, database_url: str, tmp_path: Path) -> Settings:
     """Settings of the embedded mode on `database_url`; its files are in `tmp_path`."""
-    return Settings(
-        database=DatabaseSettings(url=database_url),
-        storage=StorageSettings(data_dir=tmp_path / "data"),
-        auth=AuthSettings(secret_key="a secret key for the tests, 32 or more"),
-        rates=RateSettings(enabled=False),
-    )
+    places = {"database": DatabaseSettings(url=database_url), "storage": StorageSettings(data_dir=tmp_path / "data")}
+    return plain_settings.model_copy(update=places)

@@ -119,7 +119,11 @@ def test_a_remembered_value_is_found_however_it_is_written(value: str) -> None:
 
 
 @given(
-    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
 )
 def test_json_stays_json(value: Any) -> None:
     document = {"password": value, "text": "token=abc&x=1", "nested": json.dumps({"secret": 'a"b\\c', "v": value})}

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import structlog
 from fastapi import APIRouter, Depends
-from hypothesis import given
+from hypothesis import given, settings
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -225,6 +225,7 @@ _STEPS = (_commit, _roll_back, _fail, _visit, _read, _read_past_the_orm, _cancel
 
 
 @given(st.lists(st.tuples(st.sampled_from(_STEPS), st.sampled_from(list(OWNER))), min_size=2, max_size=12))
+@settings(max_examples=50)
 def test_nothing_of_a_tenant_stays_on_a_connection(steps: list[tuple[Any, str]]) -> None:
     """Whoever had the connection before, and however that ended."""
     url = databases.postgres_database()

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.app.modules.auth.credentials.throttle import FORGOTTEN, FREE, LONGEST, keys_of, open_from, pause_s
@@ -16,6 +16,7 @@ def test_the_wait_doubles_up_to_its_limit() -> None:
 
 
 @given(st.floats(0, 7.2))
+@settings(max_examples=30)
 def test_of_10_000_guesses_within_20_hours_at_most_100_are_heard(step_s: float) -> None:
     """However fast they come: the first five, ten while the wait grows to its limit, then one in a quarter of an
     hour."""
