@@ -27,6 +27,7 @@ class SealedColumn:
 
 
 SEALED: Final = (
+    SealedColumn("git_left_webhooks", "credential_sealed", "id", "git_sources/{}/credential", lasting=False),
     SealedColumn("git_sources", "credential_sealed", "id", "git_sources/{}/credential"),
     SealedColumn("git_sources", "webhook_sealed", "id", "git_sources/{}/webhook"),
     SealedColumn("projects", "auth_sealed", "id", "projects/{}/auth_config"),

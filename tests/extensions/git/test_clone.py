@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -246,7 +245,6 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.skipif(shutil.which("timeout") is None, reason="needs coreutils")
 def test_what_a_killed_worker_leaves_ends_and_is_removed(host: GitHost, repository: Repository, tmp_path: Path) -> None:
     repository.files({"a.bin": os.urandom(100_000)})
     host.stall, waiting = threading.Event(), threading.Event()

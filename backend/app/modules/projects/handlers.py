@@ -4,8 +4,11 @@ from backend.app.core.message_hub import hub
 from backend.app.core.pagination import PageRequest
 from backend.app.core.runner import JobContext
 from backend.app.modules.auth.events import WorkspaceDeleted
+from backend.app.modules.projects.git import handlers as git
 from backend.app.modules.projects.repository import ProjectFilter
 from backend.app.modules.projects.service import ProjectService
+
+__all__ = ["git"]
 
 
 @hub.on(WorkspaceDeleted, queue="long")

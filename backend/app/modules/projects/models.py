@@ -98,6 +98,20 @@ class GitSourceRecord(Identified, WorkspaceOwned, Timestamped, Base):
     )
 
 
+class LeftWebhookRecord(Identified, WorkspaceOwned, Base):
+    """What is needed to remove a webhook at the provider after its git source is gone, whose id it has."""
+
+    __tablename__ = "git_left_webhooks"
+
+    project_id: Mapped[str] = mapped_column(UlidColumn, index=True)
+    url: Mapped[str] = mapped_column(Text)
+    credential_kind: Mapped[str] = mapped_column(String(10))
+    credential_sealed: Mapped[str | None] = mapped_column(Text)
+    provider: Mapped[str | None] = mapped_column(String(20))
+    api_url: Mapped[str | None] = mapped_column(Text)
+    hook_id: Mapped[str] = mapped_column(Text)
+
+
 class GitDeliveryRecord(WorkspaceOwned, Base):
     """A delivery that was taken: known again until it expires."""
 

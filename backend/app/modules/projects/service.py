@@ -27,6 +27,7 @@ from backend.app.modules.projects.events import (
     ProjectDeleted,
     ProjectUpdated,
 )
+from backend.app.modules.projects.git.repository import GitSourceRepository
 from backend.app.modules.projects.models import AuthType, ProjectStatus
 from backend.app.modules.projects.repository import ProjectFilter, ProjectRepository
 from backend.app.modules.projects.schemas import (
@@ -126,6 +127,7 @@ class ProjectService:
         """With all that other modules keep of it, which hear the event. Raises `ProjectNotFound`,
         `PreconditionFailed`."""
         project = await self._locked(project_id, if_match)
+        await GitSourceRepository(self._context.session, self._context.workspace_id).leave_webhooks(project_id)
         await self._projects.remove(project_id)
         await self._publish(ProjectDeleted(project_id=project_id, label=project.name))
 

@@ -44,6 +44,17 @@ class GitWebhookRemoved(Event):
     provider: str
 
 
+class GitWebhookLeft(Event):
+    """The source is gone, and its webhook could not be removed at the provider: somebody has to do it there."""
+
+    name: ClassVar = "git_source.webhook_left"
+    git_source_id: Ulid
+    project_id: Ulid
+    provider: str
+    reason: str
+    """The code of the error: `git_host.refused`."""
+
+
 class GitWebhookSecretRotated(Event):
     name: ClassVar = "git_source.webhook_secret_rotated"
     git_source_id: Ulid

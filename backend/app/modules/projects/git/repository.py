@@ -8,15 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore
-from backend.app.modules.projects.models import GitDeliveryRecord, GitSourceRecord, ProjectRecord
+from backend.app.modules.projects.models import GitDeliveryRecord, GitSourceRecord, LeftWebhookRecord, ProjectRecord
 
 _SOURCES = select(*GitSourceRecord.__table__.columns)
+_LEFT = [column.name for column in LeftWebhookRecord.__table__.columns]
 
 
 class GitSourceRepository:
@@ -66,6 +67,27 @@ class GitSourceRepository:
         same = (getattr(GitSourceRecord, name) == value for name, value in (of or {}).items())
         kept = {} if "updated_at" in values else {"updated_at": GitSourceRecord.updated_at}
         await self._session.execute(mine.where(*same).values(**values, **kept))
+
+    async def leave_webhooks(self, project_id: str, source_id: str | None = None) -> None:
+        """Keeps what the provider has to be told about the webhooks of a source, or of all, that is about to go."""
+        wanted = select(*(getattr(GitSourceRecord, name) for name in _LEFT)).where(
+            self._mine, GitSourceRecord.project_id == project_id, GitSourceRecord.hook_id.is_not(None)
+        )
+        if source_id is not None:
+            wanted = wanted.where(GitSourceRecord.id == source_id)
+        await self._session.execute(insert(LeftWebhookRecord).from_select(_LEFT, wanted))
+
+    async def left_webhooks(self, project_id: str, source_id: str | None = None) -> Sequence[Row]:
+        query = select(*LeftWebhookRecord.__table__.columns).where(
+            LeftWebhookRecord.workspace_id == self._workspace_id, LeftWebhookRecord.project_id == project_id
+        )
+        if source_id is not None:
+            query = query.where(LeftWebhookRecord.id == source_id)
+        return (await self._session.execute(query)).mappings().all()
+
+    async def forget_webhook(self, source_id: str) -> None:
+        mine = (LeftWebhookRecord.workspace_id == self._workspace_id) & (LeftWebhookRecord.id == source_id)
+        await self._session.execute(delete(LeftWebhookRecord).where(mine))
 
     async def remove(self, source_id: str) -> bool:
         statement = delete(GitSourceRecord).where(self._mine, GitSourceRecord.id == source_id)

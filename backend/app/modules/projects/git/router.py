@@ -82,7 +82,7 @@ class GitSourceViews:
     async def delete_git_source(
         self, project_id: Ulid, git_source_id: Ulid, sources: Sources, tag: IfMatch
     ) -> Envelope[DefaultResponse]:
-        """Takes a repository off a project. A webhook that was registered at the provider has to be removed before."""
+        """Takes a repository off a project. A webhook that was registered at the provider is removed there by a job."""
         await sources.delete(project_id, git_source_id, tag)
         return envelope(DefaultResponse())
 

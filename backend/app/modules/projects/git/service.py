@@ -18,11 +18,13 @@ import orjson
 import structlog
 
 from backend.app.core.context import ServiceContext
+from backend.app.core.errors import TouchstoneError
 from backend.app.core.etag import entity_tag, require_match
 from backend.app.core.ids import new_ulid
 from backend.app.core.message_hub import Event
 from backend.app.core.pagination import Page, PageRequest, Row
 from backend.app.core.permissions import Principal, system_principal
+from backend.app.core.runner import JobContext
 from backend.app.core.runtime import Runtime
 from backend.app.core.secrets import SealBroken, sealer
 from backend.app.core.settings import Settings
@@ -38,6 +40,7 @@ from backend.app.modules.projects.git.errors import (
     DeliveryRefused,
     DeliveryUnreadable,
     GitCredentialNeeded,
+    GitHostUnavailable,
     GitSourceNameTaken,
     GitSourceNotFound,
     NoProvider,
@@ -50,6 +53,7 @@ from backend.app.modules.projects.git.events import (
     GitSourceCreated,
     GitSourceDeleted,
     GitSourceUpdated,
+    GitWebhookLeft,
     GitWebhookRegistered,
     GitWebhookRemoved,
     GitWebhookSecretRotated,
@@ -173,9 +177,10 @@ class GitService:
         return await self.get(project_id, source_id)
 
     async def delete(self, project_id: str, source_id: str, if_match: str | None) -> None:
-        """A webhook at the provider stays, and its deliveries are refused. Raises `GitSourceNotFound`,
+        """A webhook at the provider is removed by `remove_webhook`, which hears of it. Raises `GitSourceNotFound`,
         `PreconditionFailed`."""
         row = await self._locked(project_id, source_id, if_match)
+        await self._sources.leave_webhooks(project_id, source_id)
         await self._sources.remove(source_id)
         await self._publish(GitSourceDeleted(git_source_id=source_id, project_id=project_id, label=row["name"]))
 
@@ -201,6 +206,16 @@ class GitService:
         event = GitWebhookRemoved if hook_id is None else GitWebhookRegistered
         await self._publish(event(git_source_id=source_id, project_id=project_id, provider=row["provider"]))
         return await self.get(project_id, source_id)
+
+    async def left_webhooks(self, project_id: str, source_id: str | None) -> Sequence[Row]:
+        """Of a source, or of all of a project, that is gone."""
+        return await self._sources.left_webhooks(project_id, source_id)
+
+    async def forget_webhook(self, row: Row, failure: TouchstoneError | None) -> None:
+        """One of `left_webhooks`, which was removed at the provider or could not be."""
+        await self._sources.forget_webhook(row["id"])
+        about = {"git_source_id": row["id"], "project_id": row["project_id"], "provider": row["provider"] or ""}
+        await self._publish(GitWebhookLeft(**about, reason=failure.code) if failure else GitWebhookRemoved(**about))
 
     def order(self, row: Row) -> CheckoutOrder:
         return CheckoutOrder(row["name"], row["url"], row["branch"], row["subfolder"], self.credential(row))
@@ -300,11 +315,11 @@ class GitSetup:
     async def register_webhook(self, project_id: str, source_id: str) -> GitSourceRead:
         """Makes the webhook at the provider, or brings it up to date. Raises `GitSourceNotFound`, `NoProvider`,
         `GitHostRefused`, `GitHostUnavailable`, `GitHostFaulty`."""
-        row, host, path, credential = await self._managed(project_id, source_id)
+        row, credential = await self._with_credential(project_id, source_id)
         settings = self._runtime.settings
         secret = webhook_secrets(settings, row, self._runtime.clock())["current"]
         hook = Hook(settings.public_url + WEBHOOK_PATH.format(source_id), secret)
-        async with self._api(row, host, credential) as api:
+        async with _provider(settings, row, credential) as (host, api, path):
             hook_id = await host.register(api, path, hook, row["hook_id"])
         async with self._transaction() as context:
             return await GitService(context).note_webhook(row, hook_id)
@@ -314,32 +329,17 @@ class GitSetup:
         async with self._transaction(write=False) as context:
             if (await GitService(context).row(project_id, source_id))["hook_id"] is None:
                 raise WebhookNotFound
-        row, host, path, credential = await self._managed(project_id, source_id)
-        async with self._api(row, host, credential) as api:
+        row, credential = await self._with_credential(project_id, source_id)
+        async with _provider(self._runtime.settings, row, credential) as (host, api, path):
             await host.remove(api, path, row["hook_id"])
         async with self._transaction() as context:
             return await GitService(context).note_webhook(row, None)
 
-    async def _managed(self, project_id: str, source_id: str) -> tuple[Row, GitHost, str, Credential]:
-        """The source, its provider, the path of its webhooks there, and what lets us in."""
+    async def _with_credential(self, project_id: str, source_id: str) -> tuple[Row, Credential | None]:
         async with self._transaction(write=False) as context:
             service = GitService(context)
             row = await service.row(project_id, source_id)
-            credential = service.credential(row)
-        if row["provider"] is None or credential is None:
-            raise NoProvider
-        host, target = PROVIDERS[Provider(row["provider"])], parse_url(row["url"])
-        return row, host, host.hooks(target, row["api_url"] or host.api_url(target)), credential
-
-    @asynccontextmanager
-    async def _api(self, row: Row, host: GitHost, credential: Credential) -> AsyncIterator[Api]:
-        """Follows no redirects: the credential goes to the provider alone."""
-        settings = self._runtime.settings
-        limits = HttpLimits(deadline_s=settings.http.deadline_s, max_body_bytes=_MAX_ANSWER_BYTES)
-        base = row["api_url"] or host.api_url(parse_url(row["url"]))
-        is_token = row["credential_kind"] == CredentialKind.TOKEN
-        async with HttpClient(outgoing_policy(settings), limits=limits) as client:
-            yield Api(client.send, base, host.authorization(credential, is_token=is_token))
+            return row, service.credential(row)
 
     def _checked(self, values: Mapping[str, Any]) -> Provider | None:
         """The provider. An address that may not be called is refused here, whether the repository is asked or not.
@@ -446,6 +446,46 @@ class DeliveryService:
                 log.error("git_source.seal_broken", source_id=row["id"])
         matches = [name for name, secret in known.items() if host.is_signed(delivery, secret, now)]
         return matches[0] if matches and row is not None else None
+
+
+async def remove_left_webhooks(
+    job: JobContext, project_id: str, source_id: str | None = None, *, patient: bool
+) -> None:
+    """At the providers, for sources that are gone. What cannot be done is told on the timeline; `patient`: a provider
+    that is away is asked again later. Raises `GitHostUnavailable`."""
+    async with job.transaction(write=False) as context:
+        left = await GitService(context).left_webhooks(project_id, source_id)
+    for row in left:
+        failure: TouchstoneError | None = None
+        try:
+            async with job.transaction(write=False) as context:
+                credential = GitService(context).credential(row)
+            async with _provider(job.settings, row, credential) as (host, api, path):
+                await host.remove(api, path, row["hook_id"])
+        except SealBroken:
+            failure = NoProvider()
+        except TouchstoneError as error:
+            if patient and isinstance(error, GitHostUnavailable):
+                raise
+            failure = error
+        async with job.transaction() as context:
+            await GitService(context).forget_webhook(row, failure)
+
+
+@asynccontextmanager
+async def _provider(
+    settings: Settings, row: Row, credential: Credential | None
+) -> AsyncIterator[tuple[GitHost, Api, str]]:
+    """The provider of a repository, its API, and the path of the repository's webhooks there. No redirect is followed:
+    the credential goes to the provider alone. Raises `NoProvider`."""
+    if row["provider"] is None or credential is None:
+        raise NoProvider
+    host, target = PROVIDERS[Provider(row["provider"])], parse_url(row["url"])
+    base = row["api_url"] or host.api_url(target)
+    limits = HttpLimits(deadline_s=settings.http.deadline_s, max_body_bytes=_MAX_ANSWER_BYTES)
+    is_token = row["credential_kind"] == CredentialKind.TOKEN
+    async with HttpClient(outgoing_policy(settings), limits=limits) as client:
+        yield host, Api(client.send, base, host.authorization(credential, is_token=is_token)), host.hooks(target, base)
 
 
 def webhook_secrets(settings: Settings, row: Row, now: datetime) -> dict[str, str]:
