@@ -470,3 +470,99 @@ def test_urlconfs_of_the_installed_applications_that_are_plugins() -> None:
             """,
         }
     ) == {"POST /payment/webhook/", "GET /mail/"}
+
+
+DEBUGGED = {
+    "shop/settings/base.py": 'ROOT_URLCONF = "shop.urls"\nDEBUG = True\n',
+    "shop/settings/production.py": "from shop.settings.base import *\nDEBUG = False\n",
+    "shop/urls.py": """
+        from django.conf import settings
+        from django.urls import path
+        from django.views.generic import ListView
+        urlpatterns = [path("items/", ListView.as_view())]
+        if settings.DEBUG:
+            urlpatterns += [path("debug/", ListView.as_view())]
+    """,
+}
+
+
+def test_urls_for_debugging_are_those_of_the_settings_that_the_programs_take() -> None:
+    program = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings.{}")\n'
+    assert paths({**DEBUGGED, "shop/wsgi.py": program.format("production")}) == {"GET /items/"}
+    assert paths({**DEBUGGED, "manage.py": program.format("base")}) == {"GET /items/", "GET /debug/"}
+    assert paths(DEBUGGED) == {"GET /items/", "GET /debug/"}
+
+
+def test_an_application_that_the_environment_may_take_away() -> None:
+    assert paths(
+        {
+            "shop/settings.py": """
+                import os
+                ROOT_URLCONF = "shop.urls"
+                INSTALLED_APPS = []
+                if os.environ.get("WITHOUT_BUGS") is None:
+                    INSTALLED_APPS.append("bugs")
+            """,
+            "shop/urls.py": """
+                from django.conf import settings
+                from django.urls import path
+                from django.views.generic import ListView
+                urlpatterns = []
+                if "bugs" in settings.INSTALLED_APPS:
+                    urlpatterns.append(path("bugs/", ListView.as_view()))
+            """,
+        }
+    ) == {"GET /bugs/"}
+
+
+def test_classes_of_characters_in_patterns() -> None:
+    assert paths(
+        {
+            "shop/settings.py": 'ROOT_URLCONF = "shop.urls"',
+            "shop/urls.py": r"""
+                from django.urls import re_path
+                from django.views.generic import ListView
+                urlpatterns = [
+                    re_path(r"^(?P<pk>\d+)/(?:[-\w\d]*)$", ListView.as_view()),
+                    re_path(r"^feed[.]xml$", ListView.as_view()),
+                    re_path(r"^in/[]a-z\]]+/$", ListView.as_view()),
+                ]
+            """,
+        }
+    ) == {"GET /{pk}/", "GET /feed.xml", "GET /in/{var}/"}
+
+
+def test_class_based_views_that_guard_themselves() -> None:
+    found = routes(
+        {
+            "shop/settings.py": 'ROOT_URLCONF = "shop.urls"',
+            "shop/guards.py": """
+                def permission_required(permission):
+                    def decorator(function):
+                        def wrapper(request, *args, **kw):
+                            return function(request, *args, **kw)
+                        return wrapper
+                    return decorator
+                class Guarded:
+                    permission = None
+                    @classmethod
+                    def as_view(cls, **initkwargs):
+                        view = super(Guarded, cls).as_view(**initkwargs)
+                        return permission_required(cls.permission)(view)
+            """,
+            "shop/urls.py": """
+                from django.urls import path
+                from django.views.generic import View
+                from shop.guards import Guarded
+                class Item(Guarded, View):
+                    permission = "items"
+                    def get(self, request): ...
+                    def delete(self, request): ...
+                urlpatterns = [path("item/", Item.as_view())]
+            """,
+        }
+    )
+    assert {(route.key, route.handler) for route in found} == {("GET /item/", "Item"), ("DELETE /item/", "Item")}
+        ("GET /item/", "Item.get"),
+        ("DELETE /item/", "Item.delete"),
+    }

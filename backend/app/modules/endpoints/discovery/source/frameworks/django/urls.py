@@ -608,6 +608,15 @@ def _from_regex(pattern: str) -> str:
             while pattern[position : position + 1] in ("*", "+", "?"):
                 position += 1
             continue
+        if character == "[":
+            end = _end_of_class(pattern, position)
+            inside = pattern[position + 1 : end].removeprefix("\\")
+            position = end + 1
+            if pattern[position : position + 1] not in ("*", "?"):
+                out.append(inside if len(inside) == 1 else "{var}")
+            while pattern[position : position + 1] in ("*", "+", "?"):
+                position += 1
+            continue
         if character == "\\":
             following = pattern[position + 1 : position + 2]
             if following not in ("A", "Z", "b", "B", "z"):
@@ -618,6 +627,13 @@ def _from_regex(pattern: str) -> str:
             out.append(character)
         position += 1
     return "".join(out)
+
+
+def _end_of_class(pattern: str, start: int) -> int:
+    position = start + 2 + (pattern[start + 1 : start + 2] == "^")  # a bracket that stands first is a character
+    while position < len(pattern) and pattern[position] != "]":
+        position += 1 + (pattern[position] == "\\")
+    return position
 
 
 def _end_of_group(pattern: str, start: int) -> int:

@@ -226,6 +226,8 @@ def compare(operator: str, left: Value, right: Value) -> Value:
     types = [each.name for each in (left, right) if isinstance(each, External) and each.name.startswith("builtins.")]
     if operator in ("==", "is", "!=", "is not") and len(types) == 2:
         return (left == right) is (operator in ("==", "is"))
+    if isinstance(left, Call) and name_of(left.function) in ("os.environ.get", "os.getenv"):
+        return Unknown(f"{name_of(left)} {operator} {name_of(right)}")
     if right is None and isinstance(left, Call | Class | Module | Function | list | dict | tuple):
         return operator in ("!=", "is not")
     if operator in ("in", "not in") and isinstance(left, str) and isinstance(right, str):
@@ -274,16 +276,19 @@ def configured(code: "Code", config: Value, key: str) -> Any:
 
 
 def truth_of_setting(code: "Code", value: External) -> bool | None:
-    """Of `settings.NAME` of Django, when its modules of settings agree. `DEBUG` may be either."""
+    """Of `settings.NAME` of Django: as the settings have it that its programs take, else when all settings agree. Which
+    of them are for debugging cannot be told then."""
     prefix, _, name = value.name.rpartition(".")
-    if prefix != "django.conf.settings" or name == "DEBUG":
+    if prefix != "django.conf.settings":
         return None
+    if code.chosen_settings is not None and (truth := code.truth(code.member(code.chosen_settings, name))) is not None:
+        return truth
     found = {
         code.truth(declared)
         for module in list(code.settings)
         if not isinstance(declared := code.member(module, name), Unknown)
     }
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 and name != "DEBUG" else None
 
 
 def default_of(function: Value, arguments: list[Value], keywords: dict[str, Value]) -> Value:

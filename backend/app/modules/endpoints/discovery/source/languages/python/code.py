@@ -5,8 +5,9 @@ the functions that add routes to something and that nobody was seen to call. Wha
 object that remembers what was done with it; the frameworks read their routes off these.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from backend.app.modules.endpoints.discovery.source import Sources
@@ -38,6 +39,7 @@ MOST_STEPS = 5_000_000
 MOST_STEPS_A_ROOT = 500_000
 DEEPEST_CALL = 40
 LONGEST_LOOP = 1_000
+_SETTINGS_MODULE = re.compile(rb"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
 class _TooMuch(Exception):
@@ -111,6 +113,18 @@ class Code:
                     ready = made.find("ready")
                     if isinstance(ready, Function) and ready.builds and "django.apps.AppConfig" in _outside(made):
                         self._guarded(found.path, ready.line, partial(self._exercise, made, [ready]))
+
+    @cached_property
+    def chosen_settings(self) -> Module | None:
+        """The settings that the programs of a Django project take when the environment names no others."""
+        for name in ("wsgi.py", "asgi.py", "manage.py"):
+            programs = [path for path in self.names.files if path.rpartition("/")[2] == name]
+            for path in sorted(programs, key=lambda path: (path.count("/"), path)):
+                named = _SETTINGS_MODULE.search(self.sources.text(path) or b"")
+                found = self.import_module(named[1].decode(), self.module(path)) if named else None
+                if isinstance(found, Module):
+                    return found
+        return None
 
     def app_config(self, entry: str) -> Call:
         """The `AppConfig` of an entry of `INSTALLED_APPS`: `"shop"` or `"shop.apps.ShopConfig"`."""
@@ -614,6 +628,8 @@ class Code:
 
     def _class_attribute(self, made: Class, name: str) -> Any:
         found = self._find(made, name)
+        if isinstance(found, Function) and any(d == External("builtins.classmethod") for d, _ in found.decorators):
+            return Bound(found, made)
         if found is not MISSING:
             return builtins.declared_default(found)
         if name == "__name__":
