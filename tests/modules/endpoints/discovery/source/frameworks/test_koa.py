@@ -194,7 +194,7 @@ def test_decorators_that_note_routes_by_class() -> None:
                   };
                 }
                 class Base { @Get('/health') health() {} }
-                class Things { @Get('/things') list() {} @Get('/things/:id') read() {} }
+                class Things extends Base { @Get('/things') list() {} @Get('/things/:id') read() {} }
                 const router = new Router();
                 for (const controller of [new Base(), new Things()]) {
                   for (const [path, key] of routes.get(controller.constructor)) router.get(path, controller[key]);

@@ -24,6 +24,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Argument,
     Call,
     ClassV,
+    DecoratorFunction,
     Func,
     Function,
     Lazy,
@@ -665,15 +666,15 @@ class Evaluator:
         return builtins.member(self, owner, name)
 
     def _class_member(self, owner: ClassV, name: str) -> Value:
+        if name == "prototype":
+            base = self.force(owner.base)
+            above = base if isinstance(base, ClassV) else None
+            return owner.props.setdefault("prototype", Obj({**owner.methods, "constructor": owner}, above))
         at: Value = owner
         while isinstance(at, ClassV):
             if name in at.props:
                 return at.props[name]
             at = self.force(at.base)
-        if name == "prototype":
-            base = self.force(owner.base)
-            above = base if isinstance(base, ClassV) else None
-            return owner.props.setdefault("prototype", Obj({**owner.methods, "constructor": owner}, above))
         if name == "name":
             return owner.name
         return builtins.member(self, owner, name)
@@ -983,14 +984,14 @@ class Evaluator:
         for function in self._decorators(klass.node[4], klass.scope):
             self.call_values(function, klass)
 
-    def _decorators(self, written: list[Any], scope: Scope) -> list[Func]:
-        result: list[Func] = []
+    def _decorators(self, written: list[Any], scope: Scope) -> list[Value]:
+        result: list[Value] = []
         for expression in reversed(written):
             is_call = expression[0] == "c"
             value = self.value(expression[1] if is_call else expression, scope)
-            if is_call and isinstance(value, Func):
+            if is_call and isinstance(value, (Func, DecoratorFunction)):
                 value = self.value(expression, scope)
-            if isinstance(value, Func):
+            if isinstance(value, (Func, DecoratorFunction)):
                 result.append(value)
         return result
 

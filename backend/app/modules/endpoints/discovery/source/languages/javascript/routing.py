@@ -82,6 +82,8 @@ class Router(Native):
         self.guarded: bool | None = None
         """Whether what is added from here on needs authentication."""
         self.is_mounted = False
+        self.late: list[Callable[[], None]] = []
+        """What is to be done once the whole program was followed."""
         if evaluator is not None:
             evaluator.handles.append(self)
 
@@ -138,6 +140,9 @@ def routes_of(code: "Code", kind: type[Router]) -> Iterator[Route]:
     """Of all routers of a kind: those of the applications whole, those of routers that are mounted nowhere marked."""
     routers = code.made(kind)
     settle = code.evaluated.settings.settle
+    for router in routers:
+        for finish in router.late:
+            code.evaluated.beside(finish)
     whole = set()
     for router in routers:
         if router.is_application and not router.is_mounted and not router.given:
@@ -174,6 +179,8 @@ def _below(
             yield from _below(entry.child, path, needs, unresolved, (*above, router), settle)
         else:
             path = router.template(settle(router.place(prefix, entry.path), entry.file))
+            if path.startswith("//"):  # a setting at its beginning was filled in
+                path = "/" + path.lstrip("/")
             yield route_of(entry, path, router.framework, auth if entry.auth is None else entry.auth, unresolved)
 
 

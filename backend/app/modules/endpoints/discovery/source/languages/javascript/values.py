@@ -168,6 +168,10 @@ class Function(Native):
         return self.body(call)
 
 
+class DecoratorFunction(Function):
+    """A decorator of a framework that runs when the class is made, and what makes one."""
+
+
 class Call:
     """The arguments of a call, evaluated when they are asked for: the handlers of routes are only named."""
 
