@@ -493,3 +493,51 @@ def test_prefixes_that_a_handler_mapping_is_made_with() -> None:
             """,
         }
     ) == {"GET /api/items"}
+
+
+def test_paths_that_dispatcher_servlets_are_mapped_to() -> None:
+    def initializer(name: str, mapping: str, scan: str) -> str:
+        return f"""
+            package shop.start;
+            public class {name} extends AbstractAnnotationConfigDispatcherServletInitializer {{
+                Class<?>[] getServletConfigClasses() {{ return new Class[] {{ {name}Config.class }}; }}
+                String[] getServletMappings() {{ return new String[] {{ {mapping} }}; }}
+            }}
+            {scan} class {name}Config {{ }}
+        """
+
+    def controller(package: str) -> str:
+        return f'package {package}; {WEB} @RestController class Hello {{ @GetMapping("/hello") String a() {{}} }}'
+
+    api = {"web/src/main/java/shop/api/Hello.java": controller("shop.api")}
+    pages = {"web/src/main/java/shop/pages/Hello.java": controller("shop.pages")}
+    below_api = initializer("Api", '"/api/*"', '@ComponentScan("shop.api")')
+    at_root = initializer("Pages", '"/"', '@ComponentScan(basePackages = "shop")')
+    start = "web/src/main/java/shop/start"
+    assert paths(api | {f"{start}/Api.java": initializer("Api", '"/api/*"', "")}) == {"GET /api/hello"}
+    assert paths(api | pages | {f"{start}/Api.java": below_api, f"{start}/Pages.java": at_root}) == {
+        "GET /api/hello",
+        "GET /hello",
+    }
+    computed = initializer("Api", "Paths.of(root)", "")
+    (marked,) = routes(api | {f"{start}/Api.java": computed})
+    assert marked.unresolved
+
+    descriptor = """
+        <web-app>
+          <!-- <servlet-mapping><servlet-name>api</servlet-name><url-pattern>/old/*</url-pattern></servlet-mapping> -->
+          <servlet>
+            <servlet-name>api</servlet-name>
+            <servlet-class>org.springframework.web.servlet.DispatcherServlet</servlet-class>
+          </servlet>
+          <servlet><servlet-name>other</servlet-name><servlet-class>shop.Other</servlet-class></servlet>
+          <servlet-mapping><servlet-name>other</servlet-name><url-pattern>/other/*</url-pattern></servlet-mapping>
+          <servlet-mapping>
+            <servlet-name>api</servlet-name>
+            <url-pattern>/rest/*</url-pattern>
+          </servlet-mapping>
+        </web-app>
+    """
+    web_xml = "web/src/main/webapp/WEB-INF/web.xml"
+    assert paths(api | {web_xml: descriptor}) == {"GET /rest/hello"}
+    assert paths(api | {web_xml: descriptor.replace("/rest/*", "*.do")}) == {"GET /hello"}

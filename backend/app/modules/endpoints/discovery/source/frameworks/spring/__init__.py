@@ -33,7 +33,7 @@ frameworks.register("spring")(
         description="Spring MVC and Spring WebFlux: annotated controllers and router functions.",
         language="jvm",
         gate=r"@(?:[\w.]*\.)?\w*(?:Controller|Mapping|Exchange)\b|\bRouterFunction|\b(?:coR|r)outer *\{"
-        r"|(?:add|set)PathPrefix|@RepositoryRestResource",
+        r"|(?:add|set)PathPrefix|@RepositoryRestResource|\bgetServletMappings\b",
         link=link,
     )
 )

@@ -4,13 +4,15 @@ https://docs.spring.io/spring-boot/reference/features/external-config.html
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backend.app.modules.endpoints.discovery.source import Sources
+from backend.app.modules.endpoints.discovery.source.frameworks.spring.servlets import read_web_xml
 from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Text, is_test
 
 _CONFIGURATION = re.compile(r"(?:^|/)(?:application|bootstrap)(-\w+)?\.(properties|ya?ml)$")
+_DESCRIPTOR = re.compile(r"(?:^|/)WEB-INF/web\.xml$")
 _BUILD = re.compile(r"(?:^|/)(?:pom\.xml|build\.gradle(?:\.kts)?)$")
 _YAML_ENTRY = re.compile(r"""^( *)(?:- +)?(?:"([^"]*)"|'([^']*)'|([^\s#'"\[\]{},&*!|>%@][^#]*?)) *:(?:\s+(.*))?$""")
 _PROPERTY = re.compile(r"^\s*([^\s:=#!][^\s:=]*)\s*[:=\s]\s*(.*)$")
@@ -25,6 +27,8 @@ class Application:
     properties: dict[str, str] = field(default_factory=dict)
     """By key in its canonical form: lower case, without dashes."""
     reactive: bool = False
+    dispatcher: Text = field(default_factory=lambda: Text(""))
+    """Where its `web.xml` maps the dispatcher servlet."""
     unresolved: str = ""
     """Why it cannot be told which configuration it is."""
 
@@ -78,7 +82,9 @@ class Application:
             "" if self.reactive else self.value("spring.mvc.servlet.path") or self.value("server.servlet-path") or ""
         )
         parts = [self.fill(Text(part.strip())) for part in (first, second)]
-        return Text("".join(part.value.rstrip("/") for part in parts), parts[0].unknown + parts[1].unknown)
+        parts.append(self.dispatcher)
+        unknown = tuple(name for part in parts for name in part.unknown)
+        return Text("".join(part.value.rstrip("/") for part in parts), unknown)
 
 
 class Configurations:
@@ -120,7 +126,15 @@ class Configurations:
         for path in sorted(self.sources.paths):
             if _CONFIGURATION.search(path) and not is_test(path) and "/src/test/" not in f"/{path}":
                 by_module.setdefault(_module(path), []).append(path)
-        return {module: self._read(module, paths) for module, paths in by_module.items()}
+        applications = {module: self._read(module, paths) for module, paths in by_module.items()}
+        for path in sorted(self.sources.paths):
+            if _DESCRIPTOR.search(path) and not is_test(path):
+                dispatcher = read_web_xml((self.sources.text(path) or b"").decode("utf-8", "replace"))
+                if dispatcher.value or dispatcher.unknown:
+                    module = _module(path)
+                    known = applications.get(module) or Application()
+                    applications[module] = replace(known, dispatcher=dispatcher)
+        return applications
 
     def _read(self, module: str, paths: list[str]) -> Application:
         documents: list[tuple[int, str, dict[str, str]]] = []
@@ -230,7 +244,7 @@ def _module(path: str) -> str:
     folder = (
         re.split(r"(?:^|/)src/", path, maxsplit=1)[0] if re.search(r"(?:^|/)src/", path) else path.rpartition("/")[0]
     )
-    return re.sub(r"(?:^|/)(?:config|resources|conf)$", "", folder)
+    return re.sub(r"(?:^|/)(?:config|resources|conf|\w+/WEB-INF)$", "", folder)
 
 
 def _earliest(text: str, position: int) -> int:

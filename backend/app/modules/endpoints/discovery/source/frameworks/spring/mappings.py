@@ -11,6 +11,7 @@ from backend.app.engine.spec.model import Operation
 from backend.app.modules.endpoints.discovery.source import Facts
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.annotations import Annotation, Annotations
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.configuration import Application, Configurations
+from backend.app.modules.endpoints.discovery.source.frameworks.spring.dispatchers import Dispatchers
 from backend.app.modules.endpoints.discovery.source.frameworks.spring.generated import (
     GeneratedInterfaces,
     method_name,
@@ -77,6 +78,7 @@ class Controllers:
         self.configurations = configurations
         self.prefixes = prefixes
         self.security = security
+        self.dispatchers = Dispatchers(code, annotations, configurations)
         self.parameters = Parameters(code, annotations)
         self.generated = GeneratedInterfaces(code)
 
@@ -160,7 +162,9 @@ class Controllers:
         if "BasePathAwareController" in names:
             base = application.fill(Text(application.value("spring.data.rest.base-path") or ""))
             prefix = Text(join(prefix.value, base.value), prefix.unknown + base.unknown)
-        return Text(join(prefix.value, added.value), prefix.unknown + added.unknown), application.unresolved
+        served = self.dispatchers.prefix(controller)
+        value = join(join(prefix.value, served.value), added.value)
+        return Text(value, prefix.unknown + served.unknown + added.unknown), application.unresolved
 
     def _routes(
         self,

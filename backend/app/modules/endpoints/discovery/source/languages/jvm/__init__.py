@@ -10,7 +10,7 @@ _PROFILES = ("", "-default", "-dev", "-local", "-prod")
 languages.register("jvm")(
     Language(
         suffixes=(".java", ".kt"),
-        version=2,
+        version=3,
         extract=extract,
         code=Code,
         left_out=r"(Tests?|TestCase|IT|ITCase|Spec)\.(java|kt)$|^(package|module)-info\.java$",
@@ -29,6 +29,7 @@ languages.register("jvm")(
             "pom.xml",
             "build.gradle",
             "build.gradle.kts",
+            "web.xml",
         ),
     )
 )

@@ -41,12 +41,13 @@ DEEPEST = 100
 
 _HAS_ROUTES = re.compile(
     rb"Mapping\b|Controller|Exchange\b|RouterFunction|[rR]outer\b|WebMvcConfigur|WebFluxConfigur|PathMatchConfigurer"
-    rb"|SecurityFilterChain|SecurityWebFilterChain|HttpSecurity|PathPrefix"
+    rb"|SecurityFilterChain|SecurityWebFilterChain|HttpSecurity|PathPrefix|getServletMappings"
 )
 _KEPT_BODY = re.compile(
     rb"RouterFunction|\broute\(|\b(?:co)?[rR]outer\b|\bnest\b|[pP]athPrefix|PathMatchConfigurer|"
-    rb"authorize(?:Http)?Requests|authorizeExchange|\.(?:GET|POST|PUT|DELETE|PATCH)\("
+    rb"authorize(?:Http)?Requests|authorizeExchange|\.(?:GET|POST|PUT|DELETE|PATCH)\(|getServletMappings"
 )
+_KEPT_METHODS = frozenset({"getServletMappings", "getServletConfigClasses"})
 
 
 class Reader(ABC):
@@ -73,8 +74,8 @@ class Reader(ABC):
     def holds(self, node: Node, word: bytes) -> bool:
         return self.source.find(word, node.start_byte, node.end_byte) >= 0
 
-    def keeps(self, body: Node) -> bool:
-        return _KEPT_BODY.search(self.source, body.start_byte, body.end_byte) is not None
+    def keeps(self, name: str, body: Node) -> bool:
+        return name in _KEPT_METHODS or _KEPT_BODY.search(self.source, body.start_byte, body.end_byte) is not None
 
 
 def keeps_bodies(source: bytes) -> bool:

@@ -144,7 +144,7 @@ class JavaReader(Reader):
             "annotations": annotations,
             "parameters": self._parameters(parameters) if parameters else [],
             "returns": self._type_name(returned) if returned else ["", []],
-            "body": self.statements(body) if body and self.keeps(body) else None,
+            "body": self.statements(body) if body and self.keeps(self.name(node), body) else None,
             "default": self.expression(value) if value else None,
             "static": "static" in modifiers,
         }

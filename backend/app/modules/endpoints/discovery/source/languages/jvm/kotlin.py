@@ -292,7 +292,7 @@ class KotlinReader(Reader):
             "annotations": self._modifiers(node)[1],
             "parameters": parameters,
             "returns": self._type_name(returned),
-            "body": self._body(body, 0) if body and self.keeps(body) else None,
+            "body": self._body(body, 0) if body and self.keeps(self.name(node), body) else None,
             "default": None,
             "static": False,
         }
