@@ -18,6 +18,7 @@ from backend.app.engine.spec.model import (
     SecurityKind,
     SecurityScheme,
 )
+from backend.app.engine.spec.normalise import describe
 
 LIMIT = Parameter("limit", ParameterLocation.QUERY, schema={"type": "integer"}, style="form", explode=True)
 IDS = Parameter("ids", ParameterLocation.QUERY, schema={"type": "array"}, style="form", explode=True)
@@ -198,6 +199,43 @@ def test_the_same_path_at_two_servers_is_two_operations() -> None:
     ]
     (change,) = diff_descriptions(api(root, below), api(below, replace(root, deprecated=True)))
     assert (change.key, change.rule) == ("GET /a /", "operation.deprecated")
+
+
+def test_where_tokens_are_got() -> None:
+    def at(url: str) -> ApiDescription:
+        flows = {"clientCredentials": {"tokenUrl": url, "scopes": ["read"]}}
+        scheme = SecurityScheme("auth", SecurityKind.OAUTH2, flows=flows)
+        return api(BASE, security_schemes={"auth": scheme})
+
+    (change,) = diff_descriptions(at("https://a.test/token"), at("https://b.test/token"))
+    assert (change.rule, change.severity, change.where) == ("security.address", Severity.RISKY, "security.auth")
+    assert change.words == "auth, clientCredentials tokenUrl: https://a.test/token became https://b.test/token"
+    assert diff_descriptions(at("https://a.test/token"), at("https://a.test/token")) == ()
+
+
+def test_a_parameter_is_deprecated_before_it_is_removed() -> None:
+    def read(*parameters: dict[str, Any]) -> ApiDescription:
+        paths = {"/a": {"get": {"parameters": list(parameters), "responses": {}}}}
+        return describe({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths})
+
+    known = {"name": "q", "in": "query", "schema": {"type": "string"}}
+    warned = read({**known, "deprecated": True})
+    assert [(each.rule, each.severity) for each in diff_descriptions(read(known), warned)] == [
+        ("deprecation", Severity.SAFE)
+    ]
+    assert [(each.rule, each.severity) for each in diff_descriptions(warned, read())] == [
+        ("parameter.removed_deprecated", Severity.RISKY)
+    ]
+
+
+def test_a_value_that_was_only_null_is_told_as_such() -> None:
+    def answering(kind: str) -> ApiDescription:
+        content = (MediaType("application/json", {"type": kind}),)
+        return api(Operation("GET", "/a", responses=(ResponseSpec("200", content),)))
+
+    assert "response 200: type null became string" in [
+        each.words for each in diff_descriptions(answering("null"), answering("string"))
+    ]
 
 
 def test_two_places_of_one_name_are_told_apart() -> None:

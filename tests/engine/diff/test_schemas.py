@@ -71,8 +71,8 @@ DOG = thing("kind", kind={"const": "dog"})
             B,
         ),
         (
-            {"type": "integer", "minimum": 1},
-            {"type": "integer", "exclusiveMinimum": 0},
+            {"type": "number", "minimum": 1},
+            {"type": "number", "exclusiveMinimum": 0},
             {"range.widened": S},
             {"range.widened": R},
             B,
@@ -197,6 +197,20 @@ DOG = thing("kind", kind={"const": "dog"})
         ({"allOf": [thing(a=TEXT), thing("b", b=TEXT)]}, thing("b", b=TEXT, a=TEXT), {}, {}, None),
         ({"type": "integer", "oneOf": [{"const": 1, "title": "one"}]}, {"type": "integer", "enum": [1]}, {}, {}, None),
         ({"properties": {"a": TEXT}}, thing(a=TEXT), {}, {}, None),
+        (
+            {"type": "integer", "minimum": 1, "exclusiveMaximum": 9},
+            {"type": "integer", "exclusiveMinimum": 0, "maximum": 8},
+            {},
+            {},
+            None,
+        ),
+        (
+            {"anyOf": [TEXT, {"type": "number"}]},
+            {"anyOf": [TEXT, INTEGER]},
+            {"type.narrowed": B},
+            {"type.narrowed": S},
+            S,
+        ),
         (
             {"oneOf": [CAT, DOG], "discriminator": {"propertyName": "kind"}},
             {"oneOf": [CAT, DOG], "discriminator": {"propertyName": "type"}},

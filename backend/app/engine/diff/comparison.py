@@ -63,7 +63,7 @@ class Comparison:
     def changes(self) -> tuple[Change, ...]:
         pairs, same_paths = _paired(self._old, self._new)
         api = _Found("")
-        self._apply(api, ApiPair(self._old, self._new, same_paths), "servers")
+        self._apply(api, ApiPair(self._old, self._new, same_paths), "")
         found = [api]
         for key, old, new in pairs:
             found.append(each := _Found(key))
@@ -158,7 +158,7 @@ class Comparison:
             return
         for name, rule in self._rules.get(type(pair), ()):
             for finding in rule.find(pair):
-                at = f"{where}.{finding.below}" if finding.below else where
+                at = ".".join(filter(None, (where, finding.below)))
                 found.add(name, rule.severities[name], at, finding.words)
 
     @staticmethod

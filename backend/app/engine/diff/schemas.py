@@ -242,7 +242,8 @@ class SchemaComparison:
     def _look(side: Side, node: Node) -> object:
         shape = side.shape(node)
         tags = _tags(side, shape)
-        return shape.kinds, tuple(sorted((name, *sorted(values)) for name, values in tags.items()))
+        kinds = shape.kinds | {"number"} if "integer" in shape.kinds else shape.kinds
+        return kinds, tuple(sorted((name, *sorted(values)) for name, values in tags.items()))
 
     @staticmethod
     def _disjoint(side: Side, nodes: list[Node]) -> bool:

@@ -167,6 +167,8 @@ class OpenApi30Reader(Reader):
         schema = True if content is None else content.schema
         if "schema" in node:
             schema = self.schemas.translate(node["schema"], below(pointer, "schema"))
+        if self.document.flag(node, "deprecated", pointer) and schema is not False:
+            schema = {**({} if schema is True else schema), "deprecated": True}
         return Parameter(
             name=name,
             location=location,

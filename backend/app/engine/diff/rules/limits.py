@@ -12,18 +12,17 @@ _KIND_OF_COUNT = {"Length": "string", "Items": "array", "Properties": "object"}
 
 @schema_rule("range")
 def number_range(pair: SchemaPair) -> Iterator[Finding]:
-    """The smallest and the largest number (`minimum`, `exclusiveMaximum`, ...)."""
+    """The smallest and the largest number (`minimum`, `exclusiveMaximum`, ...). Of integers, `> 0` is `>= 1`."""
     if not pair.common & _NUMBERS:
         return
-    old, new = pair.old.limits, pair.new.limits
-    if old.lower != new.lower:
-        narrower = old.lower is None or (new.lower is not None and new.lower > old.lower)
-        yield _moved("lower limit", old.lower, new.lower, narrower)
-    if old.upper != new.upper:
-        narrower = old.upper is None or (
-            new.upper is not None and (new.upper[0], not new.upper[1]) < (old.upper[0], not old.upper[1])
-        )
-        yield _moved("upper limit", old.upper, new.upper, narrower)
+    step = 0 if "number" in pair.old.kinds | pair.new.kinds else 1
+    old, new = (_included(each.limits.lower, step) for each in (pair.old, pair.new))
+    if old != new:
+        yield _moved("lower limit", old, new, old is None or (new is not None and new > old))
+    old, new = (_included(each.limits.upper, -step) for each in (pair.old, pair.new))
+    if old != new:
+        narrower = old is None or (new is not None and (new[0], not new[1]) < (old[0], not old[1]))
+        yield _moved("upper limit", old, new, narrower)
 
 
 @schema_rule("size")
@@ -72,6 +71,13 @@ def unique(pair: SchemaPair) -> Iterator[Finding]:
     if "array" in pair.common and pair.old.unique != pair.new.unique:
         words = "items have to differ" if pair.new.unique else "items may be equal"
         yield Finding(words, Relation.NARROWED if pair.new.unique else Relation.WIDENED)
+
+
+def _included(limit: tuple[float, bool] | None, step: int) -> tuple[float, bool] | None:
+    """Of whole numbers (a `step` of 1 or -1): those above 0 are those from 1 on."""
+    if limit is None or not step or not limit[1] or limit[0] != int(limit[0]):
+        return limit
+    return int(limit[0]) + step, False
 
 
 def _moved(what: str, old: tuple[float, bool] | None, new: tuple[float, bool] | None, narrower: bool) -> Finding:
