@@ -6,7 +6,7 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import ColumnElement, Dialect, Select, bindparam
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Row, RowMapping
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -102,8 +102,17 @@ class ListQuery:
 
 async def all_rows(session: AsyncSession, query: Select[Any]) -> list[RowMapping]:
     """However many there are, others are served meanwhile."""
-    rows: list[RowMapping] = []
-    for some in (await session.execute(query)).mappings().partitions(_SLICE):
+    return await _in_slices((await session.execute(query)).mappings())
+
+
+async def all_tuples(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
+    """Likewise, at less cost."""
+    return await _in_slices(await session.execute(query))
+
+
+async def _in_slices(found: Any) -> list[Any]:
+    rows: list[Any] = []
+    for some in found.partitions(_SLICE):
         rows += some
         await asyncio.sleep(0)
     return rows

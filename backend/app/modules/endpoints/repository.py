@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.app.core.pagination import Row
 from backend.app.db.insert import insert_or_ignore, insert_or_update
 from backend.app.db.outbox import EventRecord
-from backend.app.db.rows import ListQuery, all_rows, part_of
+from backend.app.db.rows import ListQuery, all_rows, all_tuples, part_of
 from backend.app.modules.endpoints.events import RescanPostponed
 from backend.app.modules.endpoints.inventory.reconcile import ANY_METHOD, EndpointState
 from backend.app.modules.endpoints.models import (
@@ -249,6 +249,17 @@ class EndpointRepository:
             )
             found += (await self._session.execute(query)).one()
         return tuple(found)
+
+    async def contents(self, project_id: str) -> AsyncIterator[Sequence[Any]]:
+        """What endpoints, sources and descriptions say, by digests and as text; when they were seen is not in it."""
+        shared = type_coerce(_descriptions.c.shared, Text)
+        for table, columns in (
+            (_endpoints, [_endpoints.c[name] for name in ("id", "digest", "state", "ignored", "unresolved")]),
+            (_sources, [_sources.c[name] for name in ("endpoint_id", "slot", "digest")]),
+            (_descriptions, [_descriptions.c.slot, _descriptions.c.location, shared]),
+        ):
+            query = select(*columns).where(table.c.workspace_id == self._workspace_id, table.c.project_id == project_id)
+            yield await all_tuples(self._session, query.order_by(*columns[:2]))
 
     async def known(self, project_id: str) -> Sequence[Row]:
         """What a discovery compares with, of every endpoint of the project."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -496,6 +497,13 @@ class EndpointService:
                 ids[operation.key] = endpoint_id
         description = replace(outline.description, operations=tuple(operations.values()))
         return Inventory(description, ids, outline.location)
+
+    async def digest(self, project_id: str) -> str:
+        """Of all that `inventory` and `observed` tell."""
+        found = blake2b(digest_size=16)
+        async for rows in self._endpoints.contents(project_id):
+            await asyncio.to_thread(lambda some: found.update(repr(some).encode()), rows)
+        return found.hexdigest()
 
     async def observed(self, project_id: str, inventory: Inventory) -> Observed:
         """What sources show of the endpoints of the inventory."""

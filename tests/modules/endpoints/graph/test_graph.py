@@ -5,12 +5,14 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from backend.app.core.clock import utc_now
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.permissions import system_principal
+from backend.app.modules.endpoints.graph import handlers
+from backend.app.modules.endpoints.graph.derive import derive
 from backend.app.modules.endpoints.graph.models import EntityRecord, RelationshipRecord
 from backend.app.modules.endpoints.graph.service import Dependency, GraphService
 from tests.modules.endpoints.discovery.captures.build import exchange, har
@@ -393,3 +395,24 @@ async def test_traffic_shows_what_depends_on_what(bench: Bench) -> None:
     await bench.call("DELETE", f"/projects/{project}/endpoints/sources", status=200, params=slot)
     await bench.discover(project, {"document": SHOP})
     assert "traffic" not in json.dumps([await entities(bench, project), await relationships(bench, project)])
+
+
+async def test_what_a_discovery_leaves_as_it_was_is_not_derived_again(
+    bench: Bench, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    derived: list[str] = []
+
+    def deriving(description: Any, *observed: Any) -> Any:
+        derived.append(description.title)
+        return derive(description, *observed)
+
+    monkeypatch.setattr(handlers, "derive", deriving)
+    await bench.discover(project, {"document": document(USERS)})
+    assert derived == []
+    await bench.discover(project, {"document": document(ORDERS)})
+    await bench.discover(project, {"document": document(ORDERS)})
+    assert derived == ["Things"]
+    async with bench.database.transaction() as session:
+        await session.execute(delete(EntityRecord).where(EntityRecord.name == "POST /users"))
+    await bench.discover(project, {"document": document(ORDERS)})
+    assert "operation POST /users" in await entities(bench, project)

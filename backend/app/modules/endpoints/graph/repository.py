@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import String, bindparam, delete, select, update
+from sqlalchemy import String, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from backend.app.core.pagination import Row
 from backend.app.db.base import Base
 from backend.app.db.delete import delete_some
 from backend.app.db.insert import insert_or_ignore, insert_or_ignore_many
-from backend.app.db.rows import ListQuery, PreparedSelect, part_of
+from backend.app.db.rows import ListQuery, PreparedSelect, all_tuples, part_of
 from backend.app.modules.endpoints.graph.models import EntityRecord, Origin, RelationshipRecord
 from backend.app.modules.endpoints.graph.schemas import EntityRead, RelationshipRead
 
@@ -180,12 +180,21 @@ class GraphRepository:
         )
         return (await self._session.execute(query)).mappings().all()
 
-    async def known_entities(self, project_id: str) -> Sequence[tuple[str, str, str, str, str]]:
+    async def revision(self, project_id: str) -> tuple[Any, ...]:
+        """Another one whenever something of the graph was added, changed or removed."""
+        found: list[Any] = []
+        for model in (EntityRecord, RelationshipRecord):
+            table: Any = model.__table__
+            query = select(func.count(), func.max(table.c.updated_at)).where(*self._of(model, project_id))
+            found += (await self._session.execute(query)).one()
+        return tuple(found)
+
+    async def known_entities(self, project_id: str) -> Sequence[Sequence[str]]:
         """Id, type, name, origin and digest of all."""
         query = select(
             _entities.c.id, _entities.c.type, _entities.c.name, _entities.c.origin, _entities.c.digest
         ).where(*self._of(EntityRecord, project_id))
-        return [tuple(row) for row in await self._session.execute(query)]
+        return await all_tuples(self._session, query)
 
     async def held_by_people(self, project_id: str) -> set[str]:
         """The entities that a person's relationship begins or ends at."""
@@ -193,11 +202,11 @@ class GraphRepository:
         query = select(_relationships.c.source_id, _relationships.c.target_id).where(*mine)
         return {end for row in await self._session.execute(query) for end in row}
 
-    async def known_relationships(self, project_id: str) -> Sequence[tuple[str, str, str, str, str, str]]:
+    async def known_relationships(self, project_id: str) -> Sequence[Sequence[str]]:
         """Id, type, source, target, origin and digest of all."""
         columns = (_relationships.c[name] for name in ("id", "type", "source_id", "target_id", "origin", "digest"))
         query = select(*columns).where(*self._of(RelationshipRecord, project_id))
-        return [tuple(row) for row in await self._session.execute(query)]
+        return await all_tuples(self._session, query)
 
     async def add_many(self, model: type[Base], rows: Sequence[Row]) -> int:
         """Those that are there already stay; answers how many were not."""

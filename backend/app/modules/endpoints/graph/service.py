@@ -1,7 +1,7 @@
 """The rules of the graph: what was derived follows the inventory, and what a person made or edited is theirs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -54,8 +54,8 @@ from backend.app.modules.endpoints.models import DiscoveryStatus
 from backend.app.modules.endpoints.service import DiscoveryService, EndpointService, Observed
 from backend.app.modules.projects.service import ProjectService
 
-BATCH: Final = 2_000
-"""Derived rows of one transaction."""
+BATCH: Final = 500
+"""Derived rows of one transaction: some milliseconds on the event loop."""
 MAX_NEIGHBOURS: Final = 500
 MAX_AROUND: Final = 2_000
 """Relationships of one level of neighbours."""
@@ -290,11 +290,20 @@ class GraphService:
         inventory = await endpoints.inventory(project_id)
         return None if inventory is None else (inventory.description, await endpoints.observed(project_id, inventory))
 
+    async def state(self, project_id: str) -> tuple[Any, ...]:
+        """Of what the graph is derived from, and of the graph: while it is the same, so is what would be derived."""
+        return await EndpointService(self._context).digest(project_id), await self._graph.revision(project_id)
+
     async def entity_changes(self, project_id: str, graph: Graph) -> Changes:
+        held = await self._graph.held_by_people(project_id)
+        known = await self._graph.known_entities(project_id)
+        return await asyncio.to_thread(self._entity_changes, graph, known, held)
+
+    @staticmethod
+    def _entity_changes(graph: Graph, known: Iterable[Sequence[str]], held: Collection[str]) -> Changes:
         changes = Changes(EntityRecord, [], [], [])
         wanted = {_stored(key): entity for key, entity in graph.entities.items()}
-        held = await self._graph.held_by_people(project_id)
-        for row_id, kind, name, origin, digest in await self._graph.known_entities(project_id):
+        for row_id, kind, name, origin, digest in known:
             entity = wanted.pop((kind, name), None)
             if origin == Origin.PERSON:
                 continue
@@ -310,14 +319,22 @@ class GraphService:
 
     async def relationship_changes(self, project_id: str, graph: Graph) -> Changes:
         """After those of the entities, whose ids it takes."""
+        entities = await self._graph.known_entities(project_id)
+        known = await self._graph.known_relationships(project_id)
+        return await asyncio.to_thread(self._relationship_changes, graph, entities, known)
+
+    @staticmethod
+    def _relationship_changes(
+        graph: Graph, entities: Iterable[Sequence[str]], known: Iterable[Sequence[str]]
+    ) -> Changes:
         changes = Changes(RelationshipRecord, [], [], [])
-        ids = {(kind, name): row_id for row_id, kind, name, *_ in await self._graph.known_entities(project_id)}
+        ids = {(kind, name): row_id for row_id, kind, name, *_ in entities}
         wanted: dict[tuple[str, str, str], Relationship] = {}
         for (said, source, target), it in graph.relationships.items():
             begin, end = ids.get(_stored(source)), ids.get(_stored(target))
             if begin and end and begin != end:
                 wanted[(said.value, begin, end)] = it
-        for row_id, kind, source_id, target_id, origin, digest in await self._graph.known_relationships(project_id):
+        for row_id, kind, source_id, target_id, origin, digest in known:
             relationship = wanted.pop((kind, source_id, target_id), None)
             if origin == Origin.PERSON:
                 continue
