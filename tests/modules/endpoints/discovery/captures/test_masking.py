@@ -57,6 +57,8 @@ def test_a_secret_under_a_secret_name_survives_nowhere(secret: str) -> None:
         "AKIAIOSFODNN7EXAMPLE",
         "sk-abcdefghijklmnopqrstuvwx",
         "ak_0123456789abcdefghijkl",
+        "s.iyNUhq8Ov4hIAx6snw5mB2nL",
+        "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
     ],
 )
 def test_a_secret_is_known_by_its_form_without_a_name(token: str) -> None:

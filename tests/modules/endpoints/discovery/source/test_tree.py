@@ -166,3 +166,12 @@ def _dying(jobs: list[tuple[str, str, bytes]]) -> list[bytes]:
     if any(text == b"die" for _, _, text in jobs):
         os._exit(1)
     return [b"{}" for _ in jobs]
+
+
+def test_a_file_that_vanishes_while_its_folder_is_listed_is_passed_over(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).touch()
+    entries = files.Directory(tmp_path).entries()
+    assert next(entries).path == "a.py"
+    (tmp_path / "b.py").unlink()
+    assert [entry.path for entry in entries] == ["c.py"]

@@ -49,6 +49,7 @@ _FILE = re.compile(
 )
 _PLAIN = re.compile(r"[A-Za-z0-9._~@$!-]*")
 _OPAQUE = re.compile(r"[A-Za-z0-9_+/=-]{10,}")
+_BETWEEN = re.compile(r"[^A-Za-z0-9_+/=-]+")
 _WORDS = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?(?=[a-z]{0,3}[aeiouy])[a-z]{3,}")
 
 
@@ -60,7 +61,7 @@ def kind_of(text: str) -> Kind | None:
     if (match := _FORMS.fullmatch(text)) is not None:
         group = match.lastgroup or ""
         return Kind.HASH if group == "ulid" else Kind(group)
-    if len(text) > _LONGEST_NAME or is_opaque(text):
+    if len(text) > _LONGEST_NAME or holds_opaque(text):
         return Kind.HASH
     if _FILE.fullmatch(text) is not None:
         return Kind.FILE
@@ -80,6 +81,11 @@ def is_opaque(text: str) -> bool:
     if kinds == 3:
         return changes * 4 >= len(text) and in_words * 3 < len(text) * 2
     return len(text) >= 16 and changes * 4 >= len(text) and in_words * 2 < len(text)
+
+
+def holds_opaque(text: str) -> bool:
+    """Whether a part of it is opaque, as of tokens that a name begins: `s.iyNUhq8Ov4hIAx6snw5mB2nL`."""
+    return any(map(is_opaque, _BETWEEN.split(text)))
 
 
 def _class_of(sign: str) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus, urlsplit
 from backend.app.core.redaction import MASK, Values, is_distinctive, is_secret_name, redact_text
 from backend.app.engine.http import Headers
 from backend.app.engine.spec.model import Json
-from backend.app.modules.endpoints.discovery.captures.forms import is_opaque
+from backend.app.modules.endpoints.discovery.captures.forms import holds_opaque
 
 _MOST = 4_096
 """Secrets of one capture that are remembered. One that is forgotten is still known by its form."""
@@ -142,7 +142,7 @@ class Masker:
         return (
             len(text) <= _LONGEST
             and text.isprintable()
-            and not is_opaque(text)
+            and not holds_opaque(text)
             and _PERSONAL.fullmatch(text) is None
             and text not in self._short
             and self.is_clean(text)

@@ -69,8 +69,8 @@ class Directory:
             if prefix and any(entry.name == "pyvenv.cfg" for entry in entries):
                 continue
             for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    yield Entry(prefix + entry.name, entry.stat(follow_symlinks=False).st_size, reason)
+                if (size := _size_of(entry)) is not None:
+                    yield Entry(prefix + entry.name, size, reason)
             for entry in reversed(entries):
                 if (
                     entry.is_dir(follow_symlinks=False)
@@ -121,6 +121,14 @@ def is_bundled(text: bytes) -> bool:
 
 def _left_out(above: str, name: str) -> str:
     return "" if _PACKAGES.search(above) else _LEFT_OUT.get(name.lower(), "")
+
+
+def _size_of(entry: os.DirEntry[str]) -> int | None:
+    """Of a regular file that is still there; none of anything else."""
+    try:
+        return entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else None
+    except OSError:
+        return None
 
 
 def _never_entered(name: str) -> bool:
