@@ -105,6 +105,7 @@ class _Walk:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.seen: set[int] = set()
+        self.visited: set[tuple[int, str, tuple[str, ...]]] = set()
         self.routes: list[Route] = []
         self.open: list[_Place] = []
         """Where routers out of a list that is not known are included: those that nothing else includes."""
@@ -153,6 +154,10 @@ class _Walk:
         made = self._router(made)
         if not self._is_router(made) or not isinstance(made, Call) or depth > _MOST_NESTED:
             return
+        at = (id(made), place.prefix, place.unknown)
+        if at in self.visited:
+            return
+        self.visited.add(at)
         self.seen.add(id(made))
         bases = self.code.external_bases(made)
         framework = "fastapi" if bases & _FASTAPI else "starlette"
