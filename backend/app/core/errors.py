@@ -17,7 +17,7 @@ A module derives its own (`ScanNotFound(NotFound)`) and sets `code`; the message
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class TouchstoneError(Exception):
@@ -40,6 +40,11 @@ class TouchstoneError(Exception):
         self.detail = detail or self.title
         self.errors = list(errors)
         self.headers = dict(headers or {})
+
+    @classmethod
+    def because(cls, reason: str, detail: str, pointer: str = "#") -> Self:
+        """With a reason that is stable, for programs, as the `type` of its one field fault."""
+        return cls(detail, errors=[{"pointer": pointer, "detail": detail, "type": reason}])
 
 
 class InvalidInput(TouchstoneError):

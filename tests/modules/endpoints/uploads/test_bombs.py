@@ -103,4 +103,6 @@ async def test_a_bomb_is_refused_with_what_it_passed(tmp_path: Path, name: str) 
     with pytest.raises(TouchstoneError) as refused:
         await recognise_file(path)
     assert refused.value.status in (415, 422)
-    assert f"({reason}" in str(refused.value)
+    (fault,) = refused.value.errors
+    assert fault["type"].startswith(reason)
+    assert fault["detail"] == str(refused.value)

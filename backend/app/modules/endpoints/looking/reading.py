@@ -51,11 +51,10 @@ async def recognise_file(path: Path) -> str:
     try:
         answer = await run_reader(_UPLOADS, {"path": str(path)}, seconds=RECOGNITION_SECONDS, memory=MEMORY)
     except ReaderFailed as failure:
-        raise UnusableFile(failure.message) from None
+        raise UnusableFile.because(f"upload.{failure.reason}", failure.message) from None
     if "kind" not in answer:
         refusal = UnsupportedFile if answer["code"] == UnsupportedFile.code else UnusableFile
-        # What names the limit that was passed.
-        raise refusal(f"{answer['message']} ({answer['code']})")
+        raise refusal.because(answer["code"], answer["message"])
     return str(answer["kind"])
 
 

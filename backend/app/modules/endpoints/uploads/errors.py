@@ -35,7 +35,7 @@ class UnsupportedFile(UnsupportedMediaType):
 
 
 class UnusableFile(InvalidInput):
-    """`empty`, not a text, or of no format that is known."""
+    """The reason stands in `errors`, as its `type`: `upload.empty`, `upload.not_text`, `archive.too_compressed` ..."""
 
     code = "upload.unusable"
     title = "Discovery cannot read this file"

@@ -104,5 +104,4 @@ _FIELDS: Final[Mapping[Reason, str]] = {
 def unusable(error: GitError) -> TouchstoneError:
     if error.reason is Reason.GIT_MISSING:
         return GitMissing(error.message)
-    place = {"pointer": f"#/{_FIELDS.get(error.reason, 'url')}", "detail": error.message, "type": error.reason.value}
-    return GitSourceUnusable(error.message, errors=[place])
+    return GitSourceUnusable.because(error.reason.value, error.message, f"#/{_FIELDS.get(error.reason, 'url')}")
