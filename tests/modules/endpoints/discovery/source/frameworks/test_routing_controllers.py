@@ -121,3 +121,39 @@ def test_routers_that_map_classes_and_folders() -> None:
         "DELETE /api/users/{id}",
         "GET /api/plain",
     }
+
+
+def test_controllers_of_a_container_belong_to_the_server_of_their_package() -> None:
+    found = routes(
+        {
+            "a/package.json": '{"name": "a"}',
+            "a/bin/server.ts": """
+                import '../src/users';
+                import { InversifyExpressServer } from 'inversify-express-utils';
+                const server = new InversifyExpressServer(container, null, { rootPath: '/v1' });
+                server.setConfig((app) => { app.use(json()); app.get('/health', health); });
+                server.build().listen(80);
+            """,
+            "a/src/users.ts": """
+                import { controller, httpDelete, httpGet } from 'inversify-express-utils';
+                @controller('/users')
+                export class Users {
+                  @httpGet('/') list() {}
+                  @httpDelete('/:id', TYPES.AuthMiddleware) remove() {}
+                }
+            """,
+            "b/package.json": '{"name": "b"}',
+            "b/server.ts": """
+                import { controller, httpPost, InversifyExpressServer } from 'inversify-express-utils';
+                @controller('/files')
+                class Files { @httpPost('') create() {} }
+                new InversifyExpressServer(container).build().listen(81);
+            """,
+        }
+    )
+    assert {route.key: route.requires_auth for route in found} == {
+        "GET /health": None,
+        "GET /v1/users/": None,
+        "DELETE /v1/users/{id}": True,
+        "POST /files": None,
+    }

@@ -126,7 +126,7 @@ frameworks.register("express")(
         language="javascript",
         gate=r"""require\(\s*["'](?:express|router|express-[\w-]*router|ultimate-express)["']"""
         r"""|import\s+(?:\*|\w|\{[^}]*\b(?:Router|default|express)\b)[^;"'`]*?from\s*["'](?:express|express-[\w-]*router|ultimate-express)["']"""
-        r"""|import\(\s*["']express["']|["']routing-controllers["']""",
+        r"""|import\(\s*["']express["']|["'](?:routing-controllers|inversify-express-utils)["']""",
         link=link,
     )
 )

@@ -1,4 +1,5 @@
-"""Classes whose decorators say routes, for Express and Koa: `routing-controllers` and `koa-swagger-decorator`.
+"""Classes whose decorators say routes, for Express and Koa: `routing-controllers`, `inversify-express-utils` and
+`koa-swagger-decorator`.
 
 No framework of their own: they declare routes on the applications and routers of the two.
 """
@@ -6,6 +7,7 @@ No framework of their own: they declare routes on the applications and routers o
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from backend.app.modules.endpoints.discovery.source.frameworks.express import ExpressRouter
@@ -16,6 +18,8 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
     VERBS,
     Declared,
     Router,
+    auth_of,
+    join,
     needs_auth,
     paths_of,
 )
@@ -59,12 +63,17 @@ def _method_decorator(method: Value, path: Value, call: Call) -> Value:
         klass = target if isinstance(target, ClassV) else inner.evaluator.member(target, "constructor")
         if isinstance(klass, ClassV) and isinstance(method, str):
             handler = f"{klass.name}.{text_of(inner.value(1))}"
+            verb = VERBS.get(method.lower(), method.upper())
+            auth = auth_of(call, 1, len(call))
             for text in paths_of(path) or [text_of(path) if isinstance(path, Unknown) else ""]:
-                verb = VERBS.get(method.lower(), method.upper())
-                klass.props.setdefault(_ROUTES, []).append(Declared(verb, text, call.file, call.line, handler))
+                klass.props.setdefault(_ROUTES, []).append(Declared(verb, text, call.file, call.line, handler, auth))
         return UNDEFINED
 
     return DecoratorFunction(note)
+
+
+def _verb(name: str) -> DecoratorFunction:
+    return DecoratorFunction(lambda call: _method_decorator(name, call.value(0), call), name=name)
 
 
 def _noted(klass: ClassV, evaluator: Evaluator) -> Iterator[Declared]:
@@ -73,7 +82,7 @@ def _noted(klass: ClassV, evaluator: Evaluator) -> Iterator[Declared]:
     at: Value = klass
     while isinstance(at, ClassV):
         for entry in at.props.get(_ROUTES, ()):
-            yield Declared(entry.method, prefix + entry.path, entry.file, entry.line, entry.handler)
+            yield replace(entry, path=prefix + entry.path)
         at = evaluator.force(at.base)
 
 
@@ -107,9 +116,9 @@ def _add_controllers(router: Router, options: Options) -> None:
     given = dict.fromkeys(_classes(options.get("controllers"), evaluator))
     for klass in given or evaluator.classes:
         for entry in _noted(klass, evaluator):
-            needs = _is_authorized(klass, entry) if options.has("authorizationChecker") else None
+            is_guarded = options.has("authorizationChecker") and _is_authorized(klass, entry)
             path = (options.text("routePrefix") or "") + entry.path
-            router.add(Declared(entry.method, path, entry.file, entry.line, entry.handler, needs or None))
+            router.add(replace(entry, path=path, auth=is_guarded or entry.auth))
 
 
 def _is_authorized(klass: ClassV, entry: Declared) -> bool:
@@ -123,18 +132,52 @@ def _is_authorized(klass: ClassV, entry: Declared) -> bool:
 
 @package("routing-controllers")
 def _routing_controllers(evaluator: Evaluator) -> Value:
-    def verb(name: str) -> Function:
-        return DecoratorFunction(lambda call: _method_decorator(name, call.value(0), call), name=name)
-
     def create(kind: type[Router]) -> Function:
         return Function(lambda call: _use(kind(call.evaluator, is_application=True), call, 0))
 
-    names: dict[str, Value] = {name.capitalize(): verb(name) for name in VERBS if name != "del"}
+    names: dict[str, Value] = {name.capitalize(): _verb(name) for name in VERBS if name != "del"}
     names |= dict.fromkeys(("Controller", "JsonController"), DecoratorFunction(_class_decorator))
     names["Method"] = DecoratorFunction(lambda call: _method_decorator(call.value(0), call.value(1), call))
     names |= {"createExpressServer": create(ExpressRouter), "createKoaServer": create(KoaRouter)}
     names |= dict.fromkeys(("useExpressServer", "useKoaServer"), Function(lambda call: _use(call.value(0), call, 1)))
     return Obj(names)
+
+
+class InversifyServer(ExpressRouter):
+    """`new InversifyExpressServer(container, router, { rootPath })`: all controllers that the program loads are meant,
+    as far as can be told those of its package."""
+
+    def call(self, name: str, call: Call) -> Value:
+        if name == "setConfig":
+            call.evaluator.call_values(call.value(0), self)
+            return self
+        return super().call(name, call)
+
+    def add_controllers(self, root: str, call: Call) -> None:
+        package_folder = call.evaluator.resolver.package_folder
+        folder = package_folder(call.file)
+        for klass in call.evaluator.classes:
+            if package_folder(klass.file) == folder:
+                for entry in _noted(klass, call.evaluator):
+                    self.add(replace(entry, path=join(root, entry.path)))
+
+
+@package("inversify-express-utils")
+def _inversify(evaluator: Evaluator) -> Value:
+    def make(call: Call) -> Value:
+        server = InversifyServer(call.evaluator, is_application=True)
+        server.late.append(partial(server.add_controllers, call.options(2).text("rootPath") or "", call))
+        return server
+
+    verbs = {f"http{name.capitalize()}": _verb(name) for name in VERBS if name != "del"}
+    return Obj(
+        {
+            **verbs,
+            "httpMethod": DecoratorFunction(lambda call: _method_decorator(call.value(0), call.value(1), call)),
+            "controller": DecoratorFunction(_class_decorator),
+            "InversifyExpressServer": Function(make, name="InversifyExpressServer"),
+        }
+    )
 
 
 class SwaggerRouter(KoaRouter):
@@ -158,7 +201,7 @@ class SwaggerRouter(KoaRouter):
         for klass in dict.fromkeys(_classes(value, evaluator)):
             for entry in _noted(klass, evaluator):
                 path = re.sub(r"\{(\w+)\}", r":\1", entry.path)
-                self.add(Declared(entry.method, path, entry.file, entry.line, entry.handler, self.guarded))
+                self.add(replace(entry, path=path, auth=entry.auth or self.guarded))
 
 
 @package("koa-swagger-decorator")
