@@ -170,6 +170,27 @@ def test_a_refusal_names_the_reason_and_the_place(data: bytes, code: str, where:
     assert (error.code, error.where) == (code, where)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type Query {\n  hello: String\n}",
+        '# ours\n"""\nThe "roots".\n"""\nschema { query: Q }',
+        '"one" extend type Query @key(fields: "id")',
+        "scalar Date",
+        "directive @x on OBJECT",
+    ],
+)
+def test_of_a_graphql_schema_it_is_said_what_to_hand_in_instead(text: str) -> None:
+    error = refusal(text.encode())
+    assert error.code == "spec.not_json_or_yaml"
+    assert "introspection query as JSON" in error.message
+
+
+@pytest.mark.parametrize("text", ["type: x", "schema : 1", "enum  : [a]", "type\t: 1", '"a": 1', "# a\ninterface: {}"])
+def test_names_of_members_are_no_graphql(text: str) -> None:
+    assert parse_document(text.encode())
+
+
 @pytest.mark.parametrize("data", [b'{"a": [[[1]]]}', b"a: [[[1]]]", b"a:\n  - - - 1\n", b"x: &x [[[1]]]\na: *x"])
 def test_depth_is_counted(data: bytes) -> None:
     parse_document(data, DocumentLimits(depth=4))

@@ -43,6 +43,8 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outl
         raise SpecError("spec.empty", "the document is empty")
     if start == "<":
         raise SpecError("spec.not_json_or_yaml", "the document is HTML or XML, neither JSON nor YAML", line)
+    if is_graphql_sdl(text):
+        raise SpecError("spec.not_json_or_yaml", f"the document is {GRAPHQL_SDL}", line)
     if start in "{[":
         try:
             document = _parse_json(text, limits)
@@ -55,6 +57,21 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outl
     if not isinstance(document, dict):
         raise SpecError("spec.not_a_mapping", "the document is not a mapping of names to values at its top level", line)
     return outline(document) if outlined else document
+
+
+_SDL = re.compile(
+    r'(?:[\s,]++|\#[^\n]*+|"""(?:[^"]|"(?!""))*+"""|"(?!"")[^"\n]*+")*+'
+    r"(?:extend\s+)?(?:schema\s*[{@]|directive\s*@|(?:type|interface|input|enum|union|scalar)\s+[_A-Za-z]\w*+(?!\s*:))"
+)
+"""How a type system document begins (GraphQL, October 2021, 3): comments and descriptions, then a definition."""
+GRAPHQL_SDL = (
+    "a GraphQL schema in its definition language (SDL): hand in the answer to an introspection query as JSON, or name"
+    " the URL of the server"
+)
+
+
+def is_graphql_sdl(text: str) -> bool:
+    return _SDL.match(text) is not None
 
 
 def _outlined_yaml(text: str, limits: DocumentLimits) -> Json:

@@ -25,7 +25,7 @@ from backend.app.modules.endpoints.uploads import receiving
 from backend.app.modules.endpoints.uploads.errors import UploadNotFound
 from backend.app.modules.endpoints.uploads.models import ChunkRecord, UploadRecord
 from backend.app.modules.endpoints.uploads.recognition import Unrecognised, kind_of
-from backend.app.modules.endpoints.uploads.service import CHUNK, UploadService
+from backend.app.modules.endpoints.uploads.service import AT_ONCE, CHUNK, UploadService
 from tests.modules.endpoints.discovery.captures.build import exchange, har
 from tests.modules.endpoints.uploads.test_archives import tar_of, zip_of
 from tests.support.bench import ALICE, BOB, Bench
@@ -103,6 +103,7 @@ def test_a_file_is_told_by_its_content(tmp_path: Path, content: bytes, kind: str
     ("content", "code", "said"),
     [
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "upload.unsupported", "PNG"),
+        (b"type Query { a: Int }", "upload.unsupported", "introspection query as JSON"),
         ('{"openapi": "3.1.0", "x": "\u00e9"}'.encode("latin-1"), "upload.not_text", "byte 27"),
         (b"openapi: 3.1.0\nx: \0", "upload.not_text", "byte 18"),
         (b"", "upload.empty", "empty"),
@@ -212,6 +213,17 @@ async def test_one_byte_too_many_is_refused_without_reading_the_rest(bench: Benc
 @pytest.mark.usefixtures("known")
 async def test_a_file_may_be_larger_than_the_body_of_another_request(bench: Bench, project: str) -> None:
     content = SPEC + b" " * bench.settings.web.max_body_bytes
+    assert (await hand_in(bench, project, content)).status_code == 201
+
+
+@pytest.mark.usefixtures("known")
+async def test_a_workspace_has_room_for_so_much(bench: Bench, project: str) -> None:
+    bench = bench.with_settings(storage=StorageSettings(max_upload_bytes=1024))
+    content = SPEC.ljust(1024)
+    answers = [await hand_in(bench, project, content) for _ in range(AT_ONCE + 1)]
+    assert [answer.status_code for answer in answers] == [*[201] * AT_ONCE, 409]
+    assert answers[-1].json()["code"] == "upload.too_many"
+    await bench.call("DELETE", f"/projects/{project}/endpoints/uploads/{answers[0].json()['data']['id']}")
     assert (await hand_in(bench, project, content)).status_code == 201
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from backend.app.engine.spec.parse import GRAPHQL_SDL, is_graphql_sdl
 from backend.app.modules.endpoints.discovery.captures.reading import format_of
 from backend.app.modules.endpoints.uploads.archives import ArchiveError, inspect, is_archive, refuse_long_directory
 
@@ -67,11 +68,15 @@ def kind_of(path: Path) -> str:
             raise Unrecognised(error.code, error.message) from None
         return SOURCE_ARCHIVE
     found: dict[str, None] = {}
-    for text in _texts(path):
+    is_sdl = False
+    for number, text in enumerate(_texts(path)):
+        is_sdl = is_sdl or (number == 0 and is_graphql_sdl(text.decode("utf-8-sig", errors="replace")))
         found.update((kind, None) for kind, mark in _MARKS if kind not in found and mark.search(text))
     for kind, _ in _MARKS:
         if kind in found:
             return kind
+    if is_sdl:
+        raise Unrecognised("upload.unsupported", f"the content is {GRAPHQL_SDL}")
     raise Unrecognised("upload.unknown_content", "the content is no spec, no capture and no archive of source code")
 
 
