@@ -15,16 +15,17 @@ def described(server: str, kind: str, **paths: Any) -> bytes:
     return json.dumps({**whole, "servers": [{"url": server}]}).encode()
 
 
-async def look(bench: Bench, project: str, **files: bytes) -> dict[str, Any]:
+async def look(bench: Bench, project: str, *same: bytes, **files: bytes) -> dict[str, Any]:
     ids = []
-    for name, content in files.items():
+    for name, content in [*(("same", each) for each in same), *files.items()]:
         answer = await bench.client.post(
             f"/projects/{project}/endpoints/uploads?name={name}.json",
             content=content,
             headers={"Content-Type": "application/octet-stream"},
         )
         ids.append(answer.json()["data"]["id"])
-    return await bench.discover(project, {"uploads": ids})
+    found: dict[str, Any] = await bench.discover(project, {"uploads": ids})
+    return found
 
 
 async def states(bench: Bench, project: str) -> dict[str, str]:
@@ -95,6 +96,19 @@ async def test_one_that_cannot_be_read_does_not_stop_the_others(bench: Bench) ->
     assert (good["location"], good["error"]) == ("good.json", None)
     assert bad["location"].startswith("bad.json: line 2")
     assert bad["error"]["code"] == "spec.syntax"
+
+
+async def test_two_files_of_one_name_are_not_taken_for_one(bench: Bench) -> None:
+    project = await bench.project(base_url="http://127.0.0.1:9")
+    first, second = described("/v1", "string"), described("/v2", "string")
+    found = await look(bench, project, first, second, other=described("/v3", "string"))
+    assert found["status"] == "completed"
+    assert [(part["location"], part["error"] and part["error"]["code"]) for part in found["parts"]] == [
+        ("same.json", "discovery.same_name"),
+        ("same.json", None),
+        ("other.json", None),
+    ]
+    assert set(await states(bench, project)) == {"GET /v1/users", "GET /v3/users"}
 
 
 async def test_a_description_that_is_alone_is_the_one_of_the_project(bench: Bench) -> None:

@@ -45,6 +45,8 @@ class Gathered:
     parts: list[Part] = field(default_factory=list)
     commits: dict[str, str] = field(default_factory=dict)
     """What was read of git sources, by their ids."""
+    names: set[tuple[str, str]] = field(default_factory=set)
+    """Strategies and names of the uploads: what one of them says replaces what the one of its name said before."""
     read_by: dict[str, str] = field(default_factory=dict)
     """The strategy that reads an upload, by the upload's id."""
     notes: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
@@ -105,8 +107,14 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
     except UploadNotFound as error:
         got.fail("openapi", Kind.DOCUMENT, error.code, "The upload is gone: hand the file in again", upload_id)
         return
+    strategy, kind = _reader_of(upload.kind)
+    if (strategy, upload.name) in got.names:
+        message = "Another file of this discovery is called the same: hand it in under a name of its own"
+        got.fail(strategy, kind, "discovery.same_name", message, upload.name)
+        return
+    got.names.add((strategy, upload.name))
     subject = got.subject
-    if upload.kind == SOURCE_ARCHIVE:
+    if kind is Kind.CODE:
         if not got.has_room(upload.name):
             return
         tree = folder / f"{upload.id}.d"
@@ -116,19 +124,24 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
                 path, tree, progress=lambda done, total: job.progress(done, total, "unpacking")
             )
         except ArchiveError as error:
-            got.fail("source", Kind.CODE, error.code, error.message, upload.name)
+            got.fail(strategy, kind, error.code, error.message, upload.name)
             return
         left_out = unpacked.left_out.items()
         notes = [Fault("", f"left out of the archive, {count} times: {reason}") for reason, count in left_out]
         got.add_tree(Material(upload.name, tree), unpacked.bytes, notes)
-        got.read_by[upload.id] = "source"
-    elif upload.kind.startswith("capture-"):
+    elif kind is Kind.TRAFFIC:
         got.subject = replace(subject, captures=(*subject.captures, Material(upload.name, path)))
-        got.read_by[upload.id] = "capture"
     else:
         document = Document(upload.name, await asyncio.to_thread(path.read_bytes))
         got.subject = replace(subject, documents=(*subject.documents, document))
-        got.read_by[upload.id] = upload.kind
+    got.read_by[upload.id] = strategy
+
+
+def _reader_of(kind: str) -> tuple[str, Kind]:
+    """The strategy that reads an upload of this kind."""
+    if kind == SOURCE_ARCHIVE:
+        return "source", Kind.CODE
+    return ("capture", Kind.TRAFFIC) if kind.startswith("capture-") else (kind, Kind.DOCUMENT)
 
 
 async def _settled(subject: Subject, project_id: str, job: JobContext) -> Subject:
