@@ -1,6 +1,13 @@
 """What can go wrong with files that are handed in."""
 
-from backend.app.core.errors import InvalidInput, NotFound, PayloadTooLarge, TouchstoneError, UnsupportedMediaType
+from backend.app.core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    TouchstoneError,
+    UnsupportedMediaType,
+)
 
 
 class UploadNotFound(NotFound):
@@ -39,6 +46,11 @@ class UnusableFile(InvalidInput):
 
     code = "upload.unusable"
     title = "Discovery cannot read this file"
+
+
+class TooManyUploads(Conflict):
+    code = "upload.too_many"
+    title = "The workspace has too much that no discovery has read yet: start one, or delete some of it"
 
 
 class NoSpace(TouchstoneError):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app.core.pagination import Row
@@ -29,6 +29,11 @@ class UploadRepository:
     async def add_chunk(self, upload_id: str, number: int, content: bytes) -> None:
         values = {"upload_id": upload_id, "number": number, "content": content, "workspace_id": self._workspace_id}
         await self._session.execute(insert(ChunkRecord), values)
+
+    async def total(self) -> int:
+        """Bytes of all uploads of the workspace."""
+        query = select(func.coalesce(func.sum(UploadRecord.size), 0)).where(self._mine)
+        return int((await self._session.execute(query)).scalar_one())
 
     async def complete(self, upload_id: str) -> bool:
         """Whether the row is there still."""

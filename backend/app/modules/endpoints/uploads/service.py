@@ -9,7 +9,7 @@ from typing import Final
 from backend.app.core.context import ServiceContext
 from backend.app.core.ids import new_ulid
 from backend.app.core.pagination import Page, PageRequest, Row
-from backend.app.modules.endpoints.uploads.errors import UploadNotFound
+from backend.app.modules.endpoints.uploads.errors import TooManyUploads, UploadNotFound
 from backend.app.modules.endpoints.uploads.events import UploadCreated, UploadDeleted, Why
 from backend.app.modules.endpoints.uploads.repository import UploadRepository, expired
 from backend.app.modules.endpoints.uploads.schemas import UploadRead
@@ -17,6 +17,8 @@ from backend.app.modules.projects.service import ProjectService
 
 CHUNK: Final = 1 << 20
 """Bytes of a row. The last one of an upload may have fewer."""
+AT_ONCE: Final = 8
+"""Uploads of the largest size that a workspace may have at a time."""
 KEPT: Final = timedelta(hours=24)
 _BROKEN_AFTER: Final = timedelta(hours=1)
 """An upload that is incomplete for so long will not be completed: it is stored in seconds, after it came as a whole."""
@@ -86,8 +88,12 @@ class UploadService:
         return path
 
     async def begin(self, project_id: str, file: Received) -> str:
-        """The id of an upload that nobody sees yet. Raises `ProjectNotFound` and, of an archived one, its conflict."""
+        """The id of an upload that nobody sees yet. Raises `ProjectNotFound`, `TooManyUploads` and, of an archived
+        project, its conflict."""
         await ProjectService(self._context).get_active(project_id)
+        most = AT_ONCE * self._context.settings.storage.max_upload_bytes
+        if await self._uploads.total() + file.size > most:
+            raise TooManyUploads(f"the uploads of a workspace may have {most} bytes together")
         upload_id = new_ulid()
         await self._uploads.add(
             id=upload_id,
