@@ -103,6 +103,7 @@ def test_a_file_is_told_by_its_content(tmp_path: Path, content: bytes, kind: str
     ("content", "code", "said"),
     [
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "upload.unsupported", "PNG"),
+        (b"type Query { a: Int }", "upload.unsupported", "introspection query as JSON"),
         ('{"openapi": "3.1.0", "x": "\u00e9"}'.encode("latin-1"), "upload.not_text", "byte 27"),
         (b"openapi: 3.1.0\nx: \0", "upload.not_text", "byte 18"),
         (b"", "upload.empty", "empty"),
