@@ -88,3 +88,33 @@ def test_an_application_made_of_the_routes_of_a_router() -> None:
             """
         }
     ) == {"POST /api/kernel/run"}
+
+
+def test_an_application_of_a_class_of_its_own() -> None:
+    """Made by a function that says little else of routes."""
+    middleware = "\n".join(f"    middleware.append(Guard('{number}', settings=SETTINGS))" for number in range(40))
+    assert paths(
+        {
+            "core/app.py": f"""
+from starlette.applications import Starlette
+from core.routes import listed
+class ShopApp(Starlette):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.queue = None
+def make():
+    middleware = []
+{middleware}
+    return ShopApp(routes=listed, middleware=middleware)
+""",
+            "core/routes.py": """
+                from starlette.endpoints import HTTPEndpoint
+                from starlette.routing import Mount, Route
+                class Items(HTTPEndpoint):
+                    async def get(self, request): ...
+                items = [Route("/items", Items)]
+                listed = [Mount("/api", routes=(items + []))]
+            """,
+            "asgi.py": "from core.app import make\napp = make()\n",
+        }
+    ) == {"GET /api/items"}

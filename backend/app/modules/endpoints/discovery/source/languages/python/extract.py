@@ -44,7 +44,7 @@ _SHORT_DECORATOR = 2_000
 _INNER_FUNCTION = re.compile(rb"^\s+(?:async )?def ", re.MULTILINE)
 _BUILDS_ROUTES = re.compile(
     rb"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|add_(?:api|view)|\.mount\("
-    rb"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette)\("
+    rb"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette|\w*App(?:lication)?)\("
     rb"|Router\(|Blueprint\(|\.route\(|urlpatterns|\bre_path\(|\bpath\(|\burl\(|init_app|\bRoute\(|Mount\("
     rb"|@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket|errorhandler)\(|as_view\("
     rb"|[(,]\s*(?:self\.)?_?(?:app|application|flask_app|fastapi_app|api|api_router|server|router|bp|blueprint)\s*[,)]"
