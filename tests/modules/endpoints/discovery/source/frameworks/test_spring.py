@@ -232,6 +232,17 @@ def test_each_application_of_a_tree_has_its_own_context_path() -> None:
     assert [route.key for route in marked] == ["GET /default/library"]
     used = {"two/pom.xml": "<dependency><artifactId>library</artifactId></dependency>", "library/pom.xml": ""}
     assert "GET /two/default/library" in paths(files | library | used)
+    called = {
+        "two/pom.xml": "<dependency><artifactId>shop-library</artifactId></dependency>",
+        "library/pom.xml": """
+            <parent><artifactId>shop</artifactId></parent>
+            <artifactId>shop-library</artifactId>
+            <dependencies><dependency><artifactId>spring-web</artifactId></dependency></dependencies>
+        """,
+    }
+    assert "GET /two/default/library" in paths(files | library | called)
+    examples = {path.replace("two/", "examples/two/"): text for path, text in files.items()}
+    assert paths(examples | library) == {"GET /one/default/hello", "GET /one/default/library"}
 
 
 def test_prefixes_that_configure_path_match_adds() -> None:

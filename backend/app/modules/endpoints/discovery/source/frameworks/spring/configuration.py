@@ -14,6 +14,7 @@ from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Te
 _CONFIGURATION = re.compile(r"(?:^|/)(?:application|bootstrap)(-\w+)?\.(properties|ya?ml)$")
 _DESCRIPTOR = re.compile(r"(?:^|/)WEB-INF/web\.xml$")
 _BUILD = re.compile(r"(?:^|/)(?:pom\.xml|build\.gradle(?:\.kts)?)$")
+_EXAMPLES = re.compile(r"(?:^|/)(?:docs?|examples?|samples?|demos?)(?:/|$)")
 _YAML_ENTRY = re.compile(r"""^( *)(?:- +)?(?:"([^"]*)"|'([^']*)'|([^\s#'"\[\]{},&*!|>%@][^#]*?)) *:(?:\s+(.*))?$""")
 _PROPERTY = re.compile(r"^\s*([^\s:=#!][^\s:=]*)\s*[:=\s]\s*(.*)$")
 _PROFILES = ("spring.config.activate.onprofile", "spring.profiles")
@@ -111,7 +112,8 @@ class Configurations:
                 break
             folder = folder.rpartition("/")[0]
         users = [each for name, each in self._applications.items() if module in self._needed(name)]
-        candidates = users or list(self._applications.values())
+        others = [each for name, each in self._applications.items() if _EXAMPLES.search(name) is None]
+        candidates = users or others or list(self._applications.values())
         prefixes = {each.prefix.value for each in candidates}
         if not candidates:
             return Application(reactive=self._is_reactive(module))
@@ -178,7 +180,6 @@ class Configurations:
 
     def _needed(self, module: str) -> set[str]:
         """The modules of the tree that one is built with, itself among them."""
-        by_name = {folder.rpartition("/")[2]: folder for folder in self._builds}
         needed = {module}
         pending = [module]
         while pending:
@@ -186,11 +187,22 @@ class Configurations:
             names = re.findall(r"<artifactId>\s*([\w.-]+)", build)
             names += [name.rpartition(":")[2] for name in re.findall(r"""project\([^)]*?["']([\w:.-]+)""", build)]
             for name in names:
-                folder = by_name.get(name)
+                folder = self._modules.get(name)
                 if folder is not None and folder not in needed:
                     needed.add(folder)
                     pending.append(folder)
         return needed
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """Folders of modules by the name that they are needed by: what Maven calls them, else the folder's."""
+        named = {folder.rpartition("/")[2]: folder for folder in self._builds}
+        for folder, build in self._builds.items():
+            before, _, parent = build.partition("<parent>")
+            own = before + parent.partition("</parent>")[2]
+            if match := re.search(r"<artifactId>\s*([\w.-]+)", own.partition("<depend")[0]):
+                named[match[1]] = folder
+        return named
 
 
 def read_properties(text: str) -> list[dict[str, str]]:
