@@ -16,6 +16,7 @@ BENCHMARKS = (
     "diff",
     "engine_rate",
     "graph",
+    "inventory",
     "jobs",
     "outbox",
     "sign_in",
