@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter
+from pydantic import Field
 from sqlalchemy.exc import OperationalError
 
 from backend.app.core import errors
@@ -27,6 +28,7 @@ class Part(InputSchema):
 class Whole(InputSchema):
     parts: list[Part]
     names: dict[str, int] | None = None
+    either: Part | Annotated[str, Field(min_length=1)] | None = None
 
 
 def failing(error: Callable[[], Exception]) -> APIRouter:
@@ -111,6 +113,18 @@ async def test_field_faults_name_their_place() -> None:
         "#/names/a~1b~0%20%C3%A9",
     ]
     assert answer.json()["detail"].startswith("path.number: ")
+
+
+@pytest.mark.parametrize(
+    ("either", "places"),
+    [("", {"#/either"}), (7, {"#/either"}), ({"size": "big"}, {"#/either/size", "#/either"}),
+     ({}, {"#/either/size", "#/either"})],
+    ids=["empty", "number", "member", "missing"],
+)  # fmt: skip
+async def test_a_fault_in_one_of_several_types_names_the_place_alone(either: object, places: set[str]) -> None:
+    client = client_of(small_app(failing(ValueError), Settings()))
+    answer = await client.put("/wholes/1", json={"parts": [], "either": either})
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == places
 
 
 async def test_what_was_sent_is_not_echoed() -> None:

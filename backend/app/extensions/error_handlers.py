@@ -1,6 +1,7 @@
 """How an error becomes problem+json, whoever raised it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -37,7 +38,7 @@ async def _touchstone_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = error.errors()[:MAX_FAULTS]
+    faults = [{**fault, "loc": _without_labels(fault, error.body)} for fault in error.errors()[:MAX_FAULTS]]
     if faults and faults[0]["type"] == "json_invalid":
         said = f"{faults[0]['ctx']['error']} at character {faults[0]['loc'][-1]}"
         return problem(request, MalformedBody(said))
@@ -57,6 +58,22 @@ LONGEST_PART = 200
 
 def _clipped(part: int | str) -> str:
     return str(part)[:LONGEST_PART]
+
+
+def _without_labels(fault: Mapping[str, Any], body: Any) -> tuple[int | str, ...]:
+    """The location of a fault without what Pydantic calls the members of a union on the way: no part of the body."""
+    kind, *path = fault["loc"]
+    if kind != "body" or body is None:
+        return (kind, *path)
+    found: list[int | str] = []
+    for at, part in enumerate(path):
+        try:
+            body = body[part]
+        except (LookupError, TypeError):
+            if fault["type"] != "missing" or at < len(path) - 1:
+                continue
+        found.append(part)
+    return (kind, *found)
 
 
 def _place(location: Sequence[int | str]) -> dict[str, str]:
