@@ -425,6 +425,45 @@ async def test_a_webhook_that_changes_is_told_and_changes_no_endpoint(bench: Ben
     assert (change["operation"], change["endpoint_id"]) == ("webhook POST paid", None)
 
 
+async def test_an_edit_while_a_discovery_compares_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    path = f"/projects/{project}/endpoints/{(await inventory(bench, project))['GET /things']['id']}"
+    prepare, edits = DiscoveryService.prepare, [{"tags": ["mine"]}]
+
+    async def edited_meanwhile(self: DiscoveryService, project_id: str, parts: Any) -> Any:
+        prepared = await prepare(self, project_id, parts)
+        while edits:
+            await bench.call("PATCH", path, edits.pop())
+        return prepared
+
+    monkeypatch.setattr(DiscoveryService, "prepare", edited_meanwhile)
+    document = things()
+    document["paths"]["/things"]["get"] |= {"tags": ["theirs"], "operationId": "list"}
+    assert (await bench.discover(project, {"document": document}))["status"] == "completed"
+    read = await bench.call("GET", path)
+    assert (read["tags"], read["operation_id"]) == (["mine"], "list")
+
+
+async def test_what_is_cancelled_before_it_is_stored_leaves_the_inventory_as_it_was(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await bench.project(base_url=BASE)
+    await bench.discover(project, {"document": things()})
+    before = await inventory(bench, project)
+    prepare = DiscoveryService.prepare
+
+    async def cancelled_meanwhile(self: DiscoveryService, project_id: str, parts: Any) -> Any:
+        (job,) = await bench.call("GET", f"/jobs?project_id={project}&status=running")
+        await bench.call("POST", f"/jobs/{job['id']}/cancel", status=202)
+        return await prepare(self, project_id, parts)
+
+    monkeypatch.setattr(DiscoveryService, "prepare", cancelled_meanwhile)
+    discovery = await bench.discover(project, {"document": document({"/others": operation()})})
+    assert discovery["status"] == "cancelled"
+    assert await inventory(bench, project) == before
+
+
 async def test_a_callback_that_changes_is_a_change_of_what_it_belongs_to(bench: Bench) -> None:
     def describing(kind: str) -> dict[str, Any]:
         content = {"application/json": {"schema": {"type": kind}}}
