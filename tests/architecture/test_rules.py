@@ -94,10 +94,7 @@ def calls(tree: ast.AST, names: Iterable[str]) -> Iterator[ast.Call]:
 def commits(tree: ast.AST) -> list[int]:
     """Lines that commit, or open a block that does. A driver's own `commit` may hand on to `super()`."""
     opened = [
-        item.context_expr
-        for node in nodes(tree)
-        if isinstance(node, ast.With | ast.AsyncWith)
-        for item in node.items
+        item.context_expr for node in nodes(tree) if isinstance(node, ast.With | ast.AsyncWith) for item in node.items
     ]
     found = [*calls(tree, {"commit"}), *(call for block in opened for call in calls(block, {"begin"}))]
     return [call.lineno for call in found if not ast.unparse(call).startswith("super()")]
