@@ -214,3 +214,37 @@ def test_names_that_are_known_stay(paths: list[str]) -> None:
     known = [(segments_of(f"/{path}", names), Seen({"GET"}, {"GET": USER})) for path in paths]
     templates = learn(known, names)
     assert ["/".join(templates.of(path)) for path, _ in known] == paths
+
+
+def test_a_slash_at_the_end_makes_no_difference() -> None:
+    answers = {f"/api/users/{name}/": USER for name in ("ann", "bob", "eve")} | {
+        "/api/users/search/": {"hits", "total"}
+    }
+    assert templates_of(answers, answers) == {"/api/users/{user_id}/", "/api/users/search/"}
+
+
+def test_words_that_are_only_posted_to_are_what_is_done() -> None:
+    paths = ["/builders/forest", "/builders/linear", "/builders/clusters"]
+    answers = {"job", "id", "state", "progress"}
+
+    def learnt(method: str) -> set[str]:
+        known = [(segments_of(path), Seen({method}, {method: answers})) for path in paths]
+        templates = learn(known)
+        return {"/" + "/".join(templates.of(path)) for path, _ in known}
+
+    assert learnt("POST") == set(paths)
+    assert learnt("GET") == {"/builders/{}"}
+
+
+def test_names_of_what_is_done_are_no_values() -> None:
+    experiment = {"id", "name", "stage", "tags"}
+    paths = {"/experiments/get", "/experiments/get-by-name", "/experiments/listAll", "/experiments/search"}
+    assert templates_of(paths, dict.fromkeys(paths, experiment)) == paths
+
+
+@pytest.mark.parametrize(("method", "template"), [("DELETE", "/tags/{}"), ("GET", "/tags/blue")])
+def test_who_deletes_one_of_several_things_names_it(method: str, template: str) -> None:
+    path = segments_of("/posts/7/tags/blue")
+    assert "/" + "/".join(learn([(path, Seen({method}))]).of(path)) == f"/posts/{{}}{template}"
+    own = segments_of("/account/tags/all")
+    assert learn([(own, Seen({"DELETE"}))]).of(own) == own

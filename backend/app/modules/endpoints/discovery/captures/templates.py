@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from backend.app.modules.endpoints.discovery.captures.forms import Kind, kind_of
@@ -31,17 +31,22 @@ _RESERVED = frozenset(
         "autocomplete", "available", "batch", "bulk", "callback", "cancel", "check", "clear", "clone", "close",
         "complete", "config", "configuration", "confirm", "copy", "count", "create", "current", "dashboard", "data",
         "default", "delete", "details", "disable", "docs", "download", "draft", "edit", "enable", "events", "export",
-        "favicon.ico", "feed", "filter", "find", "first", "graphql", "health", "healthz", "help", "history", "home",
-        "import", "index", "info", "init", "invite", "items", "last", "latest", "list", "live", "login", "logout",
-        "lookup", "me", "metadata", "metrics", "mine", "new", "next", "oauth", "oauth2", "open", "password", "ping",
-        "popular", "preview", "profile", "public", "publish", "query", "random", "ready", "recent", "redirect",
+        "favicon.ico", "feed", "filter", "find", "first", "get", "graphql", "health", "healthz", "help", "history",
+        "home", "import", "index", "info", "init", "invite", "items", "last", "latest", "list", "live", "login",
+        "logout", "lookup", "me", "metadata", "metrics", "mine", "new", "next", "oauth", "oauth2", "open", "password",
+        "ping", "popular", "preview", "profile", "public", "publish", "query", "random", "ready", "recent", "redirect",
         "refresh", "register", "rename", "reset", "restore", "resume", "revoke", "rpc", "run", "save", "schema",
-        "search", "self", "send", "session", "settings", "sign-in", "sign-out", "sign-up", "signin", "signout",
+        "search", "self", "send", "session", "set", "settings", "sign-in", "sign-out", "sign-up", "signin", "signout",
         "signup", "start", "stats", "status", "stop", "submit", "subscribe", "suggest", "summary", "sync", "tags",
         "test", "token", "top", "total", "trending", "undo", "unsubscribe", "update", "upload", "validate", "verify",
         "version", "whoami",
     }
 )  # fmt: skip
+_DOES: Final = re.compile(
+    r"(?:add|cancel|check|create|delete|disable|download|enable|export|find|get|import|list|remove|reset|run|search|send"
+    r"|set|start|stop|update|upload|validate|verify)(?:[-_][a-z]|[A-Z])"
+)
+"""How a name begins that says what is done: `get-by-name`, `listAll`."""
 _POINTING = frozenset(
     {
         "all", "count", "current", "filter", "first", "last", "latest", "me", "mine", "my", "new", "next", "previous",
@@ -68,6 +73,8 @@ _ITEM_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _NOT_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 _SAFE = "!$&'()*+,;=:@~-._"
 """Signs of a segment that need no encoding (RFC 3986, 3.3). Braces do: those of a path are no template."""
+_MANY_ACTIONS = 8
+"""Words that are only posted to name what is done, as long as there are fewer."""
 _RICH = 3
 """Members of an answer from which on it is told from others by most of them; one with fewer by all of them."""
 
@@ -176,13 +183,17 @@ class Templates:
         node: _Node | None = self._root
         out = []
         for segment in path:
-            if node is not None and (
-                segment in node.values
-                or (
-                    VALUE in node.children
-                    and segment not in node.children
-                    and segment not in node.names
-                    and not _is_kept(segment)
+            if (
+                segment
+                and node is not None
+                and (
+                    segment in node.values
+                    or (
+                        VALUE in node.children
+                        and segment not in node.children
+                        and segment not in node.names
+                        and not _is_kept(segment)
+                    )
                 )
             ):
                 segment = VALUE
@@ -195,7 +206,8 @@ def learn(paths: Iterable[tuple[Path, Seen]], names: Names = NO_NAMES) -> Templa
     root = _Node()
     for path, seen in paths:
         node = root
-        for segment in path:
+        # `/users/` is the place that `/users` is.
+        for segment in path[:-1] if path[1:] and not path[-1] else path:
             node = node.children.setdefault(_place(segment), _Node())
         node.methods |= seen.methods
         node.accepted |= seen.accepted
@@ -240,7 +252,11 @@ def _fold(root: _Node, collections: Counter[str], names: Names) -> None:
 
 def _is_kept(segment: str) -> bool:
     """A name, or marked already."""
-    return segment.startswith("{") or segment.lower() in _RESERVED or _VERSION.fullmatch(segment) is not None
+    return segment.startswith("{") or _is_reserved(segment) or _VERSION.fullmatch(segment) is not None
+
+
+def _is_reserved(segment: str) -> bool:
+    return segment.lower() in _RESERVED or _DOES.match(segment) is not None
 
 
 def _values_among(node: _Node, parent: str, depth: int, collections: Counter[str]) -> list[str]:
@@ -253,7 +269,7 @@ def _values_among(node: _Node, parent: str, depth: int, collections: Counter[str
         for each in literals
         if each
         and ":" not in each
-        and each.lower() not in _RESERVED
+        and not _is_reserved(each)
         and (_VERSION.fullmatch(each) is None or (value is not None and _behaves_like(node.children[each], value)))
         and (
             not _is_collection(node, each, collections)
@@ -266,7 +282,8 @@ def _values_among(node: _Node, parent: str, depth: int, collections: Counter[str
             return alike
     if depth and (items := _items_among(node, parent, collections)):
         return items
-    return open_to_doubt if _enough(node, open_to_doubt, len(literals), parent, depth) else []
+    siblings = sum(not _is_reserved(each) for each in literals)
+    return open_to_doubt if _enough(node, open_to_doubt, siblings, parent, depth) else []
 
 
 def _items_among(node: _Node, parent: str, collections: Counter[str]) -> list[str]:
@@ -286,7 +303,7 @@ def _items_among(node: _Node, parent: str, collections: Counter[str]) -> list[st
         each
         for each in names
         if each in edited
-        or (each.lower() not in _RESERVED and not _is_plural(each) and _has_the_same_below(node, each, names))
+        or (not _is_reserved(each) and not _is_plural(each) and _has_the_same_below(node, each, names))
     ]
     for one in alike:
         if sum(_answers_like(node.children[each], node.children[one]) for each in alike) > 1:
@@ -297,6 +314,9 @@ def _items_among(node: _Node, parent: str, collections: Counter[str]) -> list[st
         and not any(any(node.children[each].answers.values()) for each in edited)
     ):
         return sorted(edited)
+    if _holds_items(parent):
+        # Who deletes one of several things names it.
+        return [each for each in sorted(edited) if "DELETE" in node.children[each].methods and not _is_kept(each)]
     return []
 
 
@@ -311,6 +331,8 @@ def _enough(node: _Node, names: list[str], siblings: int, parent: str, depth: in
     if count < 2:
         return False
     valueish = sum(map(_looks_like_value, names)) / count
+    if count < _MANY_ACTIONS and valueish < 0.5 and all(node.children[each].methods == {"POST"} for each in names):
+        return False
     below_plural = _holds_items(parent)
     alike = _share_alike([node.children[each] for each in names])
     if alike is not None:
