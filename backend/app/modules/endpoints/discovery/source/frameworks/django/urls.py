@@ -448,7 +448,7 @@ class Walk:
                 made.routes[int(changed[1])][1].update(_by_method(call.arguments[0]))
         return made
 
-    def _parent_of(self, router: Call, built: Call, bases: set[str]) -> str:
+    def _parent_of(self, router: Call, built: Call, bases: frozenset[str]) -> str:
         """`domains/{domain_pk}/` of drf-nested-routers."""
         if not any("Nested" in name for name in bases):
             return ""

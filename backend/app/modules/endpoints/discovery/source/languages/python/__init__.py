@@ -8,7 +8,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.extract imp
 languages.register("python")(
     Language(
         suffixes=(".py",),
-        version=5,
+        version=6,
         extract=extract,
         code=Code,
         left_out=r"^test_|_test\.py$|^tests?\.py$|^conftest\.py$|^setup\.py$|_pb2(_grpc)?\.py$",

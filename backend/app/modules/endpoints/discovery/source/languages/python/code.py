@@ -111,7 +111,7 @@ class Code:
                 self._guarded(found.path, 0, partial(self.execute, found))
                 for made in [made for made in self._classes if made.module is found]:
                     ready = made.find("ready")
-                    if isinstance(ready, Function) and ready.builds and "django.apps.AppConfig" in _outside(made):
+                    if isinstance(ready, Function) and ready.builds and "django.apps.AppConfig" in made.outside():
                         self._guarded(found.path, ready.line, partial(self._exercise, made, [ready]))
 
     @cached_property
@@ -135,7 +135,7 @@ class Code:
         if isinstance(found, Module):
             self.execute(found)
             configurations = [
-                made for made in self._classes if made.module is found and "django.apps.AppConfig" in _outside(made)
+                made for made in self._classes if made.module is found and "django.apps.AppConfig" in made.outside()
             ]
         else:
             package = entry
@@ -888,12 +888,12 @@ class Code:
         )
         return result[0] if result else Unknown(f"{function.name}()")
 
-    def external_bases(self, value: Value) -> set[str]:
+    def external_bases(self, value: Value) -> frozenset[str]:
         """Dotted names of the outside classes that an object is made of, or a class comes from."""
         made = value.function if isinstance(value, Call) else value
         if isinstance(made, External):
-            return {made.name}
-        return _outside(made) if isinstance(made, Class) else set()
+            return frozenset((made.name,))
+        return made.outside() if isinstance(made, Class) else frozenset()
 
     def objects(self, names: frozenset[str]) -> list[Call]:
         """Made of an outside class of one of these names, or of a class that comes from it."""
@@ -912,10 +912,6 @@ class _Key:
 
     def __init__(self, value: Value) -> None:
         self.value = value
-
-
-def _outside(made: Class) -> set[str]:
-    return {base.name for base in made.mro() if isinstance(base, External)}
 
 
 def _says_more(former: object, latter: object) -> bool:

@@ -28,6 +28,13 @@ import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
 from backend.app.modules.endpoints.discovery.source import Facts
+from backend.app.modules.endpoints.discovery.source.languages.python.bodies import (
+    LONGEST_DECORATOR,
+    LONGEST_PLAIN_BODY,
+    builds_routes,
+    has_inner_function,
+    without_bodies,
+)
 
 Statement: TypeAlias = list[Any]
 Expression: TypeAlias = list[Any]
@@ -37,18 +44,6 @@ DEEPEST = 150
 MOST_ITEMS = 5_000
 """Of a literal; longer ones are data."""
 LONGEST_STRING = 2_000
-
-_SHORT_BODY = 500
-_SHORT_DECORATOR = 2_000
-"""Bytes without the docstring; whatever is that short is kept, and functions with functions inside or around them."""
-_INNER_FUNCTION = re.compile(rb"^\s+(?:async )?def ", re.MULTILINE)
-_BUILDS_ROUTES = re.compile(
-    rb"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|add_(?:api|view)|\.mount\("
-    rb"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette|\w*App(?:lication)?)\("
-    rb"|Router\(|Blueprint\(|\.route\(|urlpatterns|\bre_path\(|\bpath\(|\burl\(|init_app|\bRoute\(|Mount\("
-    rb"|@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket|errorhandler)\(|as_view\("
-    rb"|[(,]\s*(?:self\.)?_?(?:app|application|flask_app|fastapi_app|api|api_router|server|router|bp|blueprint)\s*[,)]"
-)
 
 
 def _extent(body: Node | None) -> tuple[int, int]:
@@ -71,8 +66,12 @@ def extract(text: bytes, suffix: str) -> Facts:
     """See the module. Never raises; `faults` holds the line of the first syntax error."""
     if b"\0" in text[:1000]:
         return {"body": [], "faults": [[0, "it is no text"]]}
-    root = _parser().parse(text).root_node
-    facts: Facts = {"body": _Reader(text).block(root, 0)}
+    shown, left_out = without_bodies(text)
+    root = _parser().parse(shown).root_node
+    if root.has_error and left_out:
+        left_out = frozenset()
+        root = _parser().parse(text).root_node
+    facts: Facts = {"body": _Reader(text, left_out).block(root, 0)}
     if root.has_error:
         facts["faults"] = [[_first_error(root), "syntax error; what could not be read of it was passed over"]]
     return facts
@@ -93,8 +92,9 @@ def _first_error(node: Node) -> int:
 
 
 class _Reader:
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, left_out: frozenset[int]) -> None:
         self.source = text
+        self.left_out = left_out
 
     def text(self, node: Node) -> str:
         return self.source[node.start_byte : node.end_byte].decode(errors="replace")
@@ -111,7 +111,10 @@ class _Reader:
     def expression(self, node: Node | None, depth: int) -> Expression:
         if node is None or depth > DEEPEST:
             return ["u", ""]
-        read = _EXPRESSIONS.get(node.type)
+        kind = node.type
+        if kind == "identifier":  # a third of all
+            return ["n", self.text(node)]
+        read = _EXPRESSIONS.get(kind)
         return read(self, node, depth + 1) if read else ["u", self.text(node)[:60]]
 
     # Statements
@@ -176,11 +179,7 @@ class _Reader:
         if name is None:
             return
         returns = node.child_by_field_name("return_type")
-        start, end = _extent(body)
-        builds = _BUILDS_ROUTES.search(self.source, start, end) is not None
-        kept = builds or end - start <= _SHORT_BODY or self.text(name) == "__init__"
-        if not kept and end - start <= _SHORT_DECORATOR:
-            kept = _is_inner(node) or _INNER_FUNCTION.search(self.source, start, end) is not None
+        kept, builds = (False, False) if name.start_byte in self.left_out else self._is_kept(node, name, body)
         yield [
             "def",
             self.text(name),
@@ -191,6 +190,14 @@ class _Reader:
             self.expression(returns, depth) if returns is not None else None,
             builds,
         ]
+
+    def _is_kept(self, node: Node, name: Node, body: Node | None) -> tuple[bool, bool]:
+        start, end = _extent(body)
+        builds = builds_routes(self.source, start, end)
+        if builds or end - start <= LONGEST_PLAIN_BODY or self.text(name) == "__init__":
+            return True, builds
+        nested = end - start <= LONGEST_DECORATOR and (_is_inner(node) or has_inner_function(self.source, start, end))
+        return nested, False
 
     def parameters(self, node: Node | None, depth: int) -> list[list[Any]]:
         found: list[list[Any]] = []
@@ -297,9 +304,6 @@ class _Reader:
         yield ["either", bodies]
 
     # Expressions
-
-    def name(self, node: Node, depth: int) -> Expression:
-        return ["n", self.text(node)]
 
     def attribute(self, node: Node, depth: int) -> Expression:
         name = node.child_by_field_name("attribute")
@@ -424,7 +428,10 @@ class _Reader:
         return ["?", condition, then, otherwise]
 
     def inner(self, node: Node, depth: int) -> Expression:
-        return self.expression(next((child for child in node.named_children if child.type != "comment"), None), depth)
+        for child in node.named_children:
+            if child.type != "comment":
+                return self.expression(child, depth)
+        return ["u", ""]
 
     def walrus(self, node: Node, depth: int) -> Expression:
         return self.expression(node.child_by_field_name("value"), depth)
@@ -487,7 +494,6 @@ _STATEMENTS: dict[str, _ReadStatement] = {
     "block": _Reader.block,
 }
 _EXPRESSIONS: dict[str, _ReadExpression] = {
-    "identifier": _Reader.name,
     "attribute": _Reader.attribute,
     "call": _Reader.call,
     "string": _Reader.string,

@@ -3,7 +3,6 @@
 Strings, numbers, lists, tuples and dictionaries are Python's own; the rest are the classes below.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional, TypeAlias, Union
 
@@ -113,6 +112,7 @@ class Bound:
 class Class:
     name: str
     bases: list[Value]
+    """Never changed."""
     scope: Scope
     """Its variables are the class's own attributes."""
     line: int
@@ -121,23 +121,35 @@ class Class:
     made: bool = False
     fields: list[str] = field(default_factory=list)
     """Its annotated attributes in order, as a data class takes them."""
+    _mro: tuple[Value, ...] = ()
+    _outside: frozenset[str] | None = None
 
     @property
     def module(self) -> Module:
         return self.scope.module
 
-    def mro(self) -> Iterator[Value]:
+    def mro(self) -> tuple[Value, ...]:
         """Itself and its bases, depth first; good enough for lookups."""
-        seen: set[int] = set()
-        pending: list[Value] = [self]
-        while pending:
-            base = pending.pop(0)
-            if id(base) in seen:
-                continue
-            seen.add(id(base))
-            yield base
-            if isinstance(base, Class):
-                pending[:0] = base.bases
+        if not self._mro:
+            seen: set[int] = set()
+            pending: list[Value] = [self]
+            found: list[Value] = []
+            while pending:
+                base = pending.pop(0)
+                if id(base) in seen:
+                    continue
+                seen.add(id(base))
+                found.append(base)
+                if isinstance(base, Class):
+                    pending[:0] = base.bases
+            self._mro = tuple(found)
+        return self._mro
+
+    def outside(self) -> frozenset[str]:
+        """Dotted names of the bases that are not in the tree."""
+        if self._outside is None:
+            self._outside = frozenset(base.name for base in self.mro() if isinstance(base, External))
+        return self._outside
 
     def find(self, name: str) -> Any:
         """The attribute in the class or the nearest base of the repository; `MISSING` if there is none."""
