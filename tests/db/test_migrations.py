@@ -1,8 +1,10 @@
 """One history, the same on SQLite and PostgreSQL."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,14 @@ def test_a_migration_that_orphans_rows_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="breaks foreign keys"):
             migrate.perform(url, orphan)
         assert tables(url) == set()
+
+
+def test_a_migrated_file_has_its_log(tmp_path: Path) -> None:
+    """Connections that had to make one at the same time would refuse one another."""
+    path = tmp_path / "a.db"
+    migrate.upgrade(f"sqlite+aiosqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 async def test_an_application_tells_whether_its_database_is_migrated(url: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -136,6 +137,13 @@ def _create_engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
         return create_async_engine(url, poolclass=NullPool)
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 60})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def keep_a_log(connection: DBAPIConnection, _record: Any) -> None:
+        # The file remembers it. Connections that change it at the same time refuse one another, and do not wait.
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:

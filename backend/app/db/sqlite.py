@@ -158,9 +158,10 @@ async def connect(database: str | Path, *, write: bool = True, **options: Any) -
         )
         # WAL loses no committed transaction when a process dies; NORMAL may lose the last ones when the power fails.
         # A checkpoint writes each page once, however often it changed: rarer ones (every 16 MB) are cheaper.
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")  # migrations set it, which the file remembers
         connection.executescript(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; "
-            "PRAGMA foreign_keys = ON"
+            "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON"
         )
         if not write:
             connection.execute("PRAGMA query_only = ON")
