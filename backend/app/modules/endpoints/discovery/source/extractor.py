@@ -4,12 +4,14 @@ A file that takes a worker too long or kills it is found out and left out; the o
 """
 
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Self, TypeAlias
 
 import orjson
@@ -25,8 +27,9 @@ MOST_DEATHS = 20
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 400_000
-_FEW = 4 * _BATCH_FILES
-"""Files for which one worker is enough: it costs a third of a second of CPU to start one."""
+_BYTES_A_WORKER = 2_000_000
+"""What one worker has to have been given before there is another: it costs a third of a second of CPU to start one,
+in which this much is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,29 @@ class Order:
 _Job: TypeAlias = tuple[str, str, bytes]
 
 
+@dataclass(eq=False)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    orders: list[Order] = field(default_factory=list)
+    """What it is at."""
+
+    def end(self) -> None:
+        """It holds nothing that would have to be put in order."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+
+
 class Extractor:
     """With 0 workers this process extracts. `close` (or the end of a `with`) ends the workers."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._most = workers
+        self._workers: list[_Worker] = []
         self._waiting: list[Order] = []
-        self._running: dict[Future[list[bytes]], list[Order]] = {}
+        self._bytes = 0
         self._deaths = 0
 
     def __enter__(self) -> Self:
@@ -62,88 +80,92 @@ class Extractor:
         self.close()
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        while self._workers:
+            self._workers.pop().end()
 
     def submit(self, order: Order) -> None:
         """`order.then` is called by this call, a later one, or `finish`."""
-        if not self._workers:
+        if not self._most:
             order.then(extract(order.job), "")
             return
         self._waiting.append(order)
-        if len(self._waiting) >= (_BATCH_FILES if self._pool else _FEW):
+        if len(self._waiting) >= _BATCH_FILES:
             self._send()
-        while len(self._running) > 4 * self._workers:
-            self._collect(FIRST_COMPLETED)
 
     def finish(self) -> None:
         """Until nothing is under way."""
         self._send()
-        while self._running:
-            self._collect(FIRST_COMPLETED)
+        while busy := [worker for worker in self._workers if worker.orders]:
+            self._collect(busy)
 
     def _send(self) -> None:
-        while self._waiting:
-            batch: list[Order] = []
-            size = 0
-            while self._waiting and len(batch) < _BATCH_FILES and size < _BATCH_BYTES:
-                order = self._waiting.pop()
-                size += len(order.text)
-                batch.append(order)
-            self._start(batch)
+        waiting, self._waiting = self._waiting, []
+        batch: list[Order] = []
+        size = 0
+        for order in waiting:
+            batch.append(order)
+            size += len(order.text)
+            if size >= _BATCH_BYTES:
+                self._start(batch, size)
+                batch, size = [], 0
+        if batch:
+            self._start(batch, size)
 
-    def _start(self, batch: list[Order]) -> None:
+    def _start(self, batch: list[Order], size: int) -> None:
         if self._deaths >= MOST_DEATHS:
             for order in batch:
                 order.then(None, f"left out, because {MOST_DEATHS} files ended the parser")
             return
-        if self._pool is None:
-            workers = self._workers if len(self._waiting) + len(batch) >= _FEW else 1
-            self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
+        self._give(self._idle(), batch)
+        self._bytes += size
+
+    def _idle(self) -> _Worker:
+        while True:
+            for worker in self._workers:
+                if not worker.orders:
+                    return worker
+            if len(self._workers) < min(self._most, 1 + self._bytes // _BYTES_A_WORKER):
+                self._workers.append(_new_worker())
+            else:
+                self._collect(self._workers)
+
+    def _give(self, worker: _Worker, batch: list[Order]) -> None:
+        worker.orders = batch
+        with suppress(OSError):  # when it died; `_collect` sees that
+            worker.connection.send([order.job for order in batch])
+
+    def _collect(self, busy: list[_Worker]) -> None:
+        """The results of one of them."""
+        ready = wait([worker.connection for worker in busy])
+        worker = next(worker for worker in busy if worker.connection in ready)
+        batch, worker.orders = worker.orders, []
         try:
-            self._running[self._pool.submit(_extract_all, [order.job for order in batch])] = batch
-        except BrokenProcessPool:
-            self._recover([batch])
+            results = worker.connection.recv()
+        except (EOFError, OSError):
+            self._workers.remove(worker)
+            worker.end()
+            self._recover(batch)
+            return
+        for order, facts in zip(batch, results, strict=True):
+            order.then(facts, "")
 
-    def _collect(self, when: str) -> None:
-        done, _ = wait(self._running, return_when=when)
-        broken = []
-        for future in done:
-            batch = self._running.pop(future)
-            try:
-                results = future.result()
-            except (BrokenProcessPool, MemoryError):
-                broken.append(batch)
-                continue
-            for order, facts in zip(batch, results, strict=True):
-                order.then(facts, "")
-        if broken:
-            self._recover(broken)
+    def _recover(self, batch: list[Order]) -> None:
+        """Every file that a worker was given when it died is read again: one that kills when it is alone is it."""
+        if len(batch) == 1:
+            self._deaths += 1
+            batch[0].then(None, f"it ended the parser, which may take {SECONDS_A_FILE:g} s and {MEMORY >> 20} MB")
+            return
+        for order in batch:
+            self._start([order], 0)
 
-    def _recover(self, broken: list[list[Order]]) -> None:
-        """Every file that was under way when a worker died is read again, alone: the one that kills again is it."""
-        broken += self._running.values()
-        self._running.clear()
-        pool = self._new_pool()
-        for batch in broken:
-            for order in batch:
-                if self._deaths >= MOST_DEATHS:
-                    order.then(None, f"left out, because {MOST_DEATHS} files ended the parser")
-                    continue
-                try:
-                    facts = pool.submit(_extract_all, [order.job]).result()[0]
-                except (BrokenProcessPool, MemoryError):
-                    self._deaths += 1
-                    pool = self._new_pool()
-                    order.then(None, f"it ended the parser, which may take {SECONDS_A_FILE:g} s and {MEMORY >> 20} MB")
-                else:
-                    order.then(facts, "")
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        self.close()
-        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare)
-        return self._pool
+def _new_worker() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with theirs:
+        process = context.Process(target=_work, args=(theirs, _extract_all), daemon=True)
+        process.start()
+    return _Worker(process, ours)
 
 
 def extract(job: _Job) -> bytes:
@@ -162,8 +184,13 @@ def _extract_all(jobs: list[_Job]) -> list[bytes]:
     return results
 
 
-def _prepare() -> None:
-    """In a worker: nothing to write, nothing to wait for, no more memory than a file may need."""
+def _work(connection: Connection, extract_all: Callable[[list[_Job]], list[bytes]]) -> None:
+    """A worker: it has nothing to write, nothing to wait for, and no more memory than a file may need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        while True:
+            connection.send(extract_all(connection.recv()))
+    except (EOFError, OSError, MemoryError):
+        os._exit(1)
