@@ -131,6 +131,13 @@ def test_an_archive_of_source_code_is_read_as_its_folder(tree: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_what_is_left_out_of_an_archive_is_told(tree: Path) -> None:
+    (tree / "code" / "other.py").symlink_to("main.py")
+    shutil.make_archive(str(tree / "code"), "gztar", tree / "code")
+    done = touchstone("discover", "code.tar.gz", folder=tree)
+    assert "left out of the archive, 1 times: a link" in done.stderr
+
+
 def test_the_cache_changes_nothing(tree: Path) -> None:
     first = touchstone("discover", "code", "--cache", "facts", folder=tree)
     assert (tree / "facts").stat().st_size > 0

@@ -27,7 +27,7 @@ from backend.app.commands.terminal import (
 from backend.app.core.redaction import redact_phrases
 from backend.app.engine.export import openapi_document
 from backend.app.engine.spec.graphql import recognises
-from backend.app.engine.spec.model import ApiDescription, Operation, SpecError
+from backend.app.engine.spec.model import ApiDescription, Fault, Operation, SpecError
 from backend.app.engine.spec.qualify import qualified
 from backend.app.engine.spec.servers import base_url_at, target_url
 from backend.app.extensions.git import GitError, Reason, clone_to
@@ -46,6 +46,7 @@ from backend.app.modules.endpoints.inventory.reconcile import (
     Reconciliation,
     combined,
 )
+from backend.app.modules.endpoints.looking import left_out
 from backend.app.modules.endpoints.looking.look import Part, informed, look
 from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.looking.tools import discovery_tools
@@ -239,7 +240,7 @@ async def _read(
     if is_repository(source):
         policy = OutgoingPolicy(allow_private=True)
         async with clone_to(source.removeprefix("git+"), None, None, policy) as checkout:
-            return await look(Subject("", trees=[Material(source, checkout.path)]), tools, ["source"], strict=True)
+            return await _read_tree(Material(source, checkout.path), tools, left_out.of_checkout(checkout))
     named = await asyncio.to_thread(_meaning, source, options.base_url or "")
     if named.spec is not None:
         description = await read_spec_file(named.spec, listing=listing)
@@ -247,10 +248,15 @@ async def _read(
         return [Part(named.strategy, Kind.DOCUMENT, found)]
     if named.archive is not None:
         with tempfile.TemporaryDirectory(prefix="touchstone-discover-") as folder:
-            await unpack_archive(named.archive, Path(folder))
-            tree = Material(source, Path(folder))
-            return await look(Subject("", trees=[tree]), tools, [named.strategy], strict=strict)
+            unpacked = await unpack_archive(named.archive, Path(folder))
+            return await _read_tree(Material(source, Path(folder)), tools, left_out.of_archive(unpacked))
     return _named_after(source, await look(named.subject, tools, [named.strategy], told=told, strict=strict))
+
+
+async def _read_tree(tree: Material, tools: Tools, missing: Iterable[Fault]) -> list[Part]:
+    faults = list(missing)
+    parts = await look(Subject("", trees=[tree]), tools, ["source"], strict=True)
+    return [left_out.noted(part, faults) for part in parts]
 
 
 async def _read_url(url: str, tools: Tools, *, strict: bool) -> list[Part]:

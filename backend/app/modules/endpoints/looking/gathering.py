@@ -1,7 +1,7 @@
 """Gets what strategies read files from: uploads out of the database, repositories out of git."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,10 +10,11 @@ from typing import Final
 
 from backend.app.core.runner import JobContext
 from backend.app.engine.spec.model import Fault
-from backend.app.extensions.git import Checkout, GitError, checked_out
+from backend.app.extensions.git import GitError, checked_out
 from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.extensions.scratch import scratch_folder
 from backend.app.modules.endpoints.discovery import Document, Kind, Material, Subject
+from backend.app.modules.endpoints.looking import left_out
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.looking.reading import unpack_archive
 from backend.app.modules.endpoints.looking.tools import watched
@@ -26,15 +27,6 @@ from backend.app.modules.projects.git.service import SourceOrder
 
 MOST_SOURCE: Final = 4 << 30
 """Bytes of source code, after which a discovery takes no further tree: all of them lie on the disk at once."""
-_NAMED: Final = 3
-_PASSED_OVER: Final[Mapping[str, str]] = {
-    "lfs_pointer": "an LFS pointer, whose file is not fetched",
-    "name": "a name that is no UTF-8, that is git's own, or that the file system has no room for",
-    "submodule": "a submodule, which is another repository: make it a git source of its own",
-    "symlink": "a symbolic link, which is not followed",
-    "too_large": "a file over 10 MiB",
-}
-"""By `Skipped.why`."""
 
 
 @dataclass(slots=True)
@@ -63,14 +55,15 @@ class Gathered:
         self.fail("source", Kind.CODE, "discovery.too_much_source", message, where)
         return False
 
-    def add_tree(self, tree: Material, size: int, notes: Sequence[Fault]) -> None:
+    def add_tree(self, tree: Material, size: int, notes: Iterable[Fault]) -> None:
         self.subject = replace(self.subject, trees=(*self.subject.trees, tree))
         self.source_bytes += size
         self.notes[tree.slot or tree.name] = tuple(notes)
 
     def told(self, parts: Sequence[Part]) -> list[Part]:
         """All parts: `parts` of the looks, with what is missing of the trees, and those of this one."""
-        return [*self.parts, *(_noted(part, self.notes) for part in parts)]
+        noted = (left_out.noted(part, self.notes.get(part.found.slot, ()) if part.found else ()) for part in parts)
+        return [*self.parts, *noted]
 
     def read_uploads(self, parts: Sequence[Part]) -> list[str]:
         """Those that a strategy could read, and all that it was to read."""
@@ -126,9 +119,7 @@ async def _add_upload(got: Gathered, project_id: str, upload_id: str, folder: Pa
         except ArchiveError as error:
             got.fail(strategy, kind, error.code, error.message, upload.name)
             return
-        left_out = unpacked.left_out.items()
-        notes = [Fault("", f"left out of the archive, {count} times: {reason}") for reason, count in left_out]
-        got.add_tree(Material(upload.name, tree), unpacked.bytes, notes)
+        got.add_tree(Material(upload.name, tree), unpacked.bytes, left_out.of_archive(unpacked))
     elif kind is Kind.TRAFFIC:
         got.subject = replace(subject, captures=(*subject.captures, Material(upload.name, path)))
     else:
@@ -169,23 +160,4 @@ async def _add_checkout(
         return
     got.commits[order.source_id] = checkout.commit
     tree = Material(checkout.name, checkout.path, order.source_id)
-    got.add_tree(tree, checkout.size, list(_missing(checkout)))
-
-
-def _missing(checkout: Checkout) -> Iterator[Fault]:
-    """One for each reason, with the first paths."""
-    for why, words in _PASSED_OVER.items():
-        paths = [each.path for each in checkout.skipped if each.why == why]
-        more = f", and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
-        if paths:
-            yield Fault(paths[0], f"passed over as {words}: {', '.join(paths[:_NAMED])}{more}")
-    if (unnamed := checkout.skipped_count - len(checkout.skipped)) > 0:
-        yield Fault("", f"{unnamed} further entries of the repository are passed over for such reasons")
-
-
-def _noted(part: Part, notes: Mapping[str, tuple[Fault, ...]]) -> Part:
-    found = part.found
-    if found is None or part.kind is not Kind.CODE or not notes.get(found.slot):
-        return part
-    faults = (*notes[found.slot], *found.description.faults)
-    return replace(part, found=replace(found, description=replace(found.description, faults=faults)))
+    got.add_tree(tree, checkout.size, left_out.of_checkout(checkout))
