@@ -25,7 +25,6 @@ from backend.app.engine.diff.model import (
     BodyPair,
     CallbackPair,
     ContentPair,
-    Direction,
     OperationPair,
     ParameterPair,
     Relation,
@@ -33,6 +32,7 @@ from backend.app.engine.diff.model import (
     SchemaPair,
 )
 from backend.app.engine.diff.rules import rules as diff_rules
+from backend.app.engine.diff.shape import Direction
 from backend.app.extensions.error_handlers import HTTP_CODES, OTHER_HTTP_CODE
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"

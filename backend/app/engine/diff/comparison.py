@@ -12,7 +12,6 @@ from backend.app.engine.diff.model import (
     CallbackPair,
     Change,
     ContentPair,
-    Direction,
     OperationPair,
     ParameterPair,
     ResponsePair,
@@ -21,6 +20,7 @@ from backend.app.engine.diff.model import (
 from backend.app.engine.diff.rules import Rule, rules
 from backend.app.engine.diff.rules.api import base_of
 from backend.app.engine.diff.schemas import Difference, Key, SchemaComparison, Unit
+from backend.app.engine.diff.shape import Direction
 from backend.app.engine.spec.callbacks import by_caller
 from backend.app.engine.spec.model import (
     ApiDescription,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from backend.app.engine.diff.shape import Direction, Shape
 from backend.app.engine.spec.model import (
     ApiDescription,
     MediaType,
@@ -14,9 +14,6 @@ from backend.app.engine.spec.model import (
     ResponseSpec,
     SecurityScheme,
 )
-
-if TYPE_CHECKING:
-    from backend.app.engine.diff.shape import Shape
 
 
 class Severity(StrEnum):
@@ -31,11 +28,6 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """0 for the worst."""
         return list(Severity).index(self)
-
-
-class Direction(StrEnum):
-    REQUEST = "request"
-    RESPONSE = "response"
 
 
 class Relation(StrEnum):
@@ -149,8 +141,8 @@ class CallbackPair:
 class SchemaPair:
     """Two schemas at the same place, flattened. What stands inside them makes pairs of its own."""
 
-    old: "Shape"
-    new: "Shape"
+    old: Shape
+    new: Shape
     direction: Direction
     as_text: bool = False
     """The value is written as text, so that a string can hold any scalar: parameters and forms."""

@@ -11,12 +11,11 @@ from typing import TypeAlias
 
 from backend.app.engine.diff.model import (
     AlternativesPair,
-    Direction,
     SchemaPair,
     Severity,
 )
 from backend.app.engine.diff.rules import Rule
-from backend.app.engine.diff.shape import Alikeness, Node, Parts, Shape, Side
+from backend.app.engine.diff.shape import Alikeness, Direction, Node, Parts, Shape, Side
 from backend.app.engine.spec.model import Schema
 
 Key: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], Direction, bool]

@@ -6,13 +6,13 @@ stands in `Shape.opaque` and is only ever compared for equality.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import orjson
 
-from backend.app.engine.diff.model import Direction
 from backend.app.engine.spec.model import Json, Schema
 from backend.app.engine.spec.reach import PREFIX
 from backend.app.engine.subschemas import with_subschemas
@@ -22,6 +22,13 @@ Parts: TypeAlias = tuple[Schema, ...]
 
 KINDS = frozenset({"null", "boolean", "object", "array", "string", "integer", "number"})
 """Types of JSON Schema, where `number` stands for those numbers that are no integers."""
+
+
+class Direction(StrEnum):
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
 MARKS = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
 """What a property is marked with that does not take part in a direction."""
 UNSAID: Json = object()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from backend.app.core.registry import Registry
-from backend.app.engine.diff.model import Direction, Finding, Relation, SchemaPair, Severity
+from backend.app.engine.diff.model import Finding, Relation, SchemaPair, Severity
+from backend.app.engine.diff.shape import Direction
 
 Pair = TypeVar("Pair")
 Find: TypeAlias = Callable[[Pair], Iterator[Finding]]

@@ -6,12 +6,12 @@ from backend.app.engine.diff.model import (
     BodyPair,
     CallbackPair,
     ContentPair,
-    Direction,
     Finding,
     ResponsePair,
     Severity,
 )
 from backend.app.engine.diff.rules import rule
+from backend.app.engine.diff.shape import Direction
 
 
 @rule("body.added", BodyPair, Severity.SAFE)

@@ -6,8 +6,9 @@ to describe a property that was not described before adds it.
 
 from collections.abc import Iterator
 
-from backend.app.engine.diff.model import Direction, Finding, Relation, SchemaPair, Severity
+from backend.app.engine.diff.model import Finding, Relation, SchemaPair, Severity
 from backend.app.engine.diff.rules import rule, schema_rule
+from backend.app.engine.diff.shape import Direction
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
 

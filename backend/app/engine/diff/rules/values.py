@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from backend.app.engine.diff.model import Direction, Finding, Relation, SchemaPair, Severity
+from backend.app.engine.diff.model import Finding, Relation, SchemaPair, Severity
 from backend.app.engine.diff.rules import rule, schema_rule
-from backend.app.engine.diff.shape import KINDS, UNSAID, canonical, in_words
+from backend.app.engine.diff.shape import KINDS, UNSAID, Direction, canonical, in_words
 
 _NULL = frozenset({"null"})
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
