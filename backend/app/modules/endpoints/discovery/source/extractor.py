@@ -136,7 +136,7 @@ class Extractor:
 
     def _collect(self, busy: list[_Worker]) -> None:
         """The results of one of them."""
-        ready = wait([worker.connection for worker in busy])
+        ready = wait([worker.connection for worker in busy]) if len(busy) > 1 else [busy[0].connection]
         worker = next(worker for worker in busy if worker.connection in ready)
         batch, worker.orders = worker.orders, []
         try:

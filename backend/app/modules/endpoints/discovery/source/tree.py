@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
-import re2
 
 from backend.app.modules.endpoints.discovery.source import Facts, Language
 from backend.app.modules.endpoints.discovery.source.cache import FactsCache, digest
@@ -25,6 +23,7 @@ from backend.app.modules.endpoints.discovery.source.files import (
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
 from backend.app.modules.endpoints.discovery.source.languages import languages
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceFault, SourceReport, report_from_json
+from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
 
 MOST_FILES = 200_000
 MOST_FAULTS = 1_000
@@ -219,7 +218,7 @@ class LanguageSources:
 
     def __post_init__(self) -> None:
         gates = [framework.gate for _, framework in frameworks.items() if framework.language == self.name]
-        self.gate = _pattern("|".join(f"(?:{gate})" for gate in gates))
+        self.gate = bytes_pattern("|".join(f"(?:{gate})" for gate in gates))
         self._left_out = re.compile(self.language.left_out or "(?!)")
 
     def is_left_out(self, base_name: str) -> bool:
@@ -278,12 +277,6 @@ def _suffix(path: str) -> str:
     """As `PurePosixPath.suffix`, at a tenth of its cost."""
     stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
     return dot + suffix if stem else ""
-
-
-def _pattern(text: str) -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(f"(?m){text}".encode(), options)
 
 
 def _is_utf8(text: str) -> bool:

@@ -14,6 +14,7 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
 from backend.app.modules.endpoints.discovery.source import Facts
+from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
 
 Expression: TypeAlias = list[Any]
 """`["s", text]`, `["v", number | bool | None]`, `["u"]` undefined, `["?", label]` what is not kept,
@@ -40,14 +41,14 @@ _SHORT_HANDLER = 160
 _SHORT = 2_000
 """Bytes of a function's body that is kept whatever it is about, if it is no handler of requests."""
 _HANDLER = re.compile(r"^_*(req|request|ctx|context|c|err|error|socket|event)$")
-_OF_INTEREST = re.compile(
-    rb"\.\s*(?:get|post|put|patch|delete|del|head|options|all|use|route|routes|register|prefix|redirect)\s*[(<]"
-    rb"|[Rr]outer|\brequire\s*\(|\bimport\s*\(|\bexpress|\b[Kk]oa|[Ff]astify|readdir|\bglob|\bclass\b|\[\s*\w*[mM]ethod"
-    rb"|Controller|NestFactory|setGlobalPrefix|applyDecorators|readdirSync|\bfp\("
-    rb"|\bmethod\s*:[^;]{0,200}\b(?:path|url)\s*:|\b(?:path|url)\s*:[^;]{0,200}\bmethod\s*:"
+_OF_INTEREST = bytes_pattern(
+    r"\.\s*(?:get|post|put|patch|delete|del|head|options|all|use|route|routes|register|prefix|redirect)\s*[(<]"
+    r"|[Rr]outer|\brequire\s*\(|\bimport\s*\(|\bexpress|\b[Kk]oa|[Ff]astify|readdir|\bglob|\bclass\b|\[\s*\w*[mM]ethod"
+    r"|Controller|NestFactory|setGlobalPrefix|applyDecorators|readdirSync|\bfp\("
+    r"|\bmethod\s*:[^;]{0,200}\b(?:path|url)\s*:|\b(?:path|url)\s*:[^;]{0,200}\bmethod\s*:"
 )
-_MAKES = re.compile(
-    rb"\bexpress\s*\(|\bRouter\s*[(<]|\b[Ff]astify\s*[(<]|\bnew\s+Koa|NestFactory\.create|:\s*FastifyInstance"
+_MAKES = bytes_pattern(
+    r"\bexpress\s*\(|\bRouter\s*[(<]|\b[Ff]astify\s*[(<]|\bnew\s+Koa|NestFactory\.create|:\s*FastifyInstance"
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 

@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 from tree_sitter import Node
 
 from backend.app.modules.endpoints.discovery.source import Facts
+from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
 
 Expression: TypeAlias = list[Any]
 Statement: TypeAlias = list[Any]
@@ -39,13 +40,13 @@ UNKNOWN: Expression = ["u"]
 DEEPEST = 100
 """Expressions, blocks and types inside each other."""
 
-_HAS_ROUTES = re.compile(
-    rb"Mapping\b|Controller|Exchange\b|RouterFunction|[rR]outer\b|WebMvcConfigur|WebFluxConfigur|PathMatchConfigurer"
-    rb"|SecurityFilterChain|SecurityWebFilterChain|HttpSecurity|PathPrefix|getServletMappings"
+_HAS_ROUTES = bytes_pattern(
+    r"Mapping\b|Controller|Exchange\b|RouterFunction|[rR]outer\b|WebMvcConfigur|WebFluxConfigur|PathMatchConfigurer"
+    r"|SecurityFilterChain|SecurityWebFilterChain|HttpSecurity|PathPrefix|getServletMappings"
 )
-_KEPT_BODY = re.compile(
-    rb"RouterFunction|\broute\(|\b(?:co)?[rR]outer\b|\bnest\b|[pP]athPrefix|PathMatchConfigurer|"
-    rb"authorize(?:Http)?Requests|authorizeExchange|\.(?:GET|POST|PUT|DELETE|PATCH)\(|getServletMappings"
+_KEPT_BODY = bytes_pattern(
+    r"RouterFunction|\broute\(|\b(?:co)?[rR]outer\b|\bnest\b|[pP]athPrefix|PathMatchConfigurer|"
+    r"authorize(?:Http)?Requests|authorizeExchange|\.(?:GET|POST|PUT|DELETE|PATCH)\(|getServletMappings"
 )
 _KEPT_METHODS = frozenset({"getServletMappings", "getServletConfigClasses"})
 

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
-import re2
+from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
 
 LONGEST_PLAIN_BODY = 500
 """Bytes without the docstring; whatever is that short is kept."""
@@ -15,23 +15,17 @@ LONGEST_DECORATOR = 2_000
 """The same of functions with functions inside or around them."""
 
 
-def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(pattern.encode(), options)
-
-
-_BUILDS_ROUTES = _compiled(
+_BUILDS_ROUTES = bytes_pattern(
     r"include_router|add_(?:api_)?(?:websocket_)?route|add_url_rule|register_\w+|add_resource|add_namespace|add_(?:api|view)|\.mount\("
     r"|\.register\(|import_module|__import__|iter_modules|walk_packages|\b(?:FastAPI|API|Api|Flask|Starlette|\w*App(?:lication)?)\("
     r"|Router\(|Blueprint\(|\.route\(|urlpatterns|\bre_path\(|\bpath\(|\burl\(|init_app|\bRoute\(|Mount\("
     r"|@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket|errorhandler)\(|as_view\("
     r"|[(,]\s*(?:self\.)?_?(?:app|application|flask_app|fastapi_app|api|api_router|server|router|bp|blueprint)\s*[,)]"
 )
-_INNER_FUNCTION = _compiled(r"(?m)^[ \t\r\n\f\v]+(?:async )?def ")
+_INNER_FUNCTION = bytes_pattern(r"^[ \t\r\n\f\v]+(?:async )?def ")
 _ATOM = r"""[^()"'#]|"[^"\\\n]*"|'[^'\\\n]*'|#[^\n]*\n"""
-_DEFINITION = _compiled(
-    r"(?m)^( *)(?:async +)?(?:class +\w|def +(\w+)"
+_DEFINITION = bytes_pattern(
+    r"^( *)(?:async +)?(?:class +\w|def +(\w+)"
     rf"(\s*\((?:{_ATOM}|\((?:{_ATOM}|\((?:{_ATOM})*\))*\))*\)\s*(?:->[^:\n#]*)?:[ \t]*(?:#[^\n]*)?\n)?)"
 )
 """Up to the first line of a function's body; without the third group when the header is not understood."""
@@ -113,7 +107,7 @@ def _end_of_body(text: bytes, start: int, indentation: int) -> int:
 @cache
 def _outer_line(indentation: int) -> Any:
     """Of this indentation at most."""
-    return _compiled(rf"(?m)^ {{0,{indentation}}}[^ \n#]")
+    return bytes_pattern(rf"^ {{0,{indentation}}}[^ \n#]")
 
 
 def _is_whole(text: bytes, start: int, end: int) -> bool:

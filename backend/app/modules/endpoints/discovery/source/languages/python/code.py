@@ -6,6 +6,7 @@ object that remembers what was done with it; the frameworks read their routes of
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
@@ -54,6 +55,9 @@ class Code:
         self.names = Modules(sources.paths)
         self.modules: dict[str, Module] = {}
         self.calls: list[Call] = []
+        self._calls_of: dict[str, list[int]] = defaultdict(list)
+        """Positions in `calls` by the outside classes, up to `_known_calls`."""
+        self._known_calls = 0
         self.configurations: list[Call] = []
         """Calls of `app.config.from_object` and its like."""
         self.settings: list[Module] = []
@@ -235,25 +239,27 @@ class Code:
     def lookup(self, scope: Scope, name: str) -> Value:
         current: Scope | None = scope
         while current is not None:
-            value = self._lookup_in(current, name)
-            if value is not MISSING:
-                return value  # type: ignore[no-any-return]
+            if current.stars or name in current.variables:
+                value = self._lookup_in(current, name)
+                if value is not MISSING:
+                    return value  # type: ignore[no-any-return]
             current = current.parent
         return External(f"builtins.{name}") if name in builtins.NAMES else Unknown(name)
 
     def _lookup_in(self, scope: Scope, name: str) -> Any:
         value = scope.variables.get(name, MISSING)
-        if isinstance(value, Lazy):
+        if value is MISSING:
+            if scope.stars and not name.startswith("_"):
+                for star in scope.stars:
+                    if star is not scope.module:
+                        self.execute(star)
+                        found = self._lookup_in(star.scope, name)
+                        if found is not MISSING:
+                            return found
+        elif type(value) is Lazy:
             scope.variables.pop(name)  # an import of itself finds nothing
             resolved = self._resolve_lazy(value)
             return scope.variables.setdefault(name, resolved)
-        if value is MISSING:
-            for star in scope.stars:
-                if star is not scope.module and not name.startswith("_"):
-                    self.execute(star)
-                    found = self._lookup_in(star.scope, name)
-                    if found is not MISSING:
-                        return found
         return value
 
     def _resolve_lazy(self, lazy: Lazy) -> Any:
@@ -897,7 +903,11 @@ class Code:
 
     def objects(self, names: frozenset[str]) -> list[Call]:
         """Made of an outside class of one of these names, or of a class that comes from it."""
-        return [made for made in self.calls if not names.isdisjoint(self.external_bases(made))]
+        for number in range(self._known_calls, len(self.calls)):
+            for name in self.external_bases(self.calls[number]):
+                self._calls_of[name].append(number)
+        self._known_calls = len(self.calls)
+        return [self.calls[number] for number in sorted({n for name in names for n in self._calls_of.get(name, ())})]
 
     def construction(self, made: Call) -> Call:
         """The call that gave the outside class its arguments: `super().__init__(...)` in a subclass, else itself."""

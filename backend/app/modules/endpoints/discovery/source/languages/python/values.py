@@ -27,7 +27,7 @@ Value: TypeAlias = Union[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # never changed; to freeze it doubles the time to make one
 class Unknown:
     """Known to the running program only; `name` is how the source writes it."""
 
@@ -41,7 +41,7 @@ class Text:
     parts: tuple[str | Unknown, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # never changed; to freeze it doubles the time to make one
 class External:
     """Something of a package that is not in the tree, by its dotted name: `fastapi.APIRouter`."""
 
