@@ -56,7 +56,8 @@ def test_children_of_every_loop(loop: Loop) -> None:
     before = open_files()
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(program())
-    assert open_files() == before
+    # Fewer, where what another test left behind was collected meanwhile.
+    assert open_files() <= before
 
 
 async def test_a_block_is_left_while_its_child_writes_what_nobody_reads() -> None:
@@ -92,4 +93,5 @@ async def test_a_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
         async with started(["/no/such/program"], env={}, stdout=PIPE):
             pass
-    assert open_files() == before
+    # Fewer, where what another test left behind was collected meanwhile.
+    assert open_files() <= before
