@@ -53,6 +53,8 @@ def test_children_of_every_loop(loop: Loop) -> None:
             async with started(["/bin/true"], env={}, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
                 await process.wait()
 
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(asyncio.sleep(0))  # uvloop's first loop opens two files that its process keeps
     before = open_files()
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(program())
