@@ -95,7 +95,7 @@ def _by_last_segment(known: Iterable[tuple[str, str]]) -> dict[str, set[tuple[st
     """Shapes with their paths: a path can only end with one that ends alike."""
     by_end: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for method, path in known:
-        by_end[f"{method} {_shape(path).rpartition('/')[2]}"].add((_shape(path), path))
+        by_end[f"{method} {shape_of(path).rpartition('/')[2]}"].add((shape_of(path), path))
     return by_end
 
 
@@ -104,7 +104,7 @@ def _elected(group: _Group, by_end: dict[str, set[tuple[str, str]]]) -> tuple[st
     votes: Counter[str] = Counter()
     rests: dict[str, set[str]] = defaultdict(set)
     for operation in group.operations:
-        rests[_shape(group.rest(operation))].add(operation.method)
+        rests[shape_of(group.rest(operation))].add(operation.method)
     telling = {rest: methods for rest, methods in rests.items() if rest.replace("{}", "").strip("/")}
     for rest, methods in telling.items():
         last = rest.rpartition("/")[2]
@@ -131,5 +131,6 @@ def _below(prefix: str, group: _Group, operation: Operation) -> Operation:
     return replace(operation, path=prefix + group.rest(operation) or "/", parameters=(*fresh, *own))
 
 
-def _shape(path: str) -> str:
+def shape_of(path: str) -> str:
+    """The path without the names of its parameters."""
     return _PARAMETER.sub("{}", path)

@@ -22,7 +22,7 @@ from backend.app.engine.spec.codec import WrittenOnce, operation_to_json
 from backend.app.engine.spec.model import ApiDescription, Fault, Operation, ParameterLocation, Schema, SecurityScheme
 from backend.app.modules.endpoints.discovery import Discovered, Evidence, Kind
 from backend.app.modules.endpoints.discovery.captures.model import Flow
-from backend.app.modules.endpoints.inventory.prefixes import with_prefixes
+from backend.app.modules.endpoints.inventory.prefixes import shape_of, with_prefixes
 
 DOCUMENTS: Final = {"openapi": 0, "graphql": 1}
 """Strategies that read documents, the one that says most of the API as a whole first."""
@@ -156,7 +156,7 @@ class Endpoint:
         for other in others:
             first = _filled(first, other)
         # What was seen under a literal path may have been found to belong to a template.
-        path = first.path if _shape(first.path) == _shape(self.path) else self.path
+        path = first.path if shape_of(first.path) == shape_of(self.path) else self.path
         return replace(first, method=self.method, path=path, server="/" if self.from_root else None)
 
 
@@ -229,7 +229,7 @@ class Reconciliation:
                 _say(said, endpoint, placed, found, kind, slot)
                 meant[placed.url_key] = endpoint
         for placed in for_any_method:
-            shape = _shape(placed.operation.path), placed.from_root
+            shape = shape_of(placed.operation.path), placed.from_root
             others = [
                 it
                 for it in self._by_shape.get(shape, ())
@@ -328,7 +328,7 @@ class Reconciliation:
         if path == base or path.startswith(f"{base}/"):
             return _Placed(replace(operation, path=path.removeprefix(base) or "/", server=None), evidence)
         # Code does not know the prefix under which a proxy mounts it.
-        known = self._by_shape.get((_shape(path), False), ()) if kind is Kind.CODE else ()
+        known = self._by_shape.get((shape_of(path), False), ()) if kind is Kind.CODE else ()
         if any(ANY_METHOD in (operation.method, each.method) or operation.method == each.method for each in known):
             return _Placed(replace(operation, path=path, server=None), evidence)
         return _Placed(replace(operation, path=path, server="/"), evidence, from_root=True)
@@ -339,7 +339,7 @@ class Reconciliation:
         operation = placed.operation
         if exact := self._by_key.get((operation.method, operation.path, placed.from_root)):
             return exact
-        for endpoint in self._by_shape.get((_shape(operation.path), placed.from_root), ()):
+        for endpoint in self._by_shape.get((shape_of(operation.path), placed.from_root), ()):
             # A document that has two templates of one shape means two endpoints.
             if endpoint.method == operation.method and (kind not in COMPLETE or endpoint.id not in said):
                 return endpoint
@@ -365,7 +365,7 @@ class Reconciliation:
 
     def _index(self, endpoint: Endpoint, unresolved: str) -> None:
         self._by_key[endpoint.method, endpoint.path, endpoint.from_root] = endpoint
-        self._by_shape.setdefault((_shape(endpoint.path), endpoint.from_root), []).append(endpoint)
+        self._by_shape.setdefault((shape_of(endpoint.path), endpoint.from_root), []).append(endpoint)
         # What is not known of a path is no parameter, which takes any value.
         if "{" in endpoint.path and not unresolved:
             self._templates.setdefault((endpoint.method, endpoint.path.count("/") + 1), []).append(endpoint)
@@ -512,10 +512,6 @@ def _in_document(pointer: str, name: str) -> str:
     """`#/paths/~1users/get`; behind the name of another file where the operation stands there."""
     place = pointer.removeprefix(name)
     return place if "#" in place else f"#{place}"
-
-
-def _shape(path: str) -> str:
-    return _PARAMETER.sub("{}", path)
 
 
 def _fits(template: str, parts: list[str]) -> bool:

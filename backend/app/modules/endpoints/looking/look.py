@@ -74,6 +74,8 @@ async def look(
             continue
         if strategy.kind is Kind.DOCUMENT and subject.documents and not strategy.applies(handed or Subject("")):
             continue
+        if strategy.kind is Kind.TRAFFIC and not (wanted or strategy.applies(handed or subject)):
+            continue  # what it would be told takes long to find out
         if strategy.kind in _TOLD:
             if known is None:
                 known = await endpoints() if endpoints else ()

@@ -60,7 +60,6 @@ _APIS = frozenset(
     }
 )
 _NAMESPACES = frozenset({"flask_restx.Namespace", "flask_restplus.Namespace", "flask_restx.namespace.Namespace"})
-_ALL = _APPS | _BLUEPRINTS | _APIS | _NAMESPACES
 _VERBS = frozenset({"get", "post", "put", "patch", "delete"})
 _CONVERTER = re.compile(r"<(?:[^<>:]*(?:\([^<>]*\))?:)?\s*([^<>:]+)>")
 _PARAMETERS = frozenset({"parameter.app", "parameter.application", "parameter.flask_app", "parameter.server"})
