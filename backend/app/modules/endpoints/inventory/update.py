@@ -40,7 +40,6 @@ from backend.app.modules.endpoints.inventory.reconcile import (
     Endpoint,
     EndpointState,
     Reconciliation,
-    by_trust,
     combined,
     digest_of,
     evidence_from_json,
@@ -93,7 +92,6 @@ class InventoryUpdate:
             before = {endpoint.id: frozenset(endpoint.claims) for endpoint in endpoints.values()}
 
             found = [part for part in parts if part.found is not None]
-            found.sort(key=lambda part: by_trust(part.kind))
             places = [row["location"] for row in descriptions]
             reconciliation = Reconciliation(_target(base_url, found, descriptions) or "", endpoints.values(), places)
             for slot in forgotten:
