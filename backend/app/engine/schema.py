@@ -14,10 +14,9 @@ from typing import Any, Literal, TypeAlias
 import jsonschema_rs
 import orjson
 
-from backend.app.engine.spec.model import Json, Schema
+from backend.app.engine.spec.model import Json, Schema, below
 from backend.app.engine.spec.patterns import LINEAR, pattern_fault
 from backend.app.engine.spec.reach import Reach
-from backend.app.engine.spec.references import below
 
 Direction: TypeAlias = Literal["request", "response"]
 

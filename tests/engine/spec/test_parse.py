@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backend.app.engine.spec import parse
 from backend.app.engine.spec.limits import DocumentLimits
-from backend.app.engine.spec.model import SpecError
+from backend.app.engine.spec.model import Fault, SpecError
 from backend.app.engine.spec.parse import parse_document
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -137,10 +137,7 @@ def test_what_people_write_is_read(data: bytes) -> None:
     ("data", "code", "where"),
     [
         (b"a: 1\nb: 2\na: 3", "spec.duplicate_key", "line 3, column 1"),
-        (b'{"a": 1,\n"b": {"c": 1, "c": 2}}', "spec.duplicate_key", "line 2, column 15"),
-        (b'{"\\u0061": 1, "a": 2}', "spec.duplicate_key", "line 1, column 15"),
-        (b'{"a" : 1, "b": "\\":", "a":2}', "spec.duplicate_key", "line 1, column 23"),
-        (b'{"a": 1, "b": ":", "a": ":\\":"}', "spec.duplicate_key", "line 1, column 20"),
+        (b'{"a": 1,\n"a": 2,}', "spec.duplicate_key", "line 2, column 1"),
         (b"a:\n\tb: 1", "spec.syntax", "line 2, column 1"),
         (b'{"a": 1\n "b": 2}', "spec.syntax", "line 2, column 2"),
         (b'{"a": [1, 2', "spec.syntax", "line 1, column 12"),
@@ -248,9 +245,81 @@ def test_whole_surrogate_pairs_are_text_and_halves_are_refused(parts: list[str])
 
 
 def test_commas_in_texts_cost_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explain(*_: Any) -> None:
+    def scan(*_: Any) -> None:
         raise AssertionError("the slow scan of the tokens was begun")
 
-    monkeypatch.setattr(parse, "_explain_json", explain)
+    monkeypatch.setattr(parse, "_scan_json", scan)
     document = {"a": "[,{" * 100, "b": ["\U0001f600"]}
     assert parse_document(json.dumps(document).encode(), DocumentLimits(nodes=5)) == document
+
+
+def read(data: str) -> tuple[dict[str, Any], list[Fault]]:
+    faults: list[Fault] = []
+    return parse_document(data.encode(), faults=faults), faults
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer", "places", "held"),
+    [
+        ('{"a": 1,\n"b": {"c": 1, "c": 2}}', "/b/c", "line 2, column 15 overrides line 2, column 7", "held 1"),
+        ('{"\\u0061": "x", "a": 2}', "/a", "line 1, column 17 overrides line 1, column 2", 'held "x"'),
+        ('{"a" : 1, "b": "\\":", "a":2}', "/a", "line 1, column 23 overrides line 1, column 2", "held 1"),
+        ('{"a": 1, "b": ":", "a": ":\\":"}', "/a", "line 1, column 20 overrides line 1, column 2", "held 1"),
+        (
+            '{"a": [{}, {"/b~": {},\n"/b~": 1}]}',
+            "/a/1/~1b~0",
+            "line 2, column 1 overrides line 1, column 13",
+            "held {}",
+        ),
+        ('{"a": [1, [2]], "a": 9}', "/a", "line 1, column 17 overrides line 1, column 2", "held a list"),
+        ('{"a": {"b": {"c": 1}, "d": 2}, "a": 9}', "/a", "line 1, column 32 overrides", "held 'b', 'd'"),
+        ('{"a": ' + "9" * 30 + ', "a": 9}', "/a", "line 1, column 39 overrides", "held 9999"),
+    ],
+)
+def test_of_members_of_one_name_the_last_counts_and_the_others_are_told(
+    text: str, pointer: str, places: str, held: str
+) -> None:
+    document, (fault,) = read(text)
+    assert document == json.loads(text)
+    assert fault.pointer == pointer
+    assert places in fault.message
+    assert fault.message.partition(", which ")[2].startswith(held)
+
+
+def test_of_many_overridden_members_those_nearest_to_the_root_are_told() -> None:
+    twice = ", ".join(f'"n{i}": 1, "n{i}": 2' for i in range(60))
+    members = ", ".join(f'"m{i}": {{}}' for i in range(12))
+    _, faults = read(f'{{"a": {{"b": {{{twice}}}}}, "c": {{{members}}}, "c": 1}}')
+    assert len(faults) == 51
+    assert (faults[0].pointer, faults[-2].pointer, faults[-1].pointer) == ("/a/b/n0", "/c", "")
+    assert faults[-2].message.endswith("held 'm0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9' and 2 others")
+    assert "more than 50" in faults[-1].message
+
+
+NAMES = st.sampled_from(["a", "b", '":', "\u00e9\\"])
+PAIRS: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([1, None, "x", '":', "{,}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(NAMES, inner), max_size=4).map(tuple),
+    max_leaves=12,
+)
+
+
+def written(value: Any) -> tuple[str, int]:
+    """JSON with objects made of pairs, and how many of their members are overridden."""
+    if isinstance(value, list):
+        parts = [written(item) for item in value]
+        return f"[{', '.join(text for text, _ in parts)}]", sum(count for _, count in parts)
+    if not isinstance(value, tuple):
+        return json.dumps(value), 0
+    parts = [written(item) for _, item in value]
+    text = ", ".join(f"{json.dumps(name)}: {part}" for (name, _), (part, _) in zip(value, parts, strict=True))
+    own = len(value) - len({name for name, _ in value})
+    return f"{{{text}}}", own + sum(count for _, count in parts)
+
+
+@given(st.lists(st.tuples(NAMES, PAIRS), max_size=4).map(tuple))
+def test_every_overridden_member_is_told_whatever_the_texts_look_like(pairs: Any) -> None:
+    text, count = written(pairs)
+    document, faults = read(text)
+    assert document == json.loads(text)
+    assert len(faults) == count

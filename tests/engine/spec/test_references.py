@@ -160,6 +160,15 @@ def test_a_path_item_that_cannot_be_read_leaves_what_stands_beside_it() -> None:
     assert len(description.faults) == 1
 
 
+def test_what_is_overridden_in_another_document_is_told_with_its_name() -> None:
+    library = Library(users='{"get": {"summary": "lost"},\n"get": {"responses": {}}}')
+    description = read(spec("  /users: {$ref: users.yaml}\n  /people: {$ref: users.yaml}"), library)
+    assert [operation.key for operation in description.operations] == ["GET /users", "GET /people"]
+    ((pointer, message),) = told(description)
+    assert pointer == "users.yaml#/get"
+    assert "line 2, column 1 overrides line 1, column 2" in message
+
+
 def test_a_document_is_asked_for_once() -> None:
     library = Library(a="x: {type: integer}")
     schemas = "{oneOf: [{$ref: a.yaml#/x}, {$ref: './a.yaml#/x'}, {$ref: 'b%20c.yaml'}, {$ref: 'b c.yaml'}]}"

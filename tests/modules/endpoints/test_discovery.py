@@ -259,6 +259,19 @@ async def test_faults_of_a_readable_document_are_reported(bench: Bench) -> None:
     assert any("500 characters" in message for message in messages)
 
 
+async def test_a_path_that_json_says_twice_is_read_as_it_stands_last_and_what_is_lost_is_reported(bench: Bench) -> None:
+    project = await bench.project(base_url=BASE)
+    text = """{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {
+        "/a": {"get": {"responses": {}}, "delete": {"responses": {}}},
+        "/a": {"post": {"responses": {}}}
+    }}"""
+    discovery = await bench.discover(project, {"document": text})
+    assert set(await inventory(bench, project)) == {"POST /a"}
+    (fault,) = discovery["parts"][0]["report"]
+    assert fault["pointer"] == "/paths/~1a"
+    assert "line 3, column 9 overrides line 2, column 9, which held 'get', 'delete'" in fault["message"]
+
+
 async def test_a_report_says_that_faults_were_left_out(bench: Bench) -> None:
     project = await bench.project(base_url=BASE)
     paths = {f"/a{number}": operation(parameters=[{"$ref": "#/nowhere"}]) for number in range(MAX_FAULTS + 1)}

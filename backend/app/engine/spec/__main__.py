@@ -17,7 +17,7 @@ def main() -> None:
 
     from backend.app.engine.spec.codec import description_to_bytes
     from backend.app.engine.spec.limits import DocumentLimits
-    from backend.app.engine.spec.model import SpecError
+    from backend.app.engine.spec.model import Fault, SpecError
     from backend.app.engine.spec.normalise import describe
     from backend.app.engine.spec.parse import parse_document
     from backend.app.engine.spec.references import NotLoaded
@@ -32,9 +32,12 @@ def main() -> None:
     limits = DocumentLimits(**order["limits"])
     try:
         outlined = order["outlined"]
-        document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits, outlined=outlined)
+        faults: list[Fault] = []
+        document = parse_document(sys.stdin.buffer.read(order["bytes"]), limits, outlined=outlined, faults=faults)
         load_others = load if order["asks"] else None
-        description = describe(document, limits, where=order["where"], load=load_others, outlined=outlined)
+        description = describe(
+            document, limits, where=order["where"], load=load_others, outlined=outlined, faults=faults
+        )
         content = description_to_bytes(description)
     except SpecError as error:
         content = refusal(error.code, error.message, error.where)

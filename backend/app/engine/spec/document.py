@@ -1,13 +1,13 @@
 """A document being read: references, faults, and the budget of what its description may grow to."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from backend.app.engine.spec.limits import DocumentLimits
-from backend.app.engine.spec.model import Fault, Json, SpecError
-from backend.app.engine.spec.references import References, below
+from backend.app.engine.spec.model import Fault, Json, SpecError, below
+from backend.app.engine.spec.references import References
 
 T = TypeVar("T")
 
@@ -25,7 +25,9 @@ class Document:
         references: References | None = None,
         *,
         outlined: bool = False,
+        faults: Iterable[Fault] = (),
     ) -> None:
+        """`faults` are those that are known before."""
         self.root = root
         self.outlined = outlined
         """Parameters, bodies and answers are not there although they may be declared."""
@@ -38,6 +40,7 @@ class Document:
         self._faults_left_out = False
         self._shared: dict[tuple[str, str], tuple[Any, int]] = {}
         self._spent = 0
+        self._add_faults(faults)
 
     def fault(self, pointer: str, message: str) -> None:
         key = (pointer, message)
@@ -51,9 +54,14 @@ class Document:
 
     def faults(self) -> tuple[Fault, ...]:
         """In the order in which they were met; where there were more than the limit, the last one says so."""
+        self._add_faults(self.references.faults)
         if not self._faults_left_out:
             return tuple(self._faults)
         return (*self._faults, Fault("", f"more than {self.limits.faults} faults; the others are left out"))
+
+    def _add_faults(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self.fault(fault.pointer, fault.message)
 
     def spend(self, nodes: int) -> None:
         """Raises `SpecError` when the description grows out of proportion, for instance by many path items that

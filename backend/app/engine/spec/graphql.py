@@ -22,8 +22,8 @@ from backend.app.engine.spec.model import (
     ResponseSpec,
     Schema,
     SpecError,
+    below,
 )
-from backend.app.engine.spec.references import below
 
 DIALECT = "graphql"
 PREFIX = "graphql."

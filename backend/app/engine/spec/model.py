@@ -163,6 +163,13 @@ class ApiDescription:
     pointer says which operation."""
 
 
+def below(place: str, *names: str | int) -> str:
+    """The place of a value below another one."""
+    for name in names:
+        place += "/" + str(name).replace("~", "~0").replace("/", "~1")
+    return place
+
+
 class SpecError(Exception):
     """The document is refused as a whole. `code` names the reason or the limit (`spec.too_deep`); `where` is a line
     (`line 12, column 3`) or a JSON pointer."""

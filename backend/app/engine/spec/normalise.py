@@ -1,11 +1,12 @@
 """An API description document to the model, whatever its dialect."""
 
 import re
+from collections.abc import Sequence
 
 from backend.app.engine.spec.document import Document
 from backend.app.engine.spec.graphql import GraphQlReader, introspected
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits
-from backend.app.engine.spec.model import ApiDescription, Json, SpecError
+from backend.app.engine.spec.model import ApiDescription, Fault, Json, SpecError
 from backend.app.engine.spec.openapi import OpenApi30Reader, OpenApi31Reader, OpenApi32Reader
 from backend.app.engine.spec.reader import Reader
 from backend.app.engine.spec.references import Load, References
@@ -19,21 +20,24 @@ def describe(
     where: str = "",
     load: Load | None = None,
     outlined: bool = False,
+    faults: Sequence[Fault] = (),
 ) -> ApiDescription:
     """Reads OpenAPI 3.0, 3.1 and 3.2, Swagger 2.0, and what a GraphQL server tells by introspection. What is broken in
     parts is left out and listed in `faults`.
 
     `document` comes from `parse_document`, whose limit on depth bounds the recursion here; `outlined` says that it is
-    an outline. Other documents that it refers to are asked of `load` by their URIs, which are relative to `where`, the
-    URI of this one; without `load`, and where it does not hand one out, the reference is a fault. Raises `SpecError`:
-    `spec.not_a_spec`, `spec.unknown_version`, `spec.too_many_operations`, `spec.too_many_nodes`.
+    an outline, `faults` what was wrong with its text. Other documents that it refers to are asked of `load` by their
+    URIs, which are relative to `where`, the URI of this one; without `load`, and where it does not hand one out, the
+    reference is a fault. Raises `SpecError`: `spec.not_a_spec`, `spec.unknown_version`, `spec.too_many_operations`,
+    `spec.too_many_nodes`.
     """
     told = introspected(document) if document.keys().isdisjoint(("openapi", "swagger")) else None
     if told is not None:
-        return GraphQlReader(Document(document, limits), told, where).describe()
+        state = Document(document, limits, faults=faults)
+        return GraphQlReader(state, told, where).describe()
     reader, doubt = _reader(document)
     references = References(document, limits, where, load, identified=reader.modern_schemas)
-    state = Document(document, limits, references, outlined=outlined)
+    state = Document(document, limits, references, outlined=outlined, faults=faults)
     if outlined:
         state.fault(
             "", "only the list of operations is read of a description this large, not what they take and answer"

@@ -17,9 +17,9 @@ from backend.app.engine.spec.model import (
     ResponseSpec,
     SecurityKind,
     SecurityScheme,
+    below,
 )
 from backend.app.engine.spec.reader import PathItem, Reader
-from backend.app.engine.spec.references import below
 
 _STYLES = {
     ParameterLocation.PATH: ("simple", "label", "matrix"),

@@ -1,13 +1,16 @@
 """Bytes to a plain tree of `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, within limits.
 
-JSON is read as RFC 8259 with unique names; YAML as the YAML 1.2 core schema, so that `NO` and `16:9` stay text, plus
-the merge key `<<` that API descriptions in the field use. Mapping keys are always text, as written (`200` is `"200"`).
+JSON is read as RFC 8259, and of members of one name the last counts, as most readers have it (RFC 8259, 4); YAML as the
+YAML 1.2 core schema, so that `NO` and `16:9` stay text, plus the merge key `<<` that API descriptions in the field use;
+its keys are unique (YAML 1.2.2, 3.2.1.1), and always text, as written (`200` is `"200"`).
 Limits are counted before anything large is built: libyaml's own composer dies of a signal at some 25,000 levels.
 """
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from heapq import nsmallest
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -16,20 +19,27 @@ import yaml
 from yaml._yaml import CParser
 
 from backend.app.engine.spec.limits import DEFAULT_LIMITS, DocumentLimits, refuse_too_large
-from backend.app.engine.spec.model import Json, SpecError
+from backend.app.engine.spec.model import Fault, Json, SpecError, below
 from backend.app.engine.spec.outline import outline, outline_of_yaml
 
 _LONGEST_BY_HAND = 1 << 20
 """Characters of what a person may have typed; what is longer was generated, and is not read twice."""
 _MAX_DIRECTIVES = 100
+_MAX_OVERRIDDEN = 50
+"""Members that are told of, those first that may hold most."""
+_SHOWN = 10
+"""Names in an overridden member."""
 _MOST_OF_A_LIST = 100_000
 """Values of a document that is a list, and refused whatever follows."""
 
 
-def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outlined: bool = False) -> dict[str, Json]:
+def parse_document(
+    data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outlined: bool = False, faults: list[Fault] | None = None
+) -> dict[str, Json]:
     """The document's top-level mapping. Integers outside 64 bits become floats (RFC 8259, 6).
 
-    `outlined` gives the `outline` of a description, and may leave out what is wrong with the rest.
+    `outlined` gives the `outline` of a description, and may leave out what is wrong with the rest. To `faults` are
+    added the members of JSON objects that others of the same name override, with their pointers and lines.
 
     Raises `SpecError`: `spec.too_large`, `.not_utf8`, `.empty`, `.not_json_or_yaml`, `.syntax`, `.not_a_mapping`,
     `.too_deep`, `.too_many_nodes`, `.too_many_aliases`, `.alias_cycle`, `.duplicate_key`, `.bad_key`, `.bad_tag`,
@@ -47,7 +57,7 @@ def parse_document(data: bytes, limits: DocumentLimits = DEFAULT_LIMITS, *, outl
         raise SpecError("spec.not_json_or_yaml", f"the document is {GRAPHQL_SDL}", line)
     if start in "{[":
         try:
-            document = _parse_json(text, limits)
+            document = _parse_json(text, limits, [] if faults is None else faults)
         except json.JSONDecodeError as error:
             document = _parse_flow(text, error, limits)
     else:
@@ -110,8 +120,8 @@ def _place(line: int, column: int) -> str:
     return f"line {line}, column {column}"
 
 
-class _DuplicateKey(Exception):
-    pass
+def _place_of(offset: int, text: str) -> str:
+    return _place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
 # U+0000, and halves of surrogate pairs. A backslash that is itself escaped hides which half belongs to what.
@@ -122,22 +132,30 @@ _SUSPICIOUS_ESCAPE = re.compile(
 _JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _SPACED_COLON = re.compile(r'"[ \t\r\n]+:')
 _decode_text = json.JSONDecoder(strict=False).decode
+_JSON_MEMBER = re.compile(rf"{_JSON_TEXT.pattern}\s*+:\s*+({_JSON_TEXT.pattern}|[^\s,\[\]{{}}]++|{{\s*+}})", re.DOTALL)
 _JSON_TOKEN = re.compile(rf"{_JSON_TEXT.pattern}|[{{}}\[\],:]", re.DOTALL)
 
 
-def _parse_json(text: str, limits: DocumentLimits) -> Json:
+def _parse_json(text: str, limits: DocumentLimits, faults: list[Fault]) -> Json:
     """Raises `json.JSONDecodeError` for plain syntax errors."""
+    overridden = False
     # Commas in texts make the first count too high, never too low.
     if _values(text) > limits.nodes and _values(_JSON_TEXT.sub("", text)) > limits.nodes:
-        _explain_json(text, limits)
+        _refuse_json(text, limits)
     if "\\u" in text and _SUSPICIOUS_ESCAPE.search(text):
-        _explain_json(text, limits)
+        _refuse_json(text, limits)
 
     def integer(token: str) -> int | float:
         if len(token) > limits.digits:
             line = text.count("\n", 0, text.find(token)) + 1
             raise SpecError("spec.bad_number", f"a number of {len(token)} digits", f"line {line}")
         return _narrow(int(token))
+
+    def mapping(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        nonlocal overridden
+        members = dict(pairs)
+        overridden |= len(members) != len(pairs)
+        return members
 
     def constant(token: str) -> NoReturn:
         match = re.search(rf"[:,\[\s]({re.escape(token)})", text)
@@ -152,11 +170,13 @@ def _parse_json(text: str, limits: DocumentLimits) -> Json:
     # that hold such can only make these more.
     if document is None or text.count('":') != _names(document, text, limits) or _SPACED_COLON.search(text):
         try:
-            document = json.loads(text, object_pairs_hook=_unique, parse_int=integer, parse_constant=constant)
-        except (_DuplicateKey, RecursionError) as error:
-            _explain_json(text, limits)
+            document = json.loads(text, object_pairs_hook=mapping, parse_int=integer, parse_constant=constant)
+        except RecursionError as error:
+            _refuse_json(text, limits)
             raise AssertionError("the scan of the tokens saw no fault") from error
         _names(document, text, limits)
+    if overridden:
+        faults += _overridden(text, limits)
     return document
 
 
@@ -166,7 +186,7 @@ def _names(document: Json, text: str, limits: DocumentLimits) -> int:
     while level:
         depth += 1
         if depth > limits.depth:
-            _explain_json(text, limits)
+            _refuse_json(text, limits)
         names += sum(len(node) for node in level if type(node) is dict)
         level = [
             child
@@ -181,32 +201,73 @@ def _values(text: str) -> int:
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        raise _DuplicateKey
-    return mapping
-
-
 def _narrow(value: int) -> int | float:
     return value if -(2**63) <= value < 2**64 else float(value) if abs(value) < 10**308 else float("inf")
 
 
-def _explain_json(text: str, limits: DocumentLimits) -> None:
-    """Goes over the tokens and raises the `SpecError` of the first limit that is passed, with its place.
+@dataclass(slots=True)
+class _Scope:
+    """An object or an array whose end has not come yet."""
 
-    Slower than the parser, hence only for documents that look wrong."""
+    is_object: bool
+    current: str | int = 0
+    """The name or the index of the value that is being read."""
+    names: dict[str, int] = field(default_factory=dict)
+    """Where each stands that was met, the last time."""
+    held: dict[str, list[str]] = field(default_factory=dict)
+    """The names in those values that are objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Overridden:
+    """A member that a later one of the same name takes the place of."""
+
+    path: tuple[str | int, ...]
+    at: int
+    """Where the name of the later one stands."""
+    before: int
+    """And of this one."""
+    names: list[str]
+    """What it holds, where that is an object."""
+
+
+def _overridden(text: str, limits: DocumentLimits) -> list[Fault]:
+    """In the order of the document."""
+
+    def fault(it: _Overridden) -> Fault:
+        held = _listed(it.names) or _literal(text, it.before)
+        places = f"{_place_of(it.at, text)} overrides {_place_of(it.before, text)}"
+        message = f"the name {str(it.path[-1])[:80]!r} stands twice in one object: {places}, which held {held}"
+        return Fault(below("", *it.path), message)
+
+    # Operations stand nearer to the root than what they are made of.
+    found = nsmallest(_MAX_OVERRIDDEN + 1, _scan_json(text, limits), key=lambda it: len(it.path))
+    faults = [fault(it) for it in sorted(found[:_MAX_OVERRIDDEN], key=lambda it: it.at)]
+    if len(found) > _MAX_OVERRIDDEN:
+        told = f"more than {_MAX_OVERRIDDEN} names stand twice in one object; those deeper down are not told"
+        faults.append(Fault("", told))
+    return faults
+
+
+def _refuse_json(text: str, limits: DocumentLimits) -> None:
+    """Raises the `SpecError` of the first limit that is passed, with its place."""
+    for _ in _scan_json(text, limits):
+        pass
+
+
+def _scan_json(text: str, limits: DocumentLimits) -> Iterator[_Overridden]:
+    """Goes over the tokens; raises as `_refuse_json` does. Slower than the parser, hence only for documents of which
+    there is something to be told."""
 
     def refuse(code: str, message: str, offset: int) -> NoReturn:
-        line_start = text.rfind("\n", 0, offset) + 1
-        raise SpecError(code, message, _place(text.count("\n", 0, offset) + 1, offset - line_start + 1))
+        raise SpecError(code, message, _place_of(offset, text))
 
-    scopes: list[set[str] | None] = []
+    scopes: list[_Scope] = []
     nodes, key_next = 1, False
     for match in _JSON_TOKEN.finditer(text):
         lexeme, at = match.group(), match.start()
         if lexeme[0] == '"':
-            scope = scopes[-1] if scopes and key_next else None
+            scope = scopes[-1] if key_next else None
             if not lexeme.endswith('"', 1) or (scope is None and not _SUSPICIOUS_ESCAPE.search(lexeme)):
                 continue
             value = lexeme[1:-1]
@@ -218,26 +279,42 @@ def _explain_json(text: str, limits: DocumentLimits) -> None:
                 if problem := _bad_text(value):
                     refuse("spec.bad_text", problem, at)
             if scope is not None:
-                if value in scope:
-                    refuse("spec.duplicate_key", f"the name {value[:80]!r} stands twice in one object", at)
-                scope.add(value)
+                held = scope.held.pop(value, [])
+                if value in scope.names:
+                    path = *(outer.current for outer in scopes[:-1]), value
+                    yield _Overridden(path, at, scope.names[value], held)
+                scope.current, scope.names[value] = value, at
         elif lexeme in "{[":
             nodes += 1
-            scopes.append(set() if lexeme == "{" else None)
             key_next = lexeme == "{"
+            scopes.append(_Scope(key_next))
             if len(scopes) > limits.depth:
                 refuse("spec.too_deep", f"more than {limits.depth} levels of nesting", at)
         elif lexeme in "}]":
-            if scopes:
-                scopes.pop()
+            closed = scopes.pop() if scopes else None
+            if closed and scopes and isinstance(scopes[-1].current, str):
+                scopes[-1].held[scopes[-1].current] = list(closed.names)
             key_next = False
         elif lexeme == ",":
             nodes += 1
-            key_next = bool(scopes) and scopes[-1] is not None
+            key_next = bool(scopes) and scopes[-1].is_object
+            if scopes and isinstance(scopes[-1].current, int):
+                scopes[-1].current += 1
         else:
             key_next = False
         if nodes > limits.nodes:
             refuse("spec.too_many_nodes", f"more than {limits.nodes} values", at)
+
+
+def _listed(names: list[str]) -> str:
+    listed = ", ".join(repr(name[:80]) for name in names[:_SHOWN])
+    return f"{listed} and {len(names) - _SHOWN} others" if len(names) > _SHOWN else listed
+
+
+def _literal(text: str, at: int) -> str:
+    """The value of the member at `at` as it is written, cut; of an array only that it is one."""
+    match = _JSON_MEMBER.match(text, at)
+    return match[1][:80] if match else "a list"
 
 
 def _bad_text(value: str) -> str | None:

@@ -19,8 +19,8 @@ from backend.app.engine.spec.model import (
     SecurityScheme,
     SpecError,
     Tag,
+    below,
 )
-from backend.app.engine.spec.references import below
 from backend.app.engine.spec.schemas import SchemaTranslator
 
 Security: TypeAlias = tuple[tuple[str, ...], ...]

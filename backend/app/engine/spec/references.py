@@ -14,7 +14,7 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote, urljoin
 
 from backend.app.engine.spec.limits import DocumentLimits
-from backend.app.engine.spec.model import Json, SpecError
+from backend.app.engine.spec.model import Fault, Json, SpecError, below
 from backend.app.engine.spec.parse import parse_document
 
 Load: TypeAlias = Callable[[str], bytes]
@@ -32,13 +32,6 @@ _URI_SAFE = ":/?#[]@!$&'()*+,;=%~"
 
 class NotLoaded(Exception):
     """Why a document is not handed out, as a clause: `it is on another server`."""
-
-
-def below(place: str, *names: str | int) -> str:
-    """The place of a value below another one."""
-    for name in names:
-        place += "/" + str(name).replace("~", "~0").replace("/", "~1")
-    return place
 
 
 @dataclass(slots=True)
@@ -72,6 +65,8 @@ class References:
         self._identified = identified
         self._resources: dict[str, _Resource] = {}
         """By URI."""
+        self.faults: list[Fault] = []
+        """Of the text of documents that were loaded."""
         self._refused: dict[str, str] = {}
         self._documents: dict[str, _Resource] = {}
         """By what their places begin with."""
@@ -180,12 +175,16 @@ class References:
     def _loaded(self, address: str) -> _Resource | str:
         if self._load is None:
             return ""
+        faults: list[Fault] = []
         try:
-            return self._add(self._name(address), parse_document(self._load(address), self._limits), address)
+            root = parse_document(self._load(address), self._limits, faults=faults)
         except NotLoaded as reason:
             return str(reason)
         except SpecError as error:
             return str(error)
+        document = self._add(self._name(address), root, address)
+        self.faults += (Fault(document.place + fault.pointer, fault.message) for fault in faults)
+        return document
 
     def _name(self, address: str) -> str:
         """Short for what stands below the folder of the root document."""

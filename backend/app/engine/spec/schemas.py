@@ -12,9 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from backend.app.engine.spec.document import Document
-from backend.app.engine.spec.model import Json, Schema
+from backend.app.engine.spec.model import Json, Schema, below
 from backend.app.engine.spec.patterns import pattern_fault
-from backend.app.engine.spec.references import below
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 MISSPELT = {

@@ -13,9 +13,9 @@ from backend.app.engine.spec.model import (
     Schema,
     SecurityKind,
     SecurityScheme,
+    below,
 )
 from backend.app.engine.spec.reader import Reader
-from backend.app.engine.spec.references import below
 
 _URLENCODED, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _STYLES = {

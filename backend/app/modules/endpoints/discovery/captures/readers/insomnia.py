@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote_plus, urlencode
 
 from backend.app.engine.http import Headers
-from backend.app.engine.spec.model import Json
-from backend.app.engine.spec.references import below
+from backend.app.engine.spec.model import Json, below
 from backend.app.modules.endpoints.discovery.captures import Format, formats
 from backend.app.modules.endpoints.discovery.captures.masking import is_secret
 from backend.app.modules.endpoints.discovery.captures.model import Entry, Item, Unusable
