@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.app.modules.endpoints.discovery.source.languages.python.bodies import without_bodies
+from tests.modules.endpoints.discovery.source.trees import paths
 
 # The package has a function of the same name.
 extraction = importlib.import_module("backend.app.modules.endpoints.discovery.source.languages.python.extract")
@@ -84,3 +85,58 @@ def test_a_body_that_cannot_be_told_from_what_follows_is_left() -> None:
     facts = extraction.extract(source, ".py")
     assert [statement[0] for statement in facts["body"]] == ["def", "set"]
     assert "faults" not in facts
+
+
+CONSTANTS = st.sampled_from(
+    [
+        "A = 'a'",
+        "B = A + 'b'",
+        "C = f'{A}{B}'",
+        "A += 'c'",
+        "B = 'd'",
+        "if A == 'a':\n    B = 'e'\nelse:\n    C = 'f'",
+        "for each in ('g', 'h'):\n    C = C + each",
+        "try:\n    D = B + C\nexcept ImportError:\n    D = 'i'",
+        "E = [A, B]",
+        "E.append(C)",
+        "E[0] = 'j'",
+        "D = ''.join(E)",
+        "class K:\n    value = A\n    other = value + B",
+        "class L(K):\n    other = K.value",
+        "C = K.other",
+        "D = L.value + L.other",
+        "A, D = B, 'k'",
+        "def give(more=A):\n    return more + 'm'",
+        "D = give()",
+        "B = give('n')",
+        "K.value = 'o'",
+    ]
+)
+
+
+@given(st.lists(CONSTANTS, max_size=20), st.sampled_from(["A", "B", "C", "D", "K.other", "L.value"]), st.booleans())
+def test_what_a_module_defines_is_what_python_makes_of_it(statements: list[str], asked: str, apart: bool) -> None:
+    known: dict[str, object] = {}
+    kept = []
+    for statement in statements:
+        try:
+            exec(statement, known)  # noqa: S102
+        except (NameError, AttributeError, TypeError):
+            continue
+        kept.append(statement)
+    known = {}
+    exec("\n".join(kept), known)  # noqa: S102
+    try:
+        value = eval(asked, known)  # noqa: S307
+    except (NameError, AttributeError):
+        return
+    constants = "\n".join(kept)
+    main = "from fastapi import FastAPI\napp = FastAPI()\n"
+    if apart:
+        files = {
+            "main.py": f"{main}import constants\n@app.get('/' + constants.{asked})\ndef f(): ...\n",
+            "constants.py": constants,
+        }
+    else:
+        files = {"main.py": f"{main}{constants}\n@app.get('/' + {asked})\ndef f(): ...\n"}
+    assert paths(files) == {f"GET /{value}"}

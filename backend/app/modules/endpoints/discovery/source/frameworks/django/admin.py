@@ -72,9 +72,12 @@ class Admin:
             yield "", start, self.code.returned(function, [instance])
 
     def _discover(self) -> None:
-        """As Django does, `admin` of every installed application is imported."""
+        """As Django does, `models` of every installed application are imported, and then `admin`."""
         if not self._discovered:
             self._discovered = True
+            for folder, _ in self.settings.applications.values():
+                if folder:
+                    self.code.open_models(folder)
             for folder, _ in self.settings.applications.values():
                 path = self.code.names.find(folder, "admin") if folder else None
                 if path is not None:

@@ -440,7 +440,8 @@ def _cast(_c: object, arguments: list[Value], _k: object, _m: object, _s: object
     return arguments[-1] if arguments else None
 
 
-def _globals(_c: object, _a: object, _k: object, module: Module, scope: Scope | None) -> Value:
+def _globals(code: "Code", _a: object, _k: object, module: Module, scope: Scope | None) -> Value:
+    code.execute(module)
     return module.scope.variables
 
 

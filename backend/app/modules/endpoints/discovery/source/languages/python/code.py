@@ -1,12 +1,13 @@
 """The modules of a repository, evaluated as far as their text tells.
 
-Every statement is followed, both sides of a condition that is not known, every function that is called, and at the end
-the functions that add routes to something and that nobody was seen to call. What comes from outside of the tree is an
-object that remembers what was done with it; the frameworks read their routes off these.
+Every statement of the roots is followed, both sides of a condition that is not known, every function that is called,
+and at the end the functions that add routes to something and that nobody was seen to call. Of other modules that is
+followed which somebody asks for, and what may change something else. What comes from outside of the tree is an object
+that remembers what was done with it; the frameworks read their routes off these.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
@@ -24,6 +25,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
     Function,
     Lazy,
     Module,
+    Pending,
     Scope,
     Splat,
     Super,
@@ -40,6 +42,9 @@ MOST_STEPS = 5_000_000
 MOST_STEPS_A_ROOT = 500_000
 DEEPEST_CALL = 40
 LONGEST_LOOP = 1_000
+_PLAIN_BASES = frozenset(
+    {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol"}
+)
 _SETTINGS_MODULE = re.compile(rb"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
@@ -52,6 +57,7 @@ class Code:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
+        self.roots = frozenset(sources.roots)
         self.names = Modules(sources.paths)
         self.modules: dict[str, Module] = {}
         self.calls: list[Call] = []
@@ -79,13 +85,12 @@ class Code:
             if "settings" not in path:
                 self._ready()
             self._guarded(path, 0, partial(self.execute, self.module(path)))
-        roots = frozenset(self.sources.roots)
         # What builds an application on its own first: it calls the others.
-        functions = [function for function in self._functions if function.builds and function.module.path in roots]
+        functions = [function for function in self._functions if function.builds and function.module.is_root]
         for function in sorted(functions, key=_needed):
             if not function.called and not function.owner and not _is_handler(function):
                 self._guarded(function.module.path, function.line, partial(self.call_alone, function))
-        for made in [found for found in self._classes if found.module.path in roots]:
+        for made in [found for found in self._classes if found.module.is_root]:
             methods = [value for value in made.scope.variables.values() if isinstance(value, Function)]
             waiting = [method for method in methods if method.builds and not method.called and not _is_handler(method)]
             if waiting and not made.made:
@@ -150,6 +155,22 @@ class Code:
         made.attributes.update(name=package, label=label, module=self.import_module(package, settings))
         return made
 
+    def open_models(self, folder: str) -> None:
+        """What Django imports of each application in a folder: its models, and what they are imported from."""
+        path = self.names.find(folder, "models")
+        if path is not None:
+            self._guarded(path, 0, partial(self._open_imported, self.module(path), f"{folder}/"))
+
+    def _open_imported(self, module: Module, inside: str) -> None:
+        self.open(module)
+        imports = [value for value in module.scope.variables.values() if isinstance(value, Lazy)]
+        for found in [
+            *(self.import_module(each.dotted, each.importer, each.level) for each in imports),
+            *module.scope.stars,
+        ]:
+            if isinstance(found, Module) and found.path.startswith(inside):
+                self.open(found)
+
     def models_of(self, folder: str) -> list[Value]:
         """The models that the Django application in a folder declares."""
         path = self.names.find(folder, "models")
@@ -177,25 +198,72 @@ class Code:
         if path not in self.modules:
             is_package = not path.endswith(".py") or path.endswith("/__init__.py") or path == "__init__.py"
             dotted = name or path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            self.modules[path] = Module(path, dotted, is_package)
+            self.modules[path] = Module(path, dotted, is_package, path in self.roots)
         return self.modules[path]
 
     def execute(self, module: Module) -> None:
+        """All of it."""
         if module.executed:
             return
         module.executed = True
+        self.open(module)
+        for value in list(module.scope.variables.values()):
+            if type(value) is Pending:
+                value.settle()
+
+    def open(self, module: Module) -> None:
+        """As much of it as is needed to look up its names."""
+        if module.opened:
+            return
+        module.opened = True
         facts = self.sources.facts(module.path) if module.path.endswith(".py") else None
         variables = module.scope.variables
         variables.update(__name__=module.name, __file__=f"/{module.path}")
         if module.is_package:
             variables["__path__"] = [f"/{module.path.removesuffix('__init__.py').rstrip('/')}"]
-        if facts is not None:
-            body = facts["body"]
-            if any(statement[0] in ("set", "add") and statement[1] == ["n", "urlpatterns"] for statement in body):
-                self._import_views(body, module)
-            self.block(body, module.scope)
-            if "ROOT_URLCONF" in variables:
-                self.settings.append(module)
+        if facts is None:
+            return
+        body = facts["body"]
+        own: Counter[str] = Counter()
+        imported: dict[str, tuple[str, int]] = {}
+        _count_bound(body, own, imported)
+        module.changing = frozenset(name for name, times in own.items() if times > 1)
+        if not module.is_root:
+            self._open_body(body, module, own, imported)
+            return
+        module.executed = True
+        if any(statement[0] in ("set", "add") and statement[1] == ["n", "urlpatterns"] for statement in body):
+            self._import_views(body, module)
+        self.block(body, module.scope)
+        if "ROOT_URLCONF" in variables:
+            self.settings.append(module)
+
+    def _open_body(
+        self, body: list[list[Any]], module: Module, own: Counter[str], imported: dict[str, tuple[str, int]]
+    ) -> None:
+        """Statements that do nothing but bind a name wait until somebody asks for it."""
+        for statement in body:
+            name = _bound_alone(statement, module)
+            if own[name] == 1 and name not in imported and self._only_binds(statement, module, own, imported):
+                module.scope.variables[name] = Pending(name, statement, module.scope, self.statement)
+            else:
+                self.statement(statement, module.scope)
+
+    def _only_binds(
+        self, statement: list[Any], module: Module, own: Counter[str], imported: dict[str, tuple[str, int]]
+    ) -> bool:
+        """Whether no decorator of the repository may put it somewhere."""
+        for decorator, _ in statement[4] if statement[0] in ("def", "class") else ():
+            while decorator[0] in ("a", "c"):
+                decorator = decorator[1]
+            base = decorator[1] if decorator[0] == "n" else ""
+            if own[base] or not base:
+                return False
+            if base in imported:
+                dotted, level = imported[base]
+                if level or isinstance(self.import_module(dotted, module), Module):
+                    return False
+        return True
 
     def _import_views(self, body: list[list[Any]], module: Module) -> None:
         """What a URLconf imports may only be there to register views. Other imports wait until they are needed."""
@@ -224,7 +292,7 @@ class Code:
 
     def member(self, module: Module, name: str) -> Value:
         """An attribute of a module: what it defines, or a module below it."""
-        self.execute(module)
+        self.open(module)
         value = self._lookup_in(module.scope, name)
         if value is not MISSING:
             return value  # type: ignore[no-any-return]
@@ -252,7 +320,7 @@ class Code:
             if scope.stars and not name.startswith("_"):
                 for star in scope.stars:
                     if star is not scope.module:
-                        self.execute(star)
+                        self.open(star)
                         found = self._lookup_in(star.scope, name)
                         if found is not MISSING:
                             return found
@@ -260,6 +328,8 @@ class Code:
             scope.variables.pop(name)  # an import of itself finds nothing
             resolved = self._resolve_lazy(value)
             return scope.variables.setdefault(name, resolved)
+        elif type(value) is Pending:
+            return value.settle()
         return value
 
     def _resolve_lazy(self, lazy: Lazy) -> Any:
@@ -367,7 +437,7 @@ class Code:
                 elif isinstance(holder, Class):
                     holder.scope.variables[target[2]] = value
                 elif isinstance(holder, Module):
-                    self.execute(holder)
+                    self.open(holder)
                     holder.scope.variables[target[2]] = value
                 elif isinstance(holder, Attribute) and isinstance(holder.value, Call):
                     holder.value.attributes[f"{holder.name}.{target[2]}"] = value
@@ -458,13 +528,29 @@ class Code:
         made = Class(name, bases, Scope({}, scope, scope.module), line, keywords=keywords)
         made.scope.owner = made
         self._classes.append(made)
-        self.block(body, made.scope)
+        self._class_body(body, made)
         bound: Value = made
         for decorator_node, decorator_line in reversed(decorators):
             decorator = self.evaluate(decorator_node, scope)
             made.decorators.append((decorator, decorator_line))
             bound = self._decorate(decorator, bound, scope.module, decorator_line)
         scope.variables[name] = bound
+
+    def _class_body(self, body: list[list[Any]], made: Class) -> None:
+        """Attributes that are seldom asked for wait; in a root, where calls may add routes, those without a call."""
+        bound: Counter[str] = Counter()
+        _count_bound(body, bound, {})
+        for statement in body:
+            name = _bound_alone(statement, made.module) if statement[0] == "set" else ""
+            if bound[name] == 1 and (not made.module.is_root or _is_plain(statement[2])):
+                made.scope.variables[name] = Pending(name, statement, made.scope, self._set)
+                if statement[3] is not None:
+                    made.fields.append(name)
+            else:
+                self.statement(statement, made.scope)
+
+    def _set(self, statement: list[Any], scope: Scope) -> None:
+        scope.variables[statement[1][1]] = self.evaluate(statement[2], scope)
 
     def _decorate(self, decorator: Value, decorated: Value, module: Module, line: int) -> Value:
         """What a decorator gives stands for what it was put on, whatever it wraps around it."""
@@ -649,6 +735,10 @@ class Code:
         return found
 
     def _object_attribute(self, made: Call, name: str) -> Any:
+        if made.waiting is not None and isinstance(made.function, Class):
+            found = self._find(made.function, name)
+            if isinstance(found, Function):
+                return self._bind(found, made)
         if name in made.attributes:
             return made.attributes[name]
         if isinstance(made.function, Class):
@@ -791,7 +881,11 @@ class Code:
         self.calls.append(made)
         initialiser = self._find(made_of, "__init__")
         if isinstance(initialiser, Function):
-            self._run_function(initialiser, [made, *arguments], keywords, alone)
+            run = partial(self._run_function, initialiser, [made, *arguments], keywords, alone)
+            if _may_wait(made_of, initialiser, [*arguments, *keywords.values()]):
+                made.waiting = run
+            else:
+                run()
         else:
             fields = [name for base in reversed([*made_of.mro()]) if isinstance(base, Class) for name in base.fields]
             made.attributes.update(zip(dict.fromkeys(fields), arguments, strict=False))
@@ -917,11 +1011,84 @@ class Code:
         return made
 
 
+def _may_wait(made_of: Class, initialiser: Function, given: list[Value]) -> bool:
+    """Whether an initialiser changes nothing but its object."""
+    return (
+        not initialiser.builds
+        and made_of.outside() <= _PLAIN_BASES
+        and not any(isinstance(base, Class) and base.module.is_root for base in made_of.mro())
+        and all(isinstance(value, str | int | Unknown | Text | External | Class | None) for value in given)
+    )
+
+
 class _Key:
     """A key of a dictionary that is no string or number."""
 
     def __init__(self, value: Value) -> None:
         self.value = value
+
+
+def _count_bound(body: list[list[Any]], own: Counter[str], imported: dict[str, tuple[str, int]]) -> None:
+    """How often a body binds or changes which name, and what imports bind: modules and their dots."""
+    for statement in body:
+        match statement[0]:
+            case "set" | "add":
+                own.update(_names_in(statement[1]))
+            case "do" if statement[1][0] == "c":
+                own.update(_names_in(statement[1][1]))
+            case "def" | "class":
+                own[statement[1]] += 1
+            case "import":
+                name = statement[2] or statement[1].partition(".")[0]
+                imported[name] = (name if not statement[2] else statement[1], 0)
+            case "from":
+                imported.update((alias or name, (statement[2], statement[1])) for name, alias in statement[3])
+            case "for":
+                own.update(_names_in(statement[1]))
+                _count_bound(statement[3], own, imported)
+            case "if":
+                _count_bound(statement[2], own, imported)
+                _count_bound(statement[3], own, imported)
+            case "with":
+                for _, target in statement[1]:
+                    own.update(_names_in(target) if target is not None else ())
+                _count_bound(statement[2], own, imported)
+            case "try":
+                for inner in (statement[1], *statement[2], statement[3]):
+                    _count_bound(inner, own, imported)
+            case "either":
+                for inner in statement[1]:
+                    _count_bound(inner, own, imported)
+
+
+def _names_in(target: list[Any]) -> list[str]:
+    """Of what is assigned to, or changed: `a` of `a.b[0] = 1` and of `a.append(1)`."""
+    while target[0] in ("a", "i", "*"):
+        target = target[1]
+    if target[0] in ("l", "t"):
+        return [name for part in target[1] for name in _names_in(part)]
+    return [target[1]] if target[0] == "n" else []
+
+
+def _bound_alone(statement: list[Any], module: Module) -> str:
+    """The one name that a statement binds, if that is all it does, is some work, and comes to the same later on."""
+    match statement:
+        case ["set", ["n", name], [kind, *_] as value, *_] if kind not in ("s", "k"):
+            is_function = kind == "n" and not value[1][:1].isupper()
+            return "" if is_function or module.changes(value) else name
+        case ["class", name, arguments, body, *_]:
+            values = (inner[2] for inner in body if inner[0] == "set" and inner[2] is not None)
+            return "" if any(map(module.changes, (*arguments, *values))) else name
+        case ["def", name, _, _, [_, *_], *_]:
+            return name  # type: ignore[no-any-return]
+    return ""
+
+
+def _is_plain(node: list[Any]) -> bool:
+    """Names, attributes and lists of them."""
+    while node[0] == "a":
+        node = node[1]
+    return node[0] == "n" or (node[0] in ("l", "t") and all(map(_is_plain, node[1])))
 
 
 def _says_more(former: object, latter: object) -> bool:

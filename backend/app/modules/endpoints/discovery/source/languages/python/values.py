@@ -3,6 +3,7 @@
 Strings, numbers, lists, tuples and dictionaries are Python's own; the rest are the classes below.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional, TypeAlias, Union
 
@@ -73,11 +74,21 @@ class Module:
     name: str
     """As it was first imported."""
     is_package: bool
+    is_root: bool = False
     scope: Scope = field(init=False)
+    opened: bool = False
+    """Its names are bound."""
     executed: bool = False
+    """Everything in it is evaluated, or was begun to be."""
+    changing: frozenset[str] = frozenset()
+    """Names that stand for different things at different places of its body."""
 
     def __post_init__(self) -> None:
         self.scope = Scope({}, None, self)
+
+    def changes(self, node: list[Any]) -> bool:
+        """Whether an expression names something that changes."""
+        return bool(self.changing) and _mentions(node, self.changing)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -155,7 +166,8 @@ class Class:
         """The attribute in the class or the nearest base of the repository; `MISSING` if there is none."""
         for base in self.mro():
             if isinstance(base, Class) and name in base.scope.variables:
-                return base.scope.variables[name]
+                value = base.scope.variables[name]
+                return value.settle() if type(value) is Pending else value
         return MISSING
 
 
@@ -178,9 +190,18 @@ class Call:
     keywords: dict[str, Value]
     module: Module
     line: int
-    attributes: dict[str, Value] = field(default_factory=dict)
     calls: list["Call"] = field(default_factory=list)
     """Of its methods, and of itself, in order."""
+    waiting: Callable[[], object] | None = None
+    """What gives it its attributes, while nobody has asked for one."""
+    _attributes: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def attributes(self) -> dict[str, Value]:
+        if self.waiting is not None:
+            initialise, self.waiting = self.waiting, None
+            initialise()
+        return self._attributes
 
     def argument(self, position: int, name: str, default: Value = None) -> Value:
         """`position` -1: by name only."""
@@ -213,6 +234,41 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+class Pending:
+    """A name that one statement binds, which waits until somebody asks for the name."""
+
+    __slots__ = ("_run", "_value", "name", "scope", "statement")
+
+    def __init__(
+        self, name: str, statement: list[Any], scope: Scope, run: Callable[[list[Any], Scope], object]
+    ) -> None:
+        self.name = name
+        self.statement = statement
+        self.scope = scope
+        self._run: Callable[[list[Any], Scope], object] | None = run
+        self._value: Any = MISSING
+
+    def settle(self) -> Any:
+        """The value; `MISSING` while it is being found out."""
+        run, self._run = self._run, None
+        variables = self.scope.variables
+        if run is not None:
+            variables.pop(self.name, None)
+            run(self.statement, self.scope)
+            self._value = variables.get(self.name, MISSING)
+        elif variables.get(self.name) is self:  # put back by the other side of a condition
+            del variables[self.name]
+            if self._value is not MISSING:
+                variables[self.name] = self._value
+        return self._value
+
+
+def _mentions(node: list[Any], names: frozenset[str]) -> bool:
+    if node and node[0] == "n":
+        return node[1] in names
+    return any(isinstance(part, list) and _mentions(part, names) for part in node)
 
 
 def is_known(value: object) -> bool:
