@@ -34,7 +34,7 @@ from backend.app.extensions.metrics import JobCount, exposition
 from backend.app.modules import MODULES
 from backend.app.modules.anomalies.detectors import detectors
 from backend.app.modules.endpoints.discovery import strategies
-from backend.app.modules.endpoints.discovery.captures import formats
+from backend.app.modules.endpoints.discovery.captures.formats import formats
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
 from backend.app.modules.labs.recipes import recipes
 from backend.app.modules.scans.service import count_requests

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from backend.app.core import registry as module
 from backend.app.core.registry import Registry, UnknownPluginError
 
 
@@ -56,7 +55,7 @@ def test_another_distribution_adds_by_entry_point(family: str, monkeypatch: pyte
     def installed(*, group: str) -> list[EntryPoint]:
         return [EntryPoint("third", "builtins:len", group)] if group == "touchstone.sample" else []
 
-    monkeypatch.setattr(module, "entry_points", installed)
+    monkeypatch.setattr("importlib.metadata.entry_points", installed)
     assert plugins_of(family).get("third") is len
 
 

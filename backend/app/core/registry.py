@@ -9,7 +9,6 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -43,6 +42,11 @@ class Registry(Generic[T]):
 
         return add
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the plug-ins are imported; they are at the first question about them."""
+        return self._loaded
+
     def names(self) -> list[str]:
         self._load()
         return sorted(self._plugins)
@@ -73,7 +77,9 @@ class Registry(Generic[T]):
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self.package}.{module.name}")
-        for entry_point in entry_points(group=self.group):
+        from importlib import metadata  # takes longer than the rest of the module
+
+        for entry_point in metadata.entry_points(group=self.group):
             plugin = entry_point.load()
             if self._plugins.setdefault(entry_point.name, plugin) is not plugin:
                 raise ValueError(f"{self.family}: the name {entry_point.name!r} is taken")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backend.app.engine.spec.codec import description_from_bytes, description_to_bytes
 from backend.app.engine.spec.model import Operation, ParameterLocation, SecurityKind
-from backend.app.modules.endpoints.discovery.captures import formats
+from backend.app.modules.endpoints.discovery.captures.formats import formats
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError, CaptureLimits, CaptureReport
 from backend.app.modules.endpoints.discovery.captures.reading import display_name, format_of, read_capture
 from tests.modules.endpoints.discovery.captures.build import API, exchange, har, keys, read_har, reasons

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.app.modules.endpoints.discovery.source import files
+from backend.app.modules.endpoints.discovery.source import Facts, files
 from backend.app.modules.endpoints.discovery.source.extractor import Extractor, Order
 from backend.app.modules.endpoints.discovery.source.languages.python.extract import extract
 from backend.app.modules.endpoints.discovery.source.model import SourceReport
@@ -144,9 +144,7 @@ def test_a_directory_that_is_none(tmp_path: Path) -> None:
         scan_tree(tmp_path / "nowhere", workers=0)
 
 
-def test_a_file_that_kills_its_worker_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here one whose facts take more memory than a worker has."""
-    monkeypatch.setattr("backend.app.modules.endpoints.discovery.source.extractor._extract_all", _dying)
+def test_a_file_that_kills_its_worker_costs_itself_only() -> None:
     results: dict[str, tuple[bytes | None, str]] = {}
     with Extractor(1) as extractor:
         for name, text in (("good", b"x = 1"), ("bad", b"die"), ("fine", b"y = 2")):
@@ -154,7 +152,7 @@ def test_a_file_that_kills_its_worker_costs_itself_only(monkeypatch: pytest.Monk
             def keep(facts: bytes | None, reason: str, name: str = name) -> None:
                 results[name] = (facts, reason)
 
-            extractor.submit(Order("python", ".py", text, keep))
+            extractor.submit(Order(_dying, ".py", text, keep))
         extractor.finish()
     assert results["good"][0]
     assert results["fine"][0]
@@ -162,10 +160,10 @@ def test_a_file_that_kills_its_worker_costs_itself_only(monkeypatch: pytest.Monk
     assert "ended the parser" in results["bad"][1]
 
 
-def _dying(jobs: list[tuple[str, str, bytes]]) -> list[bytes]:
-    if any(text == b"die" for _, _, text in jobs):
+def _dying(text: bytes, suffix: str) -> Facts:
+    if text == b"die":
         os._exit(1)
-    return [b"{}" for _ in jobs]
+    return {}
 
 
 def test_a_file_that_vanishes_while_its_folder_is_listed_is_passed_over(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from backend.app.modules.endpoints.discovery.captures import Format, formats
+from backend.app.modules.endpoints.discovery.captures.formats import Format, formats
 from backend.app.modules.endpoints.discovery.captures.model import (
     DEFAULT_LIMITS,
     CaptureError,

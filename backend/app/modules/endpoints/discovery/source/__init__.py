@@ -17,6 +17,9 @@ Facts: TypeAlias = dict[str, Any]
 None), no objects of a parser. The key `faults` is reserved: a list of `[line, message]`, reported for the file."""
 
 
+Extract: TypeAlias = Callable[[bytes, str], Facts]
+
+
 class Sources(Protocol):
     """The files of one language in a tree, as a language's `code` sees them. Paths are relative, with `/`."""
 
@@ -49,7 +52,7 @@ class Language:
     """`.py`; a suffix belongs to one language."""
     version: int
     """Raised whenever `extract` changes: cached facts of another version are not used."""
-    extract: Callable[[bytes, str], Facts]
+    extract: Extract
     """The facts of a file from its content and its suffix. Never raises, whatever the bytes; a syntax error costs as
     little as possible and stands in `faults`. Runs in a worker process: a function of a module, without state."""
     code: Callable[[Sources], Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from backend.app.modules.endpoints.discovery.source import Facts, Language
+from backend.app.modules.endpoints.discovery.source import Facts
 from backend.app.modules.endpoints.discovery.source.cache import FactsCache, digest
 from backend.app.modules.endpoints.discovery.source.extractor import Extractor, Order
 from backend.app.modules.endpoints.discovery.source.files import (
@@ -24,6 +24,7 @@ from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
 from backend.app.modules.endpoints.discovery.source.languages import languages
 from backend.app.modules.endpoints.discovery.source.model import Route, SourceFault, SourceReport, report_from_json
 from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
+from backend.app.modules.endpoints.discovery.source.surface import Surface, installation, surfaces
 
 MOST_FILES = 200_000
 MOST_FAULTS = 1_000
@@ -76,7 +77,7 @@ class _Scan:
         self.cache = cache
         self.progress = progress or (lambda done, total: None)
         self.cancelled = cancelled or (lambda: False)
-        self.sources = {name: LanguageSources(name, language, self) for name, language in languages.items()}
+        self.sources = {surface.language: LanguageSources(surface, self) for surface in surfaces(cache)}
         self.left_out: Counter[str] = Counter()
         self.faults: dict[SourceFault, None] = {}
         self.files = 0
@@ -98,11 +99,10 @@ class _Scan:
 
     def _key(self) -> bytes:
         """Of everything that is known before linking: our own code, the names of the files, and the roots' contents."""
-        package = Path(__file__).parent
-        ours = [(str(path), path.stat().st_mtime_ns) for path in sorted(package.rglob("*.py"))]
+        asked = [sources.surface for sources in self.sources.values()]
         paths = {name: sorted(sources.paths) for name, sources in self.sources.items()}
         left_out = dict(sorted(self.left_out.items()))
-        return b"report-" + digest(orjson.dumps([ours, paths, self.read, left_out, frameworks.names()])).encode()
+        return b"report-" + digest(orjson.dumps([installation(), asked, paths, self.read, left_out])).encode()
 
     def _remembered(self, key: bytes) -> SourceReport | None:
         """The report of the same tree, if the files that linking read then are the same too."""
@@ -128,7 +128,7 @@ class _Scan:
         for name, sources in self.sources.items():
             if not sources.roots:
                 continue
-            code = sources.language.code(sources)
+            code = languages.get(name).code(sources)
             for framework_name, framework in frameworks.items():
                 if framework.language != name:
                     continue
@@ -161,8 +161,8 @@ class _Scan:
             self.faults.setdefault(SourceFault("", 0, f"more than {MOST_FAULTS} faults; the others are not listed"))
 
     def _list(self) -> list[tuple["LanguageSources", str]]:
-        by_suffix = {suffix: sources for sources in self.sources.values() for suffix in sources.language.suffixes}
-        by_name = {name: sources for sources in self.sources.values() for name in sources.language.beside}
+        by_suffix = {suffix: sources for sources in self.sources.values() for suffix in sources.surface.suffixes}
+        by_name = {name: sources for sources in self.sources.values() for name in sources.surface.beside}
         candidates = []
         for number, entry in enumerate(self.tree.entries()):
             if number % 1000 == 0:
@@ -180,7 +180,7 @@ class _Scan:
                 self.left_out["too many files"] += 1
             else:
                 sources.paths.add(entry.path)
-                if suffix not in sources.language.suffixes:
+                if suffix not in sources.surface.suffixes:
                     continue
                 if reason := entry.left_out or ("tests" if sources.is_left_out(name) else ""):
                     self.left_out[reason] += 1
@@ -209,17 +209,15 @@ class _Scan:
 class LanguageSources:
     """`Sources` of one language: facts come from the cache, else from the extractor."""
 
-    name: str
-    language: Language
+    surface: Surface
     scan: _Scan
     paths: set[str] = field(default_factory=set)
     roots: list[str] = field(default_factory=list)
     _facts: dict[str, bytes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gates = [framework.gate for _, framework in frameworks.items() if framework.language == self.name]
-        self.gate = bytes_pattern("|".join(f"(?:{gate})" for gate in gates))
-        self._left_out = re.compile(self.language.left_out or "(?!)")
+        self.gate = bytes_pattern(self.surface.gate)
+        self._left_out = re.compile(self.surface.left_out or "(?!)")
 
     def is_left_out(self, base_name: str) -> bool:
         return self._left_out.search(base_name) is not None
@@ -254,7 +252,7 @@ class LanguageSources:
         """The facts are there after the extractor's `finish`."""
         suffix = _suffix(path)
         self.scan.read[path] = content = digest(text)
-        key = f"{self.name}-{self.language.version}{suffix}-{content}".encode()
+        key = f"{self.surface.language}-{self.surface.version}{suffix}-{content}".encode()
 
         def keep(facts: bytes | None, reason: str) -> None:
             self._facts[path] = facts
@@ -270,7 +268,8 @@ class LanguageSources:
         if facts is not None:
             keep(facts, "")
         else:
-            self.scan.extractor.submit(Order(self.name, suffix, text, keep))
+            read = languages.get(self.surface.language).extract
+            self.scan.extractor.submit(Order(read, suffix, text, keep))
 
 
 def _suffix(path: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from backend.app.modules.endpoints.discovery.captures import Format, formats
+from backend.app.modules.endpoints.discovery.captures.formats import Format, formats
 from backend.app.modules.endpoints.discovery.captures.model import Entry, Item, Unusable
 from backend.app.modules.endpoints.discovery.captures.source import Source
 

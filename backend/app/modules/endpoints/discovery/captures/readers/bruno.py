@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote_plus, urlencode
 
 from backend.app.engine.http import Headers
-from backend.app.modules.endpoints.discovery.captures import Format, formats
+from backend.app.modules.endpoints.discovery.captures.formats import Format, formats
 from backend.app.modules.endpoints.discovery.captures.masking import is_secret
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError, Entry, Item, Unusable
 from backend.app.modules.endpoints.discovery.captures.placeholders import filled, without_unknown_host

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote_plus
 
-from backend.app.modules.endpoints.discovery.captures import Format, formats
+from backend.app.modules.endpoints.discovery.captures.formats import Format, formats
 from backend.app.modules.endpoints.discovery.captures.model import Entry, Item, Unusable
 from backend.app.modules.endpoints.discovery.captures.source import Source
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from backend.app.engine.http import Headers
 from backend.app.engine.spec.model import Json
-from backend.app.modules.endpoints.discovery.captures import Format, formats
+from backend.app.modules.endpoints.discovery.captures.formats import Format, formats
 from backend.app.modules.endpoints.discovery.captures.model import CaptureError, Entry, Item, Unusable
 from backend.app.modules.endpoints.discovery.captures.source import Source
 from backend.app.modules.endpoints.discovery.captures.stream import BrokenJson, Malformed, Oversized, elements

@@ -8,7 +8,8 @@ from typing import Any
 from backend.app.engine.spec.model import MediaType, Parameter, ParameterLocation, RequestBody
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
-from backend.app.modules.endpoints.discovery.source.languages.javascript import Code, adopt, builtins, package, starter
+from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
+from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, adopt, package, starter
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
-from backend.app.modules.endpoints.discovery.source.languages.javascript import Code, adopt, package
+from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, adopt, package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,

@@ -9,7 +9,7 @@ from typing import Any
 from backend.app.engine.spec.model import Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
-from backend.app.modules.endpoints.discovery.source.languages.javascript import Code, package
+from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     Declared,

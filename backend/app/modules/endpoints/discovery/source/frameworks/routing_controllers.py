@@ -12,7 +12,8 @@ from functools import partial
 
 from backend.app.modules.endpoints.discovery.source.frameworks.express import ExpressRouter
 from backend.app.modules.endpoints.discovery.source.frameworks.koa import KoaRouter
-from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins, package
+from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
+from backend.app.modules.endpoints.discovery.source.languages.javascript.code import package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,

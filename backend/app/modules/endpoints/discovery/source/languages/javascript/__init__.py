@@ -1,67 +1,15 @@
 """JavaScript and TypeScript: modules in either manner, `.js`, `.ts` and their variants."""
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import TypeVar
-
 from backend.app.modules.endpoints.discovery.source import Language, Sources
 from backend.app.modules.endpoints.discovery.source.languages import languages
-from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import (
-    Adopt,
-    Evaluator,
-    Package,
-    Starter,
-)
 from backend.app.modules.endpoints.discovery.source.languages.javascript.extract import extract
 from backend.app.modules.endpoints.discovery.source.languages.javascript.settings import ENVIRONMENT_FILES
-from backend.app.modules.endpoints.discovery.source.languages.javascript.values import Native
-from backend.app.modules.endpoints.discovery.source.model import SourceFault
-
-T = TypeVar("T", bound=Native)
-_packages: dict[str, Package] = {}
-_adopters: list[Adopt] = []
-_starters: list[Starter] = []
 
 
-def package(*names: str) -> Callable[[Package], Package]:
-    """Decorator of a framework's function that makes what importing the package gives, once a tree."""
+def _code(sources: Sources) -> object:
+    from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code  # workers do without
 
-    def add(make: Package) -> Package:
-        _packages.update(dict.fromkeys(names, make))
-        return make
-
-    return add
-
-
-def adopt(adopter: Adopt) -> Adopt:
-    """Decorator of a framework's function that says what a parameter will be given."""
-    _adopters.append(adopter)
-    return adopter
-
-
-def starter(start: Starter) -> Starter:
-    """Decorator of a framework's function that runs once all roots were evaluated."""
-    _starters.append(start)
-    return start
-
-
-class Code:
-    """A tree of JavaScript, evaluated when a framework asks for it."""
-
-    def __init__(self, sources: Sources) -> None:
-        self.sources = sources
-        self.faults: list[SourceFault] = []
-
-    @cached_property
-    def evaluated(self) -> Evaluator:
-        evaluator = Evaluator(self.sources, _packages, _adopters, _starters)
-        evaluator.run()
-        self.faults += [SourceFault(path, 0, message) for path, message in evaluator.unread]
-        return evaluator
-
-    def made(self, kind: type[T]) -> list[T]:
-        """The frameworks' objects of a kind that the program makes."""
-        return [handle for handle in self.evaluated.handles if isinstance(handle, kind)]
+    return Code(sources)
 
 
 languages.register("javascript")(
@@ -69,7 +17,7 @@ languages.register("javascript")(
         suffixes=(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
         version=2,
         extract=extract,
-        code=Code,
+        code=_code,
         left_out=r"[._-](test|spec|e2e|stories|mock|cy)\.[cm]?[jt]sx?$|\.d\.[cm]?ts$|\.min\.[cm]?js$"
         r"|^(jest|vite|vitest|webpack|rollup|karma|gulpfile|babel|eslint|prettier|playwright|cypress)[\w.]*\.[cm]?[jt]s$",
         beside=(

@@ -24,7 +24,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
 from backend.app.modules.endpoints.discovery.source.model import Route
 
 if TYPE_CHECKING:
-    from backend.app.modules.endpoints.discovery.source.languages.javascript import Code
+    from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code
     from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 
 _METHODS = """get post put patch delete head options search propfind report purge trace copy move lock unlock mkcol"""

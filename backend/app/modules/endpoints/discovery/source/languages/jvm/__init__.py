@@ -1,18 +1,24 @@
 """Java and Kotlin: what runs on the Java virtual machine and is written in `.java` and `.kt`."""
 
-from backend.app.modules.endpoints.discovery.source import Language
+from backend.app.modules.endpoints.discovery.source import Language, Sources
 from backend.app.modules.endpoints.discovery.source.languages import languages
-from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Code
 from backend.app.modules.endpoints.discovery.source.languages.jvm.extract import extract
 
 _PROFILES = ("", "-default", "-dev", "-local", "-prod")
+
+
+def _code(sources: Sources) -> object:
+    from backend.app.modules.endpoints.discovery.source.languages.jvm.code import Code  # workers do without
+
+    return Code(sources)
+
 
 languages.register("jvm")(
     Language(
         suffixes=(".java", ".kt"),
         version=3,
         extract=extract,
-        code=Code,
+        code=_code,
         left_out=r"(Tests?|TestCase|IT|ITCase|Spec)\.(java|kt)$|^(package|module)-info\.java$",
         beside=(
             *(
