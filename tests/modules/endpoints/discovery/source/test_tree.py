@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,19 @@ def test_a_file_that_vanishes_while_its_folder_is_listed_is_passed_over(tmp_path
     assert next(entries).path == "a.py"
     (tmp_path / "b.py").unlink()
     assert [entry.path for entry in entries] == ["c.py"]
+
+
+def test_a_tree_in_which_nothing_changed_is_reported_without_the_plug_ins(tmp_path: Path) -> None:
+    write(tmp_path / "tree", TREE)
+    program = (
+        "import sys; from backend.app.modules.endpoints.discovery.source.tree import scan_tree;"
+        "from pathlib import Path;"
+        "found = scan_tree(sys.argv[1], cache=Path(sys.argv[2]), workers=0);"
+        "print(*[route.key for route in found.routes], sep=',');"
+        "print(any('frameworks.fastapi' in name for name in sys.modules))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "tree"), str(tmp_path / "cache")]
+    first, again = (subprocess.run(command, capture_output=True, check=True, text=True).stdout for _ in range(2))
+    assert set(first.splitlines()[0].split(",")) == FOUND
+    assert first.splitlines()[1] == "True"
+    assert again.splitlines() == [first.splitlines()[0], "False"]
