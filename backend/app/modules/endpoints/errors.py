@@ -13,6 +13,11 @@ class DiscoveryAlreadyRunning(Conflict):
     title = "This project is being discovered already"
 
 
+class TooManyDescriptions(Conflict):
+    code = "discovery.too_many_descriptions"
+    title = "The project has as many named descriptions as it may have"
+
+
 class UnknownStrategy(InvalidInput):
     code = "discovery.unknown_strategy"
     title = "There is no such discovery strategy"

@@ -79,7 +79,7 @@ async def discover(event: DiscoveryRequested, job: JobContext) -> None:
         await job.progress(1, 1, "storing what was found")
         async with job.transaction() as context:
             service = DiscoveryService(context)
-            await service.complete(event.discovery_id, prepared, order.git_sources)
+            await service.complete(event.discovery_id, prepared, order)
             await service.note_read(order, got.commits, got.read_uploads(found))
 
 

@@ -15,6 +15,9 @@ from backend.app.modules.endpoints.inventory.reconcile import MAX_SLOT
 MAX_PATH = 500
 """Characters of a path that is kept: with four bytes each it still fits a B-tree entry of PostgreSQL."""
 
+MAX_SPEC_NAME = 200
+"""Characters: with the strategy before it, it still fits a slot."""
+
 
 class DiscoveryStatus(StrEnum):
     QUEUED = "queued"
@@ -36,6 +39,8 @@ class DiscoveryRecord(Identified, WorkspaceOwned, Base):
     git_sources: Mapped[list[str] | None] = mapped_column(JsonText)
     """Null: all of the project."""
     spec_url: Mapped[str | None] = mapped_column(Text)
+    spec_name: Mapped[str | None] = mapped_column(String(MAX_SPEC_NAME))
+    """Which of several descriptions is at `spec_url`; null: the one without a name."""
     document: Mapped[str | None] = mapped_column(Text)
     """As handed in, until it is read."""
     parts: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list, server_default="[]")
@@ -78,6 +83,8 @@ class DescriptionRecord(WorkspaceOwned, Base):
     dialect: Mapped[str] = mapped_column(String(50))
     location: Mapped[str] = mapped_column(Text)
     """Where it was found."""
+    spec_url: Mapped[str | None] = mapped_column(Text)
+    """Where it is read again, as a person named it; null: it was handed in, or is the one without a name."""
     shared: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """The description in the form of `engine.spec.codec`, without its operations; `flows` that traffic showed in that
     of `captures.codec`."""

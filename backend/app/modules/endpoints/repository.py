@@ -151,7 +151,15 @@ class DiscoveryRepository:
             .returning(
                 *(
                     _discoveries.c[name]
-                    for name in ("project_id", "strategies", "spec_url", "document", "uploads", "git_sources")
+                    for name in (
+                        "project_id",
+                        "strategies",
+                        "spec_url",
+                        "spec_name",
+                        "document",
+                        "uploads",
+                        "git_sources",
+                    )
                 )
             )
         )
@@ -203,6 +211,7 @@ class EndpointRepository:
         self._dialect = session.get_bind().dialect.name
         self._mine = _endpoints.c.workspace_id == workspace_id
         self._my_sources = _sources.c.workspace_id == workspace_id
+        self._my_descriptions = _descriptions.c.workspace_id == workspace_id
 
     async def page(self, project_id: str, wanted: EndpointFilter, after: str | None, limit: int) -> Sequence[Row]:
         """Oldest first, those of one discovery in the order of its document."""
@@ -273,10 +282,14 @@ class EndpointRepository:
         return await all_rows(self._session, query)
 
     async def has_source(self, project_id: str, slot: str) -> bool:
+        """Also one that speaks of no endpoint."""
+        described = select(_descriptions.c.slot).where(
+            self._my_descriptions, _descriptions.c.project_id == project_id, _descriptions.c.slot == slot
+        )
         query = select(_sources.c.slot).where(
             self._my_sources, _sources.c.project_id == project_id, _sources.c.slot == slot
         )
-        return await self._session.scalar(query.limit(1)) is not None
+        return any([await self._session.scalar(each.limit(1)) is not None for each in (query, described)])
 
     async def sources(self, project_id: str, after: str | None, limit: int) -> Sequence[Row]:
         """By name, each with the number of endpoints that it speaks of."""
@@ -286,9 +299,17 @@ class EndpointRepository:
                 _sources.c.kind,
                 func.max(_sources.c.source).label("source"),
                 func.max(_sources.c.location).label("location"),
+                func.max(_descriptions.c.spec_url).label("spec_url"),
                 func.count().label("endpoints"),
                 func.min(_sources.c.first_seen_at).label("first_seen_at"),
                 func.max(_sources.c.last_seen_at).label("last_seen_at"),
+            )
+            .outerjoin_from(
+                _sources,
+                _descriptions,
+                (_descriptions.c.project_id == _sources.c.project_id)
+                & (_descriptions.c.slot == _sources.c.slot)
+                & self._my_descriptions,
             )
             .where(self._my_sources, _sources.c.project_id == project_id, _sources.c.slot > (after or ""))
             .group_by(_sources.c.slot, _sources.c.kind)
@@ -371,9 +392,16 @@ class EndpointRepository:
     async def descriptions(self, project_id: str) -> Sequence[Row]:
         """`shared`: what the operations of one source share; `location`: where it was found."""
         query = select(_descriptions.c.slot, _descriptions.c.shared, _descriptions.c.location).where(
-            _descriptions.c.workspace_id == self._workspace_id, _descriptions.c.project_id == project_id
+            self._my_descriptions, _descriptions.c.project_id == project_id
         )
         return (await self._session.execute(query)).mappings().all()
+
+    async def spec_urls(self, project_id: str) -> dict[str, str | None]:
+        """By slot: where the description of a source is read again, if a person named that."""
+        query = select(_descriptions.c.slot, _descriptions.c.spec_url).where(
+            self._my_descriptions, _descriptions.c.project_id == project_id
+        )
+        return {row["slot"]: row["spec_url"] for row in await all_rows(self._session, query.order_by("slot"))}
 
     async def save_description(self, values: Row) -> None:
         await self._session.merge(DescriptionRecord(**values, workspace_id=self._workspace_id))
@@ -381,9 +409,7 @@ class EndpointRepository:
     async def drop_description(self, project_id: str, slot: str) -> None:
         await self._session.execute(
             delete(_descriptions).where(
-                _descriptions.c.workspace_id == self._workspace_id,
-                _descriptions.c.project_id == project_id,
-                _descriptions.c.slot == slot,
+                self._my_descriptions, _descriptions.c.project_id == project_id, _descriptions.c.slot == slot
             )
         )
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from backend.app.core.ids import Ulid
-from backend.app.core.schema import BaseSchema, InputSchema, Line, Verbatim
+from backend.app.core.schema import BaseSchema, InputSchema, Label, Line, Verbatim
 from backend.app.modules.endpoints.discovery import Kind, strategies
 from backend.app.modules.endpoints.inventory.reconcile import EndpointState
-from backend.app.modules.endpoints.models import DiscoveryStatus
+from backend.app.modules.endpoints.models import MAX_SPEC_NAME, DiscoveryStatus
 from backend.app.modules.projects.schemas import HttpUrl
 
 MAX_NAMED: Final = 20
-"""Uploads, and git sources, that a request names."""
+"""Uploads, and git sources, that a request names; descriptions of a project that have names and URLs."""
 
 
 def _one_of_the_strategies(schema: dict[str, Any]) -> None:
@@ -30,10 +30,19 @@ Strategy: TypeAlias = Annotated[
 
 class DiscoveryCreate(InputSchema):
     """Where to look. Without anything, every strategy that applies looks: for a description at the project's `spec_url`
-    or at the well-known places under its `base_url`, at what answers there, and in its git sources."""
+    or at the well-known places under its `base_url`, at descriptions that were named with their URLs before, at what
+    answers there, and in its git sources."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"properties": {name: {"type": "null"}}} for name in ("spec_url", "document")]}
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"spec_url": {"type": "null"}, "name": {"type": "null"}}},
+                {
+                    "required": ["spec_url"],
+                    "properties": {"spec_url": {"type": "string"}, "document": {"type": "null"}},
+                },
+            ]
+        }
     )
 
     strategies: Annotated[list[Strategy], Field(min_length=1, max_length=20)] | None = Field(
@@ -41,6 +50,11 @@ class DiscoveryCreate(InputSchema):
     )
     spec_url: HttpUrl | None = None
     """Where the description is: OpenAPI, Swagger 2.0 or a GraphQL endpoint."""
+    name: Annotated[Label, Field(max_length=MAX_SPEC_NAME)] | None = Field(
+        None,
+        description="Which of several descriptions is at `spec_url`. It is kept beside the others, and read again by "
+        "every discovery without arguments until its source is taken away.",
+    )
     document: Annotated[Verbatim, Field(min_length=1)] | dict[str, Any] | None = Field(
         None, description="A description: JSON or YAML text, or the JSON object itself."
     )
@@ -55,6 +69,8 @@ class DiscoveryCreate(InputSchema):
     def _one_place(self) -> "DiscoveryCreate":
         if self.spec_url is not None and self.document is not None:
             raise ValueError("give spec_url or document, not both")
+        if self.name is not None and self.spec_url is None:
+            raise ValueError("a name is that of the description at spec_url")
         return self
 
 
@@ -246,6 +262,8 @@ class SourceRead(BaseSchema):
     """What it was read from: `openapi-3.1`, `fastapi`, `capture-har`, `probe`."""
     location: str
     """The URL, the file or the repository."""
+    spec_url: str | None
+    """Where every discovery without arguments reads it again, as it was named; null for all but named descriptions."""
     endpoints: int
     """How many endpoints it speaks of."""
     first_seen_at: datetime

@@ -22,13 +22,14 @@ from backend.app.engine.generate.requests import is_json
 from backend.app.engine.spec.codec import operation_from_json, reachable_definitions
 from backend.app.engine.spec.model import ApiDescription, Fault, MediaType, Operation
 from backend.app.engine.spec.servers import resolve_base_url
-from backend.app.modules.endpoints.discovery import Subject, strategies
+from backend.app.modules.endpoints.discovery import Document, Kind, Subject, strategies
 from backend.app.modules.endpoints.discovery.captures.model import Flow
 from backend.app.modules.endpoints.errors import (
     DiscoveryAlreadyRunning,
     DiscoveryNotFound,
     EndpointNotFound,
     SourceNotFound,
+    TooManyDescriptions,
     UnknownStrategy,
 )
 from backend.app.modules.endpoints.events import (
@@ -101,7 +102,9 @@ class DiscoveryOrder:
     handed: bool
     """Something came with the request: then only strategies that read it look, unless others are named."""
     spec_url: str | None
-    """What came with the request."""
+    """What came with the request, without a name."""
+    remembered: frozenset[str]
+    """Names of the descriptions that are read again."""
     uploads: Sequence[str]
     git_sources: Sequence[SourceOrder]
     base_url: str
@@ -153,7 +156,7 @@ class DiscoveryService:
 
     async def start(self, project_id: str, wanted: DiscoveryCreate) -> DiscoveryRead:
         """Raises `ProjectNotFound`, `DiscoveryAlreadyRunning`, `UnknownStrategy`, `UploadNotFound`,
-        `GitSourceNotFound`."""
+        `GitSourceNotFound`, `TooManyDescriptions`."""
         await self._projects.get_active(project_id)
         for name in wanted.strategies or ():
             try:
@@ -164,6 +167,8 @@ class DiscoveryService:
             await UploadService(self._context).get(project_id, upload_id)
         for source_id in wanted.git_sources or ():
             await GitService(self._context).get(project_id, source_id)
+        if wanted.name is not None and len(await self._named(project_id) | {wanted.name}) > MAX_NAMED:
+            raise TooManyDescriptions(f"{MAX_NAMED}: take one of them away first")
         discovery_id = new_ulid()
         event = await self._context.hub.publish(
             DiscoveryRequested(discovery_id=discovery_id, project_id=project_id), self._context
@@ -176,6 +181,7 @@ class DiscoveryService:
                 "event_id": event.id,
                 "strategies": list(dict.fromkeys(wanted.strategies or ())),
                 "spec_url": wanted.spec_url,
+                "spec_name": wanted.name,
                 "document": orjson.dumps(document).decode() if isinstance(document, dict) else document,
                 "uploads": wanted.uploads,
                 "git_sources": wanted.git_sources,
@@ -231,14 +237,21 @@ class DiscoveryService:
         if row is None:
             return None
         project = await self._projects.get(row["project_id"])
-        document = row["document"]
+        document, spec_url, spec_name = row["document"], row["spec_url"], row["spec_name"]
+        named = row["git_sources"]
+        handed = bool(spec_url or document or row["uploads"] or named)
+        known = {} if handed else await self._endpoints.spec_urls(project.id)
+        documents = _remembered(known)
+        remembered = frozenset(each.name for each in documents)
+        if spec_name:
+            documents, spec_url = [Document(spec_name, spec_url=spec_url)], None
         subject = Subject(
             base_url=project.base_url or "",
-            spec_url=row["spec_url"] or project.spec_url,
+            spec_url=spec_url or project.spec_url,
             document=None if document is None else document.encode(),
+            documents=documents,
+            only_documents=bool(documents) and not project.spec_url and DOCUMENTS.keys().isdisjoint(known),
         )
-        named = row["git_sources"]
-        handed = bool(row["spec_url"] or document or row["uploads"] or named)
         wants_code = SOURCE in row["strategies"] if row["strategies"] else not handed
         try:
             git_sources = (
@@ -252,7 +265,8 @@ class DiscoveryService:
             tuple(row["strategies"]),
             subject,
             handed,
-            row["spec_url"],
+            spec_url,
+            remembered,
             row["uploads"],
             git_sources,
             resolve_base_url((), project.spec_url, project.base_url) or "",
@@ -283,6 +297,9 @@ class DiscoveryService:
         slots = [slot_of(strategy, name) for strategy in DOCUMENTS]
         return any([await self._endpoints.has_source(project_id, slot) for slot in slots])
 
+    async def _named(self, project_id: str) -> set[str]:
+        return {each.name for each in _remembered(await self._endpoints.spec_urls(project_id))}
+
     async def forget_source(self, project_id: str, slot: str) -> None:
         """Takes away all that a source said. Raises `ProjectNotFound`, `SourceNotFound`."""
         project = await self._projects.lock(project_id)
@@ -301,10 +318,10 @@ class DiscoveryService:
         parts = await asyncio.to_thread(_storable, parts)
         return Prepared(parts, await InventoryUpdate.prepare(self._endpoints, project_id, project.base_url, parts))
 
-    async def complete(self, discovery_id: str, prepared: Prepared, git_sources: Sequence[SourceOrder] = ()) -> None:
+    async def complete(self, discovery_id: str, prepared: Prepared, order: DiscoveryOrder) -> None:
         """Brings the inventory up to what was found and ends the discovery, unless it has ended or is deleted. What a
-        source that failed said before stands; what one of `git_sources` said that was deleted meanwhile is dropped.
-        Raises `ProjectNotFound`."""
+        source that failed said before stands; what one said that was deleted meanwhile is dropped. Raises
+        `ProjectNotFound`."""
         row = await self._discoveries.get(discovery_id)
         if row is None:
             return
@@ -312,7 +329,8 @@ class DiscoveryService:
         now = self._context.clock()
         project = await self._projects.lock(project_id)
         # Under the lock: a source that goes from here on is forgotten by `forget_git_source`, which waits for it.
-        gone = await GitService(self._context).gone(project_id, [each.source_id for each in git_sources])
+        gone = await GitService(self._context).gone(project_id, [each.source_id for each in order.git_sources])
+        gone |= order.remembered - await self._named(project_id)
         if gone or not await prepared.update.is_current(self._endpoints, project.base_url):
             stay = [_deleted(it) if it.found and it.found.slot in gone else it for it in prepared.parts]
             prepared = await self.prepare(project_id, stay)
@@ -570,9 +588,16 @@ def _will_read(discovery: Row, source_id: str) -> bool:
     return by_code and not (handed and not discovery["strategies"])
 
 
+def _remembered(urls: Mapping[str, str | None]) -> list[Document]:
+    """Those that are read again where a person named them; `urls` are by slot."""
+    return [Document(slot.partition(":")[2], spec_url=url) for slot, url in urls.items() if url]
+
+
 def _deleted(part: Part) -> Part:
     where = part.found.where if part.found else ""
-    error = {"code": "git_source.not_found", "message": "The git source was deleted meanwhile", "where": where}
+    error = {"code": "source.not_found", "message": "The source was taken away meanwhile", "where": where}
+    if part.kind is Kind.CODE:
+        error |= {"code": "git_source.not_found", "message": "The git source was deleted meanwhile"}
     return Part(part.strategy, part.kind, error=error)
 
 

@@ -60,6 +60,8 @@ class Discovered:
     slot: str = ""
     """Which source of its strategy it is, where a strategy has several: what it said before under the same name is
     replaced."""
+    spec_url: str | None = None
+    """Where a description that has a name is read again, as a person named it."""
     flows: tuple[Flow, ...] = ()
     """What traffic shows of values that go from one operation to another. Operations are named as if the paths of their
     servers, with the hosts, were part of theirs: `GET https://api.test/users/{id}`."""
@@ -87,12 +89,13 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One of several descriptions that were handed in. Its paths stand below its own servers, of which only the path
-    counts."""
+    """One of several descriptions: handed in as `content`, or at `spec_url`. Its paths stand below its own servers, of
+    which only the path counts."""
 
     name: str
     """Which source of the project it is."""
-    content: bytes
+    content: bytes | None = None
+    spec_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ class Subject:
     spec_url: str | None = None
     document: bytes | None = None
     documents: Sequence[Document] = ()
-    """Strategies are handed each of them alone, as `document`."""
+    """Strategies are handed each of them alone, as `document` or `spec_url`."""
+    only_documents: bool = False
+    """Beside them no description is looked for."""
     captures: Sequence[Material] = ()
     trees: Sequence[Material] = ()
     known: Sequence[Operation] = ()

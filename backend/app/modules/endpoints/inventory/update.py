@@ -219,6 +219,7 @@ class InventoryUpdate:
                     "version": description.version,
                     "dialect": description.dialect,
                     "location": found.where,
+                    "spec_url": found.spec_url,
                     "shared": {
                         **description_to_json(replace(description, operations=(), faults=())),
                         "flows": flows_to_json(self.reconciliation.flows(slot)),

@@ -14,6 +14,7 @@ from backend.app.extensions.git import GitError, checked_out
 from backend.app.extensions.http_client.configure import outgoing_policy
 from backend.app.extensions.scratch import scratch_folder
 from backend.app.modules.endpoints.discovery import Document, Kind, Material, Subject
+from backend.app.modules.endpoints.inventory.reconcile import DOCUMENTS
 from backend.app.modules.endpoints.looking import left_out
 from backend.app.modules.endpoints.looking.look import Part
 from backend.app.modules.endpoints.looking.reading import unpack_archive
@@ -38,7 +39,8 @@ class Gathered:
     commits: dict[str, str] = field(default_factory=dict)
     """What was read of git sources, by their ids."""
     names: set[tuple[str, str]] = field(default_factory=set)
-    """Strategies and names of the uploads: what one of them says replaces what the one of its name said before."""
+    """Strategies and names of descriptions and uploads: what one of them says replaces what the one of its name said
+    before."""
     read_by: dict[str, str] = field(default_factory=dict)
     """The strategy that reads an upload, by the upload's id."""
     notes: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
@@ -77,7 +79,7 @@ async def gathered(
     subject: Subject, project_id: str, uploads: Sequence[str], orders: Sequence[SourceOrder], job: JobContext
 ) -> AsyncIterator[Gathered]:
     """The files are there until the context ends."""
-    got = Gathered(subject)
+    got = Gathered(subject, names={(strategy, each.name) for each in subject.documents for strategy in DOCUMENTS})
     async with AsyncExitStack() as stack:
         if uploads:
             folder = await stack.enter_async_context(scratch_folder("discovery"))
@@ -140,6 +142,8 @@ async def _settled(subject: Subject, project_id: str, job: JobContext) -> Subjec
     if len(subject.documents) != 1 or subject.document is not None:
         return subject
     (document,) = subject.documents
+    if document.spec_url is not None:
+        return subject
     async with job.transaction(write=False) as context:
         if await DiscoveryService(context).has_document(project_id, document.name):
             return subject

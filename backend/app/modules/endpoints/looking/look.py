@@ -72,7 +72,9 @@ async def look(
     for name, strategy in chosen:
         if not wanted and handed is not None and not strategy.applies(handed):
             continue
-        if strategy.kind is Kind.DOCUMENT and subject.documents and not strategy.applies(handed or Subject("")):
+        if strategy.kind is Kind.DOCUMENT and subject.only_documents:
+            continue
+        if strategy.kind is Kind.DOCUMENT and subject.documents and handed and not strategy.applies(handed):
             continue
         if strategy.kind is Kind.TRAFFIC and not (wanted or strategy.applies(handed or subject)):
             continue  # what it would be told takes long to find out
@@ -83,7 +85,7 @@ async def look(
         if wanted or strategy.applies(handed or subject):
             parts += await _look(name, strategy, subject, tools, strict=strict)
     # A look that nobody asked for and that was not needed is not worth telling.
-    needless = set() if wanted else {part.kind for part in parts if part.found}
+    needless = set() if wanted else {part.kind for part in parts[named:] if part.found}
     return [part for number, part in enumerate(parts) if number < named or part.found or part.kind not in needless]
 
 
@@ -105,16 +107,20 @@ async def _described(
 ) -> list[Part]:
     """What the first strategy that can read a document says, under the name of that."""
     failed: list[Part] = []
-    alone = Subject("", document=document.content)
+    alone = Subject("", spec_url=document.spec_url, document=document.content)
     for name, strategy in chosen:
         if strategy.kind is not Kind.DOCUMENT or not strategy.applies(alone):
             continue
         for part in await _look(name, strategy, alone, tools, strict=strict):
             if part.found is not None:
-                told = await asyncio.to_thread(qualified, part.found.description, document.name)
-                return [
-                    replace(part, found=replace(part.found, description=told, slot=document.name, where=document.name))
-                ]
+                found = replace(
+                    part.found,
+                    description=await asyncio.to_thread(qualified, part.found.description, document.name),
+                    slot=document.name,
+                    where=part.found.where if document.spec_url else document.name,
+                    spec_url=document.spec_url,
+                )
+                return [replace(part, found=found)]
             error = part.error or {}
             where = ": ".join(filter(None, (document.name, error.get("where"))))
             failed.append(replace(part, error={**error, "where": where}))
