@@ -3,6 +3,7 @@
 A file that takes a worker too long or kills it is found out and left out; the others are not lost.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -191,6 +192,7 @@ def work(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.disable()  # facts are trees, which need none
     connection = Connection(descriptor)
     try:
         while True:

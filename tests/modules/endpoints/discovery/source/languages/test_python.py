@@ -114,7 +114,11 @@ CONSTANTS = st.sampled_from(
 )
 
 
-@given(st.lists(CONSTANTS, max_size=20), st.sampled_from(["A", "B", "C", "D", "K.other", "L.value"]), st.booleans())
+@given(
+    st.lists(CONSTANTS, max_size=20),
+    st.sampled_from(["A", "B", "C", "D", "K.other", "L.value", "give()", "give('w')"]),
+    st.booleans(),
+)
 def test_what_a_module_defines_is_what_python_makes_of_it(statements: list[str], asked: str, apart: bool) -> None:
     known: dict[str, object] = {}
     kept = []
@@ -128,13 +132,13 @@ def test_what_a_module_defines_is_what_python_makes_of_it(statements: list[str],
     exec("\n".join(kept), known)  # noqa: S102
     try:
         value = eval(asked, known)  # noqa: S307
-    except (NameError, AttributeError):
+    except (NameError, AttributeError, TypeError):
         return
     constants = "\n".join(kept)
     main = "from fastapi import FastAPI\napp = FastAPI()\n"
     if apart:
         files = {
-            "main.py": f"{main}import constants\n@app.get('/' + constants.{asked})\ndef f(): ...\n",
+            "main.py": f"{main}import constants\nvalue = constants.{asked}\n@app.get('/' + value)\ndef f(): ...\n",
             "constants.py": constants,
         }
     else:

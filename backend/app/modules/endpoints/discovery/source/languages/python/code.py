@@ -7,6 +7,7 @@ that remembers what was done with it; the frameworks read their routes off these
 """
 
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
@@ -36,6 +37,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
     name_of,
 )
 from backend.app.modules.endpoints.discovery.source.model import SourceFault
+from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
 
 MOST_STEPS = 5_000_000
 """Expressions and statements of a tree."""
@@ -45,6 +47,9 @@ LONGEST_LOOP = 1_000
 _PLAIN_BASES = frozenset(
     {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol"}
 )
+_STANDARD = sys.stdlib_module_names | {"builtins"}
+_MOST_GIVEN = 100
+_BY_NAME = bytes_pattern(r"import_module|__import__|iter_modules|walk_packages|find_modules|import_string")
 _SETTINGS_MODULE = re.compile(rb"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
@@ -76,6 +81,7 @@ class Code:
         self._allowed = 0
         self._depth = 0
         self._active: list[Function] = []
+        self._aside: dict[str, bool] = {}
         self._sites: list[tuple[Value, Module, int]] = []
         self._run()
 
@@ -207,7 +213,7 @@ class Code:
             return
         module.executed = True
         self.open(module)
-        for value in list(module.scope.variables.values()):
+        for value in [] if module.is_root else list(module.scope.variables.values()):
             if type(value) is Pending:
                 value.settle()
 
@@ -361,7 +367,7 @@ class Code:
             case "from":
                 self._import_from(node[1], node[2], node[3], scope)
             case "set":
-                if node[2] is not None:
+                if node[2] is not None and not (node[2][0] == "c" and self._set_aside(node, scope)):
                     value = self.evaluate(node[2], scope)
                     self.assign(node[1], value, scope)
                 if node[3] is not None and node[1][0] == "n":
@@ -418,6 +424,67 @@ class Code:
             bound = alias or name
             if not (scope.module.is_package and level == 1 and not dotted and bound in scope.variables):
                 scope.variables[bound] = Lazy(scope.module, level, dotted, name)
+
+    def _set_aside(self, node: list[Any], scope: Scope) -> bool:
+        """Lets `name = call(...)` wait until somebody asks for the name, if the call cannot matter to anybody else: it
+        leads to a module that is no root, and is given nothing that can be changed."""
+        _, target, (_, function, given, line), *_ = node
+        holder = self.evaluate(target[1], scope) if target[0] == "a" and target[1] == ["n", "self"] else None
+        into = Scope(holder.attributes, None, scope.module) if isinstance(holder, Call) else scope
+        if (target[0] != "n" and into is scope) or not self._leads_aside(function, scope):
+            return False
+        values = []
+        for keyword, value_node in given:
+            value = self._waiting(scope, value_node)
+            if value is MISSING:
+                return False
+            values.append((keyword, value))
+
+        def run(_node: object, _scope: object) -> None:
+            called = self.evaluate(function, scope)
+            arguments: list[Value] = []
+            keywords: dict[str, Value] = {}
+            for keyword, value in values:
+                _give(arguments, keywords, keyword, value.settle() if type(value) is Pending else value)
+            into.variables[name] = self.call(called, arguments, keywords, scope.module, line, scope)
+
+        name = target[1] if into is scope else target[2]
+        into.variables[name] = Pending(name, node, into, run)
+        return True
+
+    def _waiting(self, scope: Scope, node: list[Any]) -> Any:
+        """What an argument is, without asking for it if it waits; `MISSING` when it may be changed by who gets it."""
+        if node[0] == "n":
+            current: Scope | None = scope
+            while current is not None and node[1] not in current.variables:
+                current = current.parent
+            value = current.variables[node[1]] if current is not None else MISSING
+            if type(value) is Pending:
+                return value
+        value = self.evaluate(node, scope)
+        return value if _is_inert(value) else MISSING
+
+    def _leads_aside(self, function: list[Any], scope: Scope) -> bool:
+        """Whether what is called was imported from a module that declares no routes and imports no others by name."""
+        while function[0] == "a":
+            function = function[1]
+        if function[0] != "n":
+            return False
+        current: Scope | None = scope
+        while current is not None and function[1] not in current.variables:
+            current = current.parent
+        lazy = current.variables[function[1]] if current is not None else None
+        if type(lazy) is not Lazy:
+            return False
+        found = self.import_module(lazy.dotted, lazy.importer, lazy.level)
+        path = found.path if isinstance(found, Module) else ""
+        if isinstance(found, Module) and found.is_package and lazy.name:
+            path = self.names.find(path.removesuffix("__init__.py").rstrip("/"), lazy.name) or ""
+        if path not in self._aside:
+            is_file = path.endswith(".py") and not path.endswith("__init__.py") and path not in self.roots
+            text = self.sources.text(path) if is_file else None
+            self._aside[path] = text is not None and not _BY_NAME.search(text)
+        return self._aside[path]
 
     def _add(self, node: list[Any], scope: Scope) -> None:
         before, more = self.evaluate(node[1], scope), self.evaluate(node[2], scope)
@@ -740,7 +807,8 @@ class Code:
             if isinstance(found, Function):
                 return self._bind(found, made)
         if name in made.attributes:
-            return made.attributes[name]
+            value: Any = made.attributes[name]
+            return value.settle() if type(value) is Pending else value
         if isinstance(made.function, Class):
             found = self._find(made.function, name)
             if isinstance(found, Function):
@@ -787,16 +855,7 @@ class Code:
         arguments: list[Value] = []
         keywords: dict[str, Value] = {}
         for keyword, value_node in node[2]:
-            value = self.evaluate(value_node, scope)
-            if keyword is None:
-                arguments.append(value)
-            elif keyword == "*":
-                arguments.extend(builtins.as_items(value))
-            elif keyword == "**":
-                if isinstance(value, dict):
-                    keywords.update((key, item) for key, item in value.items() if isinstance(key, str))
-            else:
-                keywords[keyword] = value
+            _give(arguments, keywords, keyword, self.evaluate(value_node, scope))
         if function == External("builtins.super"):
             return self._super(arguments, scope)
         return self.call(function, arguments, keywords, scope.module, node[3], scope)
@@ -1017,8 +1076,32 @@ def _may_wait(made_of: Class, initialiser: Function, given: list[Value]) -> bool
         not initialiser.builds
         and made_of.outside() <= _PLAIN_BASES
         and not any(isinstance(base, Class) and base.module.is_root for base in made_of.mro())
-        and all(isinstance(value, str | int | Unknown | Text | External | Class | None) for value in given)
+        and all(map(_is_inert, given))
     )
+
+
+def _give(arguments: list[Value], keywords: dict[str, Value], keyword: str | None, value: Value) -> None:
+    """Adds one argument of a call."""
+    if keyword is None:
+        arguments.append(value)
+    elif keyword == "*":
+        arguments.extend(builtins.as_items(value))
+    elif keyword == "**":
+        if isinstance(value, dict):
+            keywords.update((key, item) for key, item in value.items() if isinstance(key, str))
+    else:
+        keywords[keyword] = value
+
+
+def _is_inert(value: object) -> bool:
+    """Whether nothing can be done to it, or through it, that adds routes."""
+    if isinstance(value, Call):
+        return isinstance(value.function, External) and value.function.name.partition(".")[0] in _STANDARD
+    if isinstance(value, list | tuple):
+        return len(value) < _MOST_GIVEN and all(map(_is_inert, value))
+    if isinstance(value, dict):
+        return len(value) < _MOST_GIVEN and all(map(_is_inert, value.values()))
+    return isinstance(value, str | int | Unknown | Text | External | Class | None)
 
 
 class _Key:
