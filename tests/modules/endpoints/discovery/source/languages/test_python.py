@@ -144,3 +144,10 @@ def test_what_a_module_defines_is_what_python_makes_of_it(statements: list[str],
     else:
         files = {"main.py": f"{main}{constants}\n@app.get('/' + {asked})\ndef f(): ...\n"}
     assert paths(files) == {f"GET /{value}"}
+
+
+def test_a_function_that_gets_a_request_is_not_taken_for_one_that_builds_an_application() -> None:
+    main = "from flask import Flask\napp = Flask(__name__)\n@app.get('/a')\ndef f(): ...\n"
+    build = "    inner = Flask('x')\n    inner.add_url_rule('/b', 'b', f)\n"
+    assert paths({"main.py": f"{main}def build():\n{build}"}) == {"GET /a", "GET /b"}
+    assert paths({"main.py": f"{main}def view(request):\n{build}"}) == {"GET /a"}

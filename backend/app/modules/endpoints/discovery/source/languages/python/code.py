@@ -1194,7 +1194,8 @@ def _needed(function: Function) -> int:
 
 
 def _is_handler(function: Function) -> bool:
-    return any(
+    """Of requests: it is decorated as one, or gets one."""
+    return any(name == "request" for name, *_ in function.parameters[:2]) or any(
         isinstance(decorator, Call) and isinstance(decorator.function, Attribute)
         for decorator, _ in function.decorators
     )
