@@ -77,7 +77,7 @@ class Admin:
             self._discovered = True
             for folder, _ in self.settings.applications.values():
                 if folder:
-                    self.code.open_models(folder)
+                    self.code.django.open_models(folder)
             for folder, _ in self.settings.applications.values():
                 path = self.code.names.find(folder, "admin") if folder else None
                 if path is not None:

@@ -23,7 +23,7 @@ from backend.app.modules.endpoints.discovery.source.languages.python.values impo
 )
 
 if TYPE_CHECKING:
-    from backend.app.modules.endpoints.discovery.source.languages.python.code import Code
+    from backend.app.modules.endpoints.discovery.source.languages.python.evaluate import Evaluator
 
 NAMES = frozenset(
     {
@@ -253,7 +253,7 @@ def declared_default(value: Any) -> Any:
     return value
 
 
-def configured(code: "Code", config: Value, key: str) -> Any:
+def configured(code: "Evaluator", config: Value, key: str) -> Any:
     """`app.config[key]`, as `from_object` and its like filled it; `MISSING` when they did not."""
     if not (isinstance(config, Attribute) and config.name == "config" and isinstance(config.value, Call)):
         return MISSING
@@ -275,17 +275,20 @@ def configured(code: "Code", config: Value, key: str) -> Any:
     return found
 
 
-def truth_of_setting(code: "Code", value: External) -> bool | None:
+def truth_of_setting(code: "Evaluator", value: External) -> bool | None:
     """Of `settings.NAME` of Django: as the settings have it that its programs take, else when all settings agree. Which
     of them are for debugging cannot be told then."""
     prefix, _, name = value.name.rpartition(".")
     if prefix != "django.conf.settings":
         return None
-    if code.chosen_settings is not None and (truth := code.truth(code.member(code.chosen_settings, name))) is not None:
+    if (
+        code.django.chosen_settings is not None
+        and (truth := code.truth(code.member(code.django.chosen_settings, name))) is not None
+    ):
         return truth
     found = {
         code.truth(declared)
-        for module in list(code.settings)
+        for module in list(code.django.settings)
         if not isinstance(declared := code.member(module, name), Unknown)
     }
     return found.pop() if len(found) == 1 and name != "DEBUG" else None
@@ -305,7 +308,7 @@ def default_of(function: Value, arguments: list[Value], keywords: dict[str, Valu
 
 
 def call(
-    code: "Code",
+    code: "Evaluator",
     function: External | Attribute | Call,
     arguments: list[Value],
     keywords: dict[str, Value],
@@ -335,7 +338,7 @@ def call(
         if isinstance(held, dict):
             return _dict_method(held, function.name, arguments)
         if function.name == "get_models" and isinstance(held, Call) and isinstance(held.function, Class):
-            return code.models_of(posixpath.dirname(held.function.module.path))
+            return code.django.models_of(posixpath.dirname(held.function.module.path))
         if function.name in ("get", "setdefault") and arguments and isinstance(arguments[0], str):
             value = configured(code, held, arguments[0])
             if value is not MISSING:
@@ -346,7 +349,7 @@ def call(
     return MISSING
 
 
-def _import(code: "Code", arguments: list[Value], module: Module) -> Value:
+def _import(code: "Evaluator", arguments: list[Value], module: Module) -> Value:
     dotted = arguments[0]
     if not isinstance(dotted, str):
         return Unknown(f"a module named {name_of(dotted)}")
@@ -366,20 +369,20 @@ def _import(code: "Code", arguments: list[Value], module: Module) -> Value:
     return code.attribute(found, member, module, 0) if member else found
 
 
-def _getattr(code: "Code", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
+def _getattr(code: "Evaluator", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
     if len(arguments) < 2 or not isinstance(arguments[1], str):
         return Unknown("getattr()")
     value = code.attribute(arguments[0], arguments[1], module, 0)
     return arguments[2] if len(arguments) > 2 and isinstance(value, Unknown | Attribute) else value
 
 
-def _setattr(code: "Code", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+def _setattr(code: "Evaluator", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
     if len(arguments) == 3 and isinstance(arguments[0], Call) and isinstance(arguments[1], str):
         arguments[0].attributes[arguments[1]] = arguments[2]
     return None
 
 
-def _hasattr(code: "Code", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
+def _hasattr(code: "Evaluator", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
     match arguments:
         case [Module() as held, str() as name]:
             return not isinstance(code.member(held, name), Unknown)
@@ -403,7 +406,7 @@ def _defaultdict(_c: object, arguments: list[Value], _k: object, _m: object, _s:
     return DefaultDict(factory) if factory in ("builtins.dict", "builtins.list", "builtins.set") else {}
 
 
-def _issubclass(code: "Code", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+def _issubclass(code: "Evaluator", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
     """A base from outside may come from another one from outside, but not from a class of the tree."""
     made, base = arguments if len(arguments) == 2 else (None, None)
     if isinstance(made, Class) and isinstance(base, Class | External) and base in made.mro():
@@ -440,12 +443,12 @@ def _cast(_c: object, arguments: list[Value], _k: object, _m: object, _s: object
     return arguments[-1] if arguments else None
 
 
-def _globals(code: "Code", _a: object, _k: object, module: Module, scope: Scope | None) -> Value:
+def _globals(code: "Evaluator", _a: object, _k: object, module: Module, scope: Scope | None) -> Value:
     code.execute(module)
     return module.scope.variables
 
 
-def _dir(code: "Code", arguments: list[Value], _k: object, _m: object, scope: Scope | None) -> Value:
+def _dir(code: "Evaluator", arguments: list[Value], _k: object, _m: object, scope: Scope | None) -> Value:
     if arguments and isinstance(arguments[0], Module):
         code.execute(arguments[0])
         return list(arguments[0].scope.variables)
@@ -474,16 +477,18 @@ def _path(_c: object, arguments: list[Value], _k: object, _m: object, _s: object
     return PathText(posixpath.join(*texts)) if texts and len(texts) == len(arguments) else Unknown("a path")
 
 
-def _listdir(code: "Code", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
+def _listdir(code: "Evaluator", arguments: list[Value], _k: object, _m: object, _s: object) -> Value:
     return _children(code, arguments[0]) if arguments else Unknown("os.listdir()")
 
 
-def _children(code: "Code", folder: Value) -> Value:
+def _children(code: "Evaluator", folder: Value) -> Value:
     names = code.names.children.get(folder.strip("/")) if isinstance(folder, str) else None
     return list[Value](sorted(names)) if names is not None else Unknown("a folder's files")
 
 
-def _iter_modules(code: "Code", arguments: list[Value], keywords: dict[str, Value], _m: object, _s: object) -> Value:
+def _iter_modules(
+    code: "Evaluator", arguments: list[Value], keywords: dict[str, Value], _m: object, _s: object
+) -> Value:
     """As tuples `(finder, name, is_package)`; of a module found by walking too, since a walk imports packages first."""
     folders = keywords.get("path", arguments[0] if arguments else None)
     prefix = keywords.get("prefix", arguments[1] if len(arguments) > 1 else "")
@@ -497,13 +502,11 @@ def _iter_modules(code: "Code", arguments: list[Value], keywords: dict[str, Valu
     return found
 
 
-def _app_configs(code: "Code", _a: object, _k: object, _m: object, _s: object) -> Value:
-    """An object for each application that the settings of Django install."""
-    entries = [entry for settings in code.settings for entry in as_items(code.member(settings, "INSTALLED_APPS"))]
-    return [code.app_config(entry) for entry in dict.fromkeys(entry for entry in entries if isinstance(entry, str))]
+def _app_configs(code: "Evaluator", _a: object, _k: object, _m: object, _s: object) -> Value:
+    return code.django.app_configs()
 
 
-def _find_spec(code: "Code", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
+def _find_spec(code: "Evaluator", arguments: list[Value], _k: object, module: Module, _s: object) -> Value:
     if not arguments or not isinstance(arguments[0], str):
         return Unknown("find_spec()")
     if isinstance(code.import_module(arguments[0], module), Module):
@@ -554,7 +557,7 @@ def path_attribute(path: PathText, name: str) -> Value:
     return Attribute(path, name)
 
 
-def _path_method(code: "Code", path: PathText, name: str, arguments: list[Value]) -> Any:
+def _path_method(code: "Evaluator", path: PathText, name: str, arguments: list[Value]) -> Any:
     match name:
         case "resolve" | "absolute" | "expanduser":
             return path
