@@ -165,9 +165,11 @@ def _new_worker() -> _Worker:
     """Not by `multiprocessing`, whose children import the program that they are started from."""
     ours, theirs = Pipe()
     with theirs:
-        program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import work; work({theirs.fileno()})"
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-c", program], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+            [sys.executable, "-P", "-s", "-c", f"from {__name__} import work; work({theirs.fileno()})"],
+            stdin=subprocess.DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "LANG": "C.UTF-8"},
+            pass_fds=[theirs.fileno()],
         )
     return _Worker(process, ours)
 
@@ -192,6 +194,7 @@ def work(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     gc.disable()  # facts are trees, which need none
     connection = Connection(descriptor)
     try:
