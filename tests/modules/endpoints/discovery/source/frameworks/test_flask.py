@@ -285,3 +285,69 @@ def test_a_framework_that_is_kept_in_the_tree() -> None:
             """,
         }
     ) == {"GET /items/{id}"}
+
+
+def test_methods_of_views_of_flask_classful() -> None:
+    found = routes(
+        {
+            "base.py": """
+                from flask_classful import FlaskView, route
+                class Removing(FlaskView):
+                    @route("", methods=["DELETE"])
+                    def remove_all(self): ...
+                    def before_request(self, name): ...
+                    def _helper(self): ...
+                    @classmethod
+                    def made(cls): ...
+            """,
+            "views.py": """
+                from flask_classful import method, route
+                from base import Removing
+                class BlogPostsView(Removing):
+                    excluded_methods = ["hidden"]
+                    def index(self): ...
+                    def get(self, id, page=1): ...
+                    def post(self): ...
+                    def of_author(self, author): ...
+                    @method("POST")
+                    @method("PUT")
+                    def publish(self, id): ...
+                    @route("/<id>/tags/", methods=["GET", "POST"])
+                    @route("/tags/<id>")
+                    def tags(self, id): ...
+                    def hidden(self): ...
+                class Users(Removing):
+                    route_base = "/<org>/people"
+                    trailing_slash = False
+                    def put(self, org, id: int): ...
+                    def sign_up(self, org): ...
+            """,
+            "app.py": """
+                from flask import Blueprint, Flask
+                from views import BlogPostsView, Users
+                app = Flask(__name__)
+                bp = Blueprint("api", __name__)
+                BlogPostsView.register(app, route_prefix="/v1/")
+                Users.register(bp, method_dashified=True)
+                app.register_blueprint(bp, url_prefix="/api")
+            """,
+        }
+    )
+    assert not [route for route in found if route.unresolved]
+    assert {route.key for route in found} == {
+        "DELETE /v1/blog-posts",
+        "GET /v1/blog-posts/",
+        "GET /v1/blog-posts/{id}/",
+        "POST /v1/blog-posts/",
+        "GET /v1/blog-posts/of_author/{author}/",
+        "POST /v1/blog-posts/publish/{id}/",
+        "PUT /v1/blog-posts/publish/{id}/",
+        "GET /v1/blog-posts/{id}/tags/",
+        "POST /v1/blog-posts/{id}/tags/",
+        "GET /v1/blog-posts/tags/{id}",
+        "DELETE /api/{org}/people",
+        "PUT /api/{org}/people/{id}",
+        "GET /api/{org}/people/sign-up",
+    }
+    (listed,) = [route for route in found if route.key == "GET /v1/blog-posts/"]
+    assert (listed.file, listed.handler) == ("views.py", "BlogPostsView.index")

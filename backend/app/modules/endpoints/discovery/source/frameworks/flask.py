@@ -1,4 +1,4 @@
-"""Flask, with Flask-RESTful, Flask-RESTX and flask-smorest: rules of applications, blueprints and resources.
+"""Flask, with Flask-RESTful, Flask-RESTX, flask-smorest and Flask-Classful: the rules of its applications.
 
 HEAD and OPTIONS that Flask adds, and its rule for static files, are not reported.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.frameworks.flask_classful import registrations, rules_of
 from backend.app.modules.endpoints.discovery.source.languages.python.builtins import called_on
 from backend.app.modules.endpoints.discovery.source.languages.python.code import Code
 from backend.app.modules.endpoints.discovery.source.languages.python.routes import (
@@ -84,6 +85,7 @@ class _Walk:
         self.seen: set[int] = set()
         self.found: list[Route] = []
         self.apis = list(code.objects(_APIS))
+        self.views = registrations(code)
         self.open: list[_Place] = []
         """Where blueprints out of a list that is not known are registered: those that nothing else registers."""
 
@@ -137,6 +139,9 @@ class _Walk:
             place = _Place(place.prefix, place.unknown, True)
         for call in made.calls:
             self._called(call, made, place, depth, is_api)
+        for registration in self.views.get(id(made), ()):
+            for each in rules_of(registration):
+                self._rule(each.written, each.function, each.rule, each.methods, place)
         # What is bound to this object: `Api(blueprint)`, `api.init_app(app)`.
         for restful in () if is_api else self.apis:
             if self._bound_to(restful) is made:
@@ -190,7 +195,7 @@ class _Walk:
         for rule in rules:
             self._rule(call, view, rule, call.argument(-1, "methods"), place)
 
-    def _rule(self, call: Call, view: Value, rule: Value, methods: Value, place: _Place) -> None:
+    def _rule(self, written: Call | Function, view: Value, rule: Value, methods: Value, place: _Place) -> None:
         if rule is None:
             return
         view = self._view(view)
@@ -203,8 +208,8 @@ class _Walk:
                 Route(
                     method,
                     path if path.startswith("/") else f"/{path}",
-                    call.module.path,
-                    call.line,
+                    written.module.path,
+                    written.line,
                     "flask",
                     handler_name(function),
                     path_parameters(path),
@@ -264,7 +269,7 @@ def _link(code: Code) -> list[Route]:
 
 frameworks.register("flask")(
     Framework(
-        description="Flask: rules of applications and blueprints, method views, Flask-RESTful, RESTX and smorest.",
+        description="Flask: rules of applications and blueprints, method views; Flask-RESTful, RESTX, smorest, Classful.",
         language="python",
         gate=(
             r"\bFlask\(|\bBlueprint\(|\bregister_blueprint\(|\.add_url_rule\(|\.add_resource\(|\.add_namespace\("
