@@ -92,6 +92,8 @@ def test_imports_in_a_ring_end() -> None:
         ("[1, 2].map((n) => '/' + n).find((s) => s !== '/1')", "/2"),
         ("Object.entries({ k: '/v' })[0][1]", "/v"),
         ("(() => { switch (2) { case 1: return '/1'; case 2: return '/2'; } })()", "/2"),
+        ("(() => { let p = '/a'; p += '/b'; return p })()", "/a/b"),
+        ("require('path').join.apply(null, ['/a', 'b'])", "/a/b"),
         ("new (class { get p() { return this.constructor_ ?? '/got' } })().p", "/got"),
     ],
 )
@@ -99,6 +101,13 @@ def test_paths_are_computed(expression: str, path: str) -> None:
     assert paths({"app.js": f"const app = require('express')(); const path = ({expression}); app.get(path, h);"}) == {
         f"GET {path}"
     }
+
+
+def test_what_is_not_known_is_appended_with_its_name() -> None:
+    (route,) = report(
+        {"app.js": "const app = require('express')(); let p = '/a'; p += ['x'].includes(y); p += z.q; app.get(p, h);"}
+    ).routes
+    assert (route.path, bool(route.unresolved)) == ("/a{y}{z_q}", True)
 
 
 def test_an_endless_computation_ends_and_costs_no_routes() -> None:

@@ -17,8 +17,8 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     Call,
-    Function,
     Native,
+    NativeFunction,
     Unknown,
     Value,
     text_of,
@@ -96,15 +96,15 @@ def _express(evaluator: Evaluator) -> Value:
             return wrapped
         return ExpressRouter(call.evaluator, is_application=True)
 
-    router = Function(lambda call: ExpressRouter(call.evaluator), name="Router")
-    module = Function(make, {"Router": router}, "express")
+    router = NativeFunction(lambda call: ExpressRouter(call.evaluator), name="Router")
+    module = NativeFunction(make, {"Router": router}, "express")
     module.props["default"] = module
     return module
 
 
 @package("express-promise-router", "express-async-router", "router", "async-express-router", "@root/async-router")
 def _router(evaluator: Evaluator) -> Value:
-    router = Function(lambda call: ExpressRouter(call.evaluator), name="Router")
+    router = NativeFunction(lambda call: ExpressRouter(call.evaluator), name="Router")
     router.props |= {"default": router, "Router": router, "AsyncRouter": router}
     return router
 

@@ -25,16 +25,18 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
+    UNKNOWN_METHOD,
+    BoundMethod,
     Call,
-    Func,
-    Function,
-    Method,
+    Closure,
     Native,
+    NativeFunction,
     Obj,
     Options,
     Regex,
     Unknown,
     Value,
+    is_known,
     text_of,
     unknown_parts,
     value_label,
@@ -68,7 +70,7 @@ class FastifyInstance(Router):
 
     def place(self, prefix: str, path: str) -> str:
         """Nothing is put between the prefix and a path: `*` below `/api` is `/api*`."""
-        return prefix + path if prefix and path[:1] not in ("", "/", "\ue000") else join(prefix, path)
+        return prefix + path if prefix and path[:1] not in ("", "/") and is_known(path[0]) else join(prefix, path)
 
     def get(self, name: str, evaluator: Evaluator) -> Value:
         if name == "prefix":
@@ -79,7 +81,7 @@ class FastifyInstance(Router):
 
     def call(self, name: str, call: Call) -> Value:
         method = VERBS.get(name)
-        if name == "%unknown" and len(call) > 1 and isinstance(call.value(0), str):
+        if name == UNKNOWN_METHOD and len(call) > 1 and isinstance(call.value(0), str):
             method = "*"
         if method is not None:
             if len(call) >= 2 or (len(call) == 1 and paths_of(call.value(0))):
@@ -105,7 +107,7 @@ class FastifyInstance(Router):
                 return self
             case "after" | "then":
                 function = call.value(0)
-                if isinstance(function, Func):
+                if isinstance(function, Closure):
                     call.evaluator.call_back(function)
                 return self
             case _:
@@ -144,7 +146,7 @@ class FastifyInstance(Router):
             )
 
     def add_route(self, method: str, path: str, options: Options, handler: str, call: Call) -> None:
-        if "\ue000" in method:
+        if not is_known(method):
             return
         auth = self.guarded
         for name in _HOOKS:
@@ -173,7 +175,7 @@ class FastifyInstance(Router):
         options = call.options(1)
         if isinstance(plugin, Autoload):
             for path, prefix, own in _autoloaded(options, call):
-                loaded = _plugin(call.evaluator.imported("", f"/repo/{path}"), call.evaluator)
+                loaded = _plugin(call.evaluator.modules.imported("", f"/repo/{path}"), call.evaluator)
                 self.run(loaded, prefix, own, call)
             return
         self.run(plugin, options.text("prefix") or "", options.value, call)
@@ -182,7 +184,7 @@ class FastifyInstance(Router):
         """Calls a plugin with an instance of its own, below this one."""
         if isinstance(plugin, Plugin):
             child, plugin = self, plugin.inner
-        elif isinstance(plugin, (Func, Function, Method, Unknown)):
+        elif isinstance(plugin, (Closure, NativeFunction, BoundMethod, Unknown)):
             child = FastifyInstance(call.evaluator)
             child.props = dict(self.props)
             child.guarded = self.guarded
@@ -190,9 +192,9 @@ class FastifyInstance(Router):
             self.add(Mount(prefix, child))
         else:
             return
-        if isinstance(plugin, Func):
+        if isinstance(plugin, Closure):
             given = Obj() if options is UNDEFINED else options
-            call.evaluator.call_values(plugin, child, given, Function(lambda inner: UNDEFINED, name="done"))
+            call.evaluator.call_values(plugin, child, given, NativeFunction(lambda inner: UNDEFINED, name="done"))
 
 
 def _plugin(value: Value, evaluator: Evaluator) -> Value:
@@ -200,7 +202,7 @@ def _plugin(value: Value, evaluator: Evaluator) -> Value:
     if isinstance(value, Obj):
         default = evaluator.member(value, "default")
         for each in (default, evaluator.member(value, "plugin")):
-            if isinstance(each, (Func, Plugin, Autoload)):
+            if isinstance(each, (Closure, Plugin, Autoload)):
                 return each
     return value
 
@@ -243,7 +245,7 @@ def _autoloaded(options: Options, call: Call) -> Iterator[tuple[str, str, Value]
                     continue
                 named = options.get("dirNameRoutePrefix")
                 part = "" if named is False else name
-                if isinstance(named, Func):
+                if isinstance(named, Closure):
                     part = text_of(call.evaluator.call_values(named, posixpath.dirname(f"/repo/{path}"), name))
                     part = "" if part == "false" else part
                 if options.get("routeParams") is True:
@@ -257,7 +259,7 @@ def _autoloaded(options: Options, call: Call) -> Iterator[tuple[str, str, Value]
                 yield path, prefix
 
     for path, prefix in walk(root, "", 0):
-        module = call.evaluator.module(path)
+        module = call.evaluator.modules.load(path)
         own = "" if module is None else _own_prefix(module.exports, module.holder.props["exports"], call.evaluator)
         if own is None:
             continue
@@ -296,7 +298,7 @@ def _filtered(options: Options, name: str, path: str, root: str, call: Call) -> 
     relative = f"/{posixpath.relpath(path, root)}"
     if isinstance(pattern, str):
         return pattern in relative
-    if isinstance(pattern, Func):
+    if isinstance(pattern, Closure):
         return call.evaluator.force(call.evaluator.call_values(pattern, relative)) is not False
     return _matches(options, name, relative, None)
 
@@ -345,14 +347,14 @@ def to_json(value: Value, evaluator: Evaluator, depth: int = 0) -> Any:
 
 @package("fastify")
 def _fastify(evaluator: Evaluator) -> Value:
-    fastify = Function(lambda call: FastifyInstance(call.evaluator, is_application=True), name="fastify")
+    fastify = NativeFunction(lambda call: FastifyInstance(call.evaluator, is_application=True), name="fastify")
     fastify.props |= {"default": fastify, "fastify": fastify}
     return fastify
 
 
 @package("fastify-plugin")
 def _fastify_plugin(evaluator: Evaluator) -> Value:
-    plugin = Function(lambda call: Plugin(_plugin(call.value(0), call.evaluator)), name="fp")
+    plugin = NativeFunction(lambda call: Plugin(_plugin(call.value(0), call.evaluator)), name="fp")
     plugin.props |= {"default": plugin, "fastifyPlugin": plugin}
     return plugin
 
@@ -373,7 +375,7 @@ def _adopt(name: str, type_name: str) -> Native | None:
 def _start(evaluator: Evaluator) -> None:
     for path in _started(evaluator):
         root = FastifyInstance(evaluator, is_application=True)
-        plugin = _plugin(evaluator.imported("", f"/repo/{path}"), evaluator)
+        plugin = _plugin(evaluator.modules.imported("", f"/repo/{path}"), evaluator)
         root.run(plugin, "", UNDEFINED, Call(evaluator, [], path, 1))
 
 

@@ -20,8 +20,8 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     Call,
-    Function,
     Native,
+    NativeFunction,
     Obj,
     Unknown,
     Value,
@@ -133,7 +133,7 @@ class KoaMount(KoaRouter):
 
 @package("koa")
 def _koa(evaluator: Evaluator) -> Value:
-    koa = Function(lambda call: KoaRouter(call.evaluator, is_application=True), name="Koa")
+    koa = NativeFunction(lambda call: KoaRouter(call.evaluator, is_application=True), name="Koa")
     koa.props["default"] = koa
     return koa
 
@@ -156,7 +156,7 @@ def _router(evaluator: Evaluator) -> Value:
             router.prefix = prefix
         return router
 
-    router = Function(make, name="Router")
+    router = NativeFunction(make, name="Router")
     router.props |= {"default": router, "Router": router}
     return router
 
@@ -171,7 +171,7 @@ def _mount(evaluator: Evaluator) -> Value:
             mounted.add(Mount(text_of(call.value(0)), router))
         return mounted
 
-    return Function(mount, name="mount")
+    return NativeFunction(mount, name="mount")
 
 
 @package("koa-combine-routers")
@@ -179,28 +179,28 @@ def _combine(evaluator: Evaluator) -> Value:
     def combine(call: Call) -> Value:
         router = KoaRouter(call.evaluator)
         router.mount([""], routers_in(call, 0, KoaRouter), None)
-        return Function(lambda inner: router, name="combined")
+        return NativeFunction(lambda inner: router, name="combined")
 
-    return Function(combine, name="combineRouters")
+    return NativeFunction(combine, name="combineRouters")
 
 
 @package("koa-compose")
 def _compose(evaluator: Evaluator) -> Value:
-    return Function(lambda call: call.value(0), name="compose")
+    return NativeFunction(lambda call: call.value(0), name="compose")
 
 
 @package("koa-route")
 def _route(evaluator: Evaluator) -> Value:
-    def verb(method: str) -> Function:
+    def verb(method: str) -> NativeFunction:
         def declare(call: Call) -> Value:
             router = KoaRouter(call.evaluator)
             for text in paths_of(call.value(0)) or ():
                 router.add(Declared(method, text, call.file, call.line, handler_of(call)))
             return router
 
-        return Function(declare, name=method)
+        return NativeFunction(declare, name=method)
 
-    return Function(lambda call: Unknown(), {name: verb(method) for name, method in VERBS.items()}, "route")
+    return NativeFunction(lambda call: Unknown(), {name: verb(method) for name, method in VERBS.items()}, "route")
 
 
 @adopt

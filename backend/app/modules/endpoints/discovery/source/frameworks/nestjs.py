@@ -21,12 +21,12 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
 from backend.app.modules.endpoints.discovery.source.languages.javascript.settings import SETTING
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
+    BoundMethod,
     Call,
-    ClassV,
-    Func,
-    Function,
-    Method,
+    ClassValue,
+    Closure,
     Native,
+    NativeFunction,
     Obj,
     Options,
     Scope,
@@ -130,7 +130,7 @@ class SettingsService(Native):
     """`ConfigService` of `@nestjs/config`, as the values of settings are known only when the modules were followed."""
 
     def get(self, name: str, evaluator: Evaluator) -> Value:
-        return Method(self, name) if name in ("get", "getOrThrow") else Unknown(name)
+        return BoundMethod(self, name) if name in ("get", "getOrThrow") else Unknown(name)
 
     def call(self, name: str, call: Call) -> Value:
         key = call.value(0)
@@ -156,15 +156,15 @@ def _config(evaluator: Evaluator) -> Value:
         loaded = call.options(0).get("load")
         for make in loaded if isinstance(loaded, list) else []:
             found = call.evaluator.force(make)
-            if isinstance(found, Func):
+            if isinstance(found, Closure):
                 settings.shared.append(found)
         return Obj({"module": Unknown("ConfigModule")})
 
-    names = {name: Function(for_root, name=name) for name in ("forRoot", "forRootAsync", "forFeature")}
-    when = Function(lambda call: call.raw(0), name="registerWhen")
+    names = {name: NativeFunction(for_root, name=name) for name in ("forRoot", "forRootAsync", "forFeature")}
+    when = NativeFunction(lambda call: call.raw(0), name="registerWhen")
     return Obj(
         {
-            "registerAs": Function(register_as, name="registerAs"),
+            "registerAs": NativeFunction(register_as, name="registerAs"),
             "ConfigModule": Obj({**names}),
             "ConditionalModule": Obj({"registerWhen": when}),
         }
@@ -188,15 +188,21 @@ def _core(evaluator: Evaluator) -> Value:
         call.evaluator.handles.append(application)
         return application
 
-    nothing = Function(lambda call: Unknown("NestFactory"), name="createMicroservice")
+    nothing = NativeFunction(lambda call: Unknown("NestFactory"), name="createMicroservice")
     factory = Obj(
-        {"create": Function(create, name="create"), "createMicroservice": nothing, "createApplicationContext": nothing}
+        {
+            "create": NativeFunction(create, name="create"),
+            "createMicroservice": nothing,
+            "createApplicationContext": nothing,
+        }
     )
 
     def register(call: Call) -> Value:
         return Obj({"%routes": call.value(0)})
 
-    router = Obj({"register": Function(register, name="register"), "forRoutes": Function(register, name="forRoutes")})
+    router = Obj(
+        {"register": NativeFunction(register, name="register"), "forRoutes": NativeFunction(register, name="forRoutes")}
+    )
     return Obj(
         {
             "NestFactory": factory,
@@ -229,9 +235,9 @@ class _Common(Native):
             "RequestMethod": Obj(
                 {name: name for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "ALL", "OPTIONS", "HEAD", "SEARCH")}
             ),
-            "applyDecorators": Function(lambda call: call.values(), name="applyDecorators"),
-            "forwardRef": Function(lambda call: call.evaluator.call_values(call.value(0)), name="forwardRef"),
-            "SetMetadata": Function(
+            "applyDecorators": NativeFunction(lambda call: call.values(), name="applyDecorators"),
+            "forwardRef": NativeFunction(lambda call: call.evaluator.call_values(call.value(0)), name="forwardRef"),
+            "SetMetadata": NativeFunction(
                 lambda call: Decorator(f"SetMetadata:{call.value(0)}", call.values()), name="SetMetadata"
             ),
         }
@@ -240,7 +246,7 @@ class _Common(Native):
         if name == "default":
             return UNDEFINED
         if name not in self.known:
-            self.known[name] = Function(lambda call: Decorator(name, call.values()), name=name)
+            self.known[name] = NativeFunction(lambda call: Decorator(name, call.values()), name=name)
         return self.known[name]
 
 
@@ -253,7 +259,7 @@ def _common(evaluator: Evaluator) -> Value:
 class _Module:
     """A module of an application: its class and what was declared where it is imported."""
 
-    controllers: list[ClassV] = field(default_factory=list)
+    controllers: list[ClassValue] = field(default_factory=list)
     imports: list[Value] = field(default_factory=list)
 
 
@@ -262,7 +268,7 @@ class _Found:
     """A controller in an application."""
 
     application: Application
-    module: ClassV | None
+    module: ClassValue | None
 
 
 class _Linker:
@@ -303,9 +309,9 @@ class _Linker:
 
     # modules
 
-    def _listed(self) -> dict[int, ClassV]:
+    def _listed(self) -> dict[int, ClassValue]:
         """Controllers that some module lists, with that module."""
-        result: dict[int, ClassV] = {}
+        result: dict[int, ClassValue] = {}
         for klass in self.evaluator.classes:
             for decorator in self._of_class(klass):
                 if decorator.kind == "Module" and decorator.values:
@@ -313,8 +319,8 @@ class _Linker:
                         result.setdefault(id(controller), klass)
         return result
 
-    def _classes(self, value: Value) -> list[ClassV]:
-        return [each for each in self._flat(value) if isinstance(each, ClassV)]
+    def _classes(self, value: Value) -> list[ClassValue]:
+        return [each for each in self._flat(value) if isinstance(each, ClassValue)]
 
     def _flat(self, value: Value) -> list[Value]:
         value = self.evaluator.force(value)
@@ -326,7 +332,7 @@ class _Linker:
         seen: set[int] = set()
         pending: list[Value] = [application.module]
         paths: dict[int, list[str]] = {}
-        reached: list[tuple[ClassV, ClassV]] = []
+        reached: list[tuple[ClassValue, ClassValue]] = []
         while pending:
             value = self.evaluator.force(pending.pop())
             if isinstance(value, Unknown):
@@ -342,9 +348,9 @@ class _Linker:
                 module = self.evaluator.member(value, "module")
                 pending.append(module)
                 pending += self._flat(self.evaluator.member(value, "imports"))
-                if isinstance(module, ClassV):
+                if isinstance(module, ClassValue):
                     reached += [(klass, module) for klass in self._classes(self.evaluator.member(value, "controllers"))]
-            elif isinstance(value, ClassV):
+            elif isinstance(value, ClassValue):
                 for decorator in self._of_class(value):
                     if decorator.kind == "Module" and decorator.values:
                         given = decorator.values[0]
@@ -358,19 +364,19 @@ class _Linker:
 
     def _router_paths(self, routes: Value, above: str, paths: dict[int, list[str]]) -> None:
         for route in self._flat(routes):
-            if isinstance(route, ClassV):
+            if isinstance(route, ClassValue):
                 paths.setdefault(id(route), []).append(above)
                 continue
             path = self.evaluator.member(route, "path")
             whole = _append(above, text_of(path) if path is not UNDEFINED else "")
             module = self.evaluator.member(route, "module")
-            if isinstance(module, ClassV):
+            if isinstance(module, ClassValue):
                 paths.setdefault(id(module), []).append(whole)
             self._router_paths(self.evaluator.member(route, "children"), whole, paths)
 
     # controllers
 
-    def _of_controller(self, klass: ClassV, place: _Found, unresolved: str) -> Iterator[Route]:
+    def _of_controller(self, klass: ClassValue, place: _Found, unresolved: str) -> Iterator[Route]:
         application = place.application
         ctrl_paths = [""]
         versions: list[str] | None = None
@@ -397,9 +403,9 @@ class _Linker:
         settle = self.evaluator.settings.settle
         at: Value = klass
         for _ in range(20):
-            if not isinstance(at, ClassV):
+            if not isinstance(at, ClassValue):
                 break
-            for kind, key, static, _value, written, line, parameters in at.node[3]:
+            for kind, key, static, _value, written, line, parameters in at.members:
                 name = self.evaluator.key(key, at.scope)
                 if kind not in ("method", "field") or static or name in names or (not written and kind == "field"):
                     continue
@@ -435,7 +441,7 @@ class _Linker:
                         method,
                         "",
                         at.file,
-                        line if line else at.node[5],
+                        line if line else at.line,
                         f"{klass.name}.{name}",
                         None,
                         tuple(self._parameters(parameters, at)),
@@ -483,7 +489,7 @@ class _Linker:
                         path = path or "/"
                         yield path if path == "/" else path.rstrip("/")
 
-    def _parameters(self, written: list[list[Any]], klass: ClassV) -> Iterator[Parameter]:
+    def _parameters(self, written: list[list[Any]], klass: ClassValue) -> Iterator[Parameter]:
         for expression, _, kind, _optional in written:
             if expression[0] != "c" or not expression[2]:
                 continue
@@ -500,23 +506,21 @@ class _Linker:
     def _value(self, expression: list[Any], scope: Scope) -> Value:
         return self.evaluator.beside(partial(self.evaluator.value, expression, scope))
 
-    def _has(self, klass: ClassV, kind: str) -> bool:
+    def _has(self, klass: ClassValue, kind: str) -> bool:
         return any(each.kind == kind and each.is_nest for each in self._of_class(klass))
 
-    def _of_class(self, klass: ClassV) -> list[Decorator]:
+    def _of_class(self, klass: ClassValue) -> list[Decorator]:
         if id(klass) not in self.decorators:
-            self.decorators[id(klass)] = self._evaluated(klass.node[4], klass)
+            self.decorators[id(klass)] = self._evaluated(klass.decorators, klass)
         return self.decorators[id(klass)]
 
-    def _evaluated(self, written: list[Any], klass: ClassV) -> list[Decorator]:
+    def _evaluated(self, written: list[Any], klass: ClassValue) -> list[Decorator]:
         scope = Scope({}, klass.scope, klass.scope.module)
         result = []
         for expression in written:
             value = self._value(expression, scope)
-            if isinstance(value, Function) and expression[0] in ("i", "m"):
-                value = self.evaluator.beside(
-                    partial(value.invoke, Call(self.evaluator, [], klass.file, klass.node[5]))
-                )
+            if isinstance(value, NativeFunction) and expression[0] in ("i", "m"):
+                value = self.evaluator.beside(partial(value.invoke, Call(self.evaluator, [], klass.file, klass.line)))
             found = [each for each in self._flat(value) if isinstance(each, Decorator)]
             if not found:
                 label = expression_label(expression[1] if expression[0] == "c" else expression)

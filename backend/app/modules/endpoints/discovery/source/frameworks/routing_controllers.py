@@ -27,10 +27,10 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.routing
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
-    ClassV,
+    ClassValue,
     DecoratorFunction,
-    Function,
     Namespace,
+    NativeFunction,
     Obj,
     Options,
     Unknown,
@@ -49,7 +49,7 @@ def _class_decorator(call: Call) -> Value:
 
     def note(inner: Call) -> Value:
         klass = inner.value(0)
-        if isinstance(klass, ClassV):
+        if isinstance(klass, ClassValue):
             klass.props[_PREFIX] = text_of(path) if isinstance(path, (str, Unknown)) else ""
         return UNDEFINED
 
@@ -61,8 +61,8 @@ def _method_decorator(method: Value, path: Value, call: Call) -> Value:
 
     def note(inner: Call) -> Value:
         target = inner.value(0)
-        klass = target if isinstance(target, ClassV) else inner.evaluator.member(target, "constructor")
-        if isinstance(klass, ClassV) and isinstance(method, str):
+        klass = target if isinstance(target, ClassValue) else inner.evaluator.member(target, "constructor")
+        if isinstance(klass, ClassValue) and isinstance(method, str):
             handler = f"{klass.name}.{text_of(inner.value(1))}"
             verb = VERBS.get(method.lower(), method.upper())
             auth = auth_of(call, 1, len(call))
@@ -77,20 +77,20 @@ def _verb(name: str) -> DecoratorFunction:
     return DecoratorFunction(lambda call: _method_decorator(name, call.value(0), call), name=name)
 
 
-def _noted(klass: ClassV, evaluator: Evaluator) -> Iterator[Declared]:
+def _noted(klass: ClassValue, evaluator: Evaluator) -> Iterator[Declared]:
     """What a class and those it extends declare, below the prefix of the class."""
     prefix = klass.props.get(_PREFIX, "")
     at: Value = klass
-    while isinstance(at, ClassV):
+    while isinstance(at, ClassValue):
         for entry in at.props.get(_ROUTES, ()):
             yield replace(entry, path=prefix + entry.path)
         at = evaluator.force(at.base)
 
 
-def _classes(value: Value, evaluator: Evaluator) -> Iterator[ClassV]:
+def _classes(value: Value, evaluator: Evaluator) -> Iterator[ClassValue]:
     """Of a class, a list, what a module exports, or the names of files."""
     value = evaluator.force(value)
-    if isinstance(value, ClassV):
+    if isinstance(value, ClassValue):
         yield value
     elif isinstance(value, list):
         for each in value:
@@ -102,7 +102,7 @@ def _classes(value: Value, evaluator: Evaluator) -> Iterator[ClassV]:
         files = evaluator.call_values(builtins.PACKAGES["glob"](evaluator), value)
         for path in files if isinstance(files, list) else ():
             if _SCRIPT.search(path):
-                yield from _classes(evaluator.imported("", path), evaluator)
+                yield from _classes(evaluator.modules.imported("", path), evaluator)
 
 
 def _use(router: Value, call: Call, index: int) -> Value:
@@ -122,10 +122,10 @@ def _add_controllers(router: Router, options: Options) -> None:
             router.add(replace(entry, path=path, auth=is_guarded or entry.auth))
 
 
-def _is_authorized(klass: ClassV, entry: Declared) -> bool:
+def _is_authorized(klass: ClassValue, entry: Declared) -> bool:
     """Whether a decorator of the class or of the method is named like one that checks who asks."""
-    written = list(klass.node[4])
-    for _, key, _, _, decorators, *_ in klass.node[3]:
+    written = list(klass.decorators)
+    for _, key, _, _, decorators, *_ in klass.members:
         if f"{klass.name}.{key}" == entry.handler:
             written += decorators
     return any(each[0] == "c" and each[1][0] == "i" and needs_auth(each[1][1]) for each in written)
@@ -133,14 +133,16 @@ def _is_authorized(klass: ClassV, entry: Declared) -> bool:
 
 @package("routing-controllers")
 def _routing_controllers(evaluator: Evaluator) -> Value:
-    def create(kind: type[Router]) -> Function:
-        return Function(lambda call: _use(kind(call.evaluator, is_application=True), call, 0))
+    def create(kind: type[Router]) -> NativeFunction:
+        return NativeFunction(lambda call: _use(kind(call.evaluator, is_application=True), call, 0))
 
     names: dict[str, Value] = {name.capitalize(): _verb(name) for name in VERBS if name != "del"}
     names |= dict.fromkeys(("Controller", "JsonController"), DecoratorFunction(_class_decorator))
     names["Method"] = DecoratorFunction(lambda call: _method_decorator(call.value(0), call.value(1), call))
     names |= {"createExpressServer": create(ExpressRouter), "createKoaServer": create(KoaRouter)}
-    names |= dict.fromkeys(("useExpressServer", "useKoaServer"), Function(lambda call: _use(call.value(0), call, 1)))
+    names |= dict.fromkeys(
+        ("useExpressServer", "useKoaServer"), NativeFunction(lambda call: _use(call.value(0), call, 1))
+    )
     return Obj(names)
 
 
@@ -176,7 +178,7 @@ def _inversify(evaluator: Evaluator) -> Value:
             **verbs,
             "httpMethod": DecoratorFunction(lambda call: _method_decorator(call.value(0), call.value(1), call)),
             "controller": DecoratorFunction(_class_decorator),
-            "InversifyExpressServer": Function(make, name="InversifyExpressServer"),
+            "InversifyExpressServer": NativeFunction(make, name="InversifyExpressServer"),
         }
     )
 
@@ -218,7 +220,7 @@ def _koa_swagger_decorator(evaluator: Evaluator) -> Value:
 
     return Obj(
         {
-            "SwaggerRouter": Function(make, name="SwaggerRouter"),
+            "SwaggerRouter": NativeFunction(make, name="SwaggerRouter"),
             "request": DecoratorFunction(lambda call: _method_decorator(call.value(0), call.value(1), call)),
             "prefix": DecoratorFunction(_class_decorator),
             "routeConfig": DecoratorFunction(config),

@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import re2
 
+from backend.app.modules.endpoints.discovery.source.languages.javascript.operators import truth
 from backend.app.modules.endpoints.discovery.source.languages.javascript.reflect import Reflect
 from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import SUFFIXES
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
+    BoundMethod,
     Call,
-    ClassV,
-    Func,
-    Function,
+    ClassValue,
+    Closure,
     Lazy,
-    Method,
     Native,
+    NativeFunction,
     Obj,
     Regex,
     Undefined,
     Unknown,
     Value,
+    is_known,
     text_of,
 )
 
@@ -45,7 +47,7 @@ class MapValue(Native):
         self.pairs = pairs
 
     def get(self, name: str, evaluator: "Evaluator") -> Value:
-        return len(self.pairs) if name == "size" else Method(self, name)
+        return len(self.pairs) if name == "size" else BoundMethod(self, name)
 
     def call(self, name: str, call: Call) -> Value:
         if name == "set":
@@ -76,7 +78,7 @@ class MapValue(Native):
 
 
 def _is_known_key(key: Value) -> bool:
-    return isinstance(key, (Obj, Func, ClassV, Native)) or (isinstance(key, (str, int)) and "\ue000" not in str(key))
+    return isinstance(key, (Obj, Closure, ClassValue, Native)) or (isinstance(key, (str, int)) and is_known(str(key)))
 
 
 def _same_key(left: Value, right: Value) -> bool:
@@ -91,33 +93,33 @@ def member(evaluator: "Evaluator", owner: Value, name: str) -> Value:
         if name.isdecimal():
             return owner[int(name)] if int(name) < len(owner) else UNDEFINED
         if name in _LIST:
-            return Function(lambda call: _LIST[name](owner, call), name=name)
+            return NativeFunction(lambda call: _LIST[name](owner, call), name=name)
     elif isinstance(owner, str):
         if name == "length":
-            return Unknown() if "\ue000" in owner else len(owner)
+            return Unknown() if not is_known(owner) else len(owner)
         if name.isdecimal():
             return owner[int(name)] if int(name) < len(owner) else UNDEFINED
         if name in _TEXT:
-            return Function(lambda call: _TEXT[name](owner, call), name=name)
+            return NativeFunction(lambda call: _TEXT[name](owner, call), name=name)
     elif isinstance(owner, Regex):
         if name == "test":
-            return Function(lambda call: _test(owner, call.value(0)), name=name)
+            return NativeFunction(lambda call: _test(owner, call.value(0)), name=name)
         if name == "source":
             return owner.source
-    elif isinstance(owner, (Obj, Func, ClassV)):
+    elif isinstance(owner, (Obj, Closure, ClassValue)):
         if name == "hasOwnProperty":
-            return Function(lambda call: call.text(0) in owner.props, name=name)
+            return NativeFunction(lambda call: call.text(0) in owner.props, name=name)
         if name in ("then", "catch", "finally"):
-            return Function(lambda call: _then(owner, name, call), name=name)
-        if name == "name" and isinstance(owner, Func):
+            return NativeFunction(lambda call: _then(owner, name, call), name=name)
+        if name == "name" and isinstance(owner, Closure):
             return owner.name
         if name == "toString":
-            return Function(lambda call: Unknown(), name=name)
+            return NativeFunction(lambda call: Unknown(), name=name)
         return UNDEFINED
     if name in ("then", "catch", "finally"):
-        return Function(lambda call: _then(owner, name, call), name=name)
+        return NativeFunction(lambda call: _then(owner, name, call), name=name)
     if name == "toString":
-        return Function(lambda call: text_of(owner), name=name)
+        return NativeFunction(lambda call: text_of(owner), name=name)
     if isinstance(owner, Undefined) or owner is None:
         return Unknown(name)
     return UNDEFINED
@@ -127,7 +129,9 @@ def _then(owner: Value, name: str, call: Call) -> Value:
     """A promise is the value it gives."""
     if name == "then":
         result = (
-            call.evaluator.call_values(call.value(0), owner) if isinstance(call.value(0), (Func, Native)) else UNDEFINED
+            call.evaluator.call_values(call.value(0), owner)
+            if isinstance(call.value(0), (Closure, Native))
+            else UNDEFINED
         )
         return owner if result is UNDEFINED else result
     if name == "finally":
@@ -153,9 +157,9 @@ def _for_each(items: list[Value], call: Call) -> Value:
 
 
 def _filter(items: list[Value], call: Call) -> Value:
-    if not isinstance(call.value(0), Func):
+    if not isinstance(call.value(0), Closure):
         return [item for item in map(call.evaluator.force, items) if item not in (None, UNDEFINED, False, "", 0)]
-    return [item for item, kept in _each(items, call) if _truth(kept) is not False]
+    return [item for item, kept in _each(items, call) if truth(kept) is not False]
 
 
 def _find(items: list[Value], call: Call) -> Value:
@@ -163,24 +167,18 @@ def _find(items: list[Value], call: Call) -> Value:
     results = _each(items, call)
     for wanted in (True, None):
         for item, fits in results:
-            if _truth(fits) is wanted:
+            if truth(fits) is wanted:
                 return item
     return UNDEFINED
 
 
-def _truth(value: Value) -> bool | None:
-    from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import truth
-
-    return truth(value)
-
-
 def _some(items: list[Value], call: Call) -> Value:
-    known = [_truth(fits) for _, fits in _each(items, call)]
+    known = [truth(fits) for _, fits in _each(items, call)]
     return True if True in known else Unknown() if None in known else False
 
 
 def _every(items: list[Value], call: Call) -> Value:
-    known = [_truth(fits) for _, fits in _each(items, call)]
+    known = [truth(fits) for _, fits in _each(items, call)]
     return False if False in known else Unknown() if None in known else True
 
 
@@ -257,7 +255,7 @@ def _includes(items: list[Value], call: Call) -> Value:
     if isinstance(wanted, (str, int)):
         if any(type(value) is type(wanted) and value == wanted for value in values):
             return True
-        return Unknown() if any(isinstance(value, Unknown) for value in values) or "\ue000" in str(wanted) else False
+        return Unknown() if any(isinstance(value, Unknown) for value in values) or not is_known(str(wanted)) else False
     return Unknown()
 
 
@@ -332,7 +330,7 @@ def compiled(pattern: Regex) -> Any:
 
 def _test(pattern: Regex, value: Value) -> Value:
     expression = compiled(pattern)
-    if expression is None or not isinstance(value, str) or "\ue000" in value:
+    if expression is None or not isinstance(value, str) or not is_known(value):
         return Unknown()
     return expression.search(value) is not None
 
@@ -363,7 +361,7 @@ def _replace(text: str, call: Call, everywhere: bool) -> Value:
                 return expression.sub(template, text, count)
             except (re2.error, IndexError):
                 return Unknown()
-        if isinstance(by, (Func, Function)):
+        if isinstance(by, (Closure, NativeFunction)):
             return expression.sub(
                 lambda match: text_of(call.evaluator.force(call.evaluator.call_values(by, match[0], *match.groups()))),
                 text,
@@ -400,7 +398,7 @@ def _substr(text: str, call: Call) -> Value:
 def _asks(test: Callable[[str, str], Any]) -> Callable[[str, Call], Value]:
     def ask(text: str, call: Call) -> Value:
         other = call.value(0)
-        return test(text, other) if isinstance(other, str) and "\ue000" not in text + other else Unknown()
+        return test(text, other) if isinstance(other, str) and is_known(text + other) else Unknown()
 
     return ask
 
@@ -442,13 +440,13 @@ _TEXT: dict[str, Callable[[str, Call], Value]] = {
 
 
 def _functions(functions: dict[str, Callable[[Call], Value]]) -> dict[str, Value]:
-    return {name: Function(body, name=name) for name, body in functions.items()}
+    return {name: NativeFunction(body, name=name) for name, body in functions.items()}
 
 
 def _assign(call: Call) -> Value:
     target = call.value(0)
     for value in call.values()[1:]:
-        if isinstance(target, (Obj, Func, ClassV)) and isinstance(value, (Obj, Func)):
+        if isinstance(target, (Obj, Closure, ClassValue)) and isinstance(value, (Obj, Closure)):
             target.props.update(call.evaluator.entries(value))
         elif isinstance(target, Native) and isinstance(value, Obj):
             for key, each in call.evaluator.entries(value):
@@ -465,7 +463,7 @@ def _merge(call: Call) -> Value:
 
 
 def _merge_into(target: Value, value: Value, evaluator: "Evaluator", depth: int) -> None:
-    if not isinstance(target, (Obj, Func, ClassV)) or not isinstance(value, Obj) or depth > 12:
+    if not isinstance(target, (Obj, Closure, ClassValue)) or not isinstance(value, Obj) or depth > 12:
         return
     for key, each in evaluator.entries(value):
         known = evaluator.force(target.props.get(key))
@@ -491,7 +489,9 @@ def _entries(call: Call, part: Callable[[str, Value], Value]) -> Value:
     if isinstance(value, MapValue):
         return UNDEFINED
     return (
-        [part(*pair) for pair in call.evaluator.entries(value)] if isinstance(value, (Obj, Func, ClassV)) else Unknown()
+        [part(*pair) for pair in call.evaluator.entries(value)]
+        if isinstance(value, (Obj, Closure, ClassValue))
+        else Unknown()
     )
 
 
@@ -525,7 +525,9 @@ def _promise(call: Call) -> Value:
         resolved.append(inner.value(0))
         return UNDEFINED
 
-    call.evaluator.call_values(call.value(0), Function(resolve, name="resolve"), Function(lambda inner: UNDEFINED))
+    call.evaluator.call_values(
+        call.value(0), NativeFunction(resolve, name="resolve"), NativeFunction(lambda inner: UNDEFINED)
+    )
     return resolved[0] if resolved else Unknown("Promise")
 
 
@@ -538,10 +540,10 @@ def _new_map(call: Call) -> Value:
 
 def _define_property(call: Call) -> Value:
     target, name, descriptor = call.value(0), call.text(1), call.options(2)
-    if name and isinstance(target, (Obj, Func)):
+    if name and isinstance(target, (Obj, Closure)):
         if descriptor.has("value"):
             target.props[name] = descriptor.get("value")
-        elif isinstance(getter := descriptor.get("get"), Func):
+        elif isinstance(getter := descriptor.get("get"), Closure):
             target.props[name] = call.evaluator.call_function(getter, [], target)
     return target
 
@@ -566,8 +568,8 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
     settled = lambda call: call.value(0)  # noqa: E731
     symbols = count()
     result: dict[str, Value] = {
-        "Object": Function(first, object_functions, "Object"),
-        "Array": Function(
+        "Object": NativeFunction(first, object_functions, "Object"),
+        "Array": NativeFunction(
             lambda call: call.values(),
             _functions(
                 {
@@ -578,35 +580,35 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
             ),
             "Array",
         ),
-        "Promise": Function(
+        "Promise": NativeFunction(
             _promise,
             _functions(dict.fromkeys(("all", "allSettled", "resolve", "race", "any"), settled)),
             "Promise",
         ),
-        "Map": Function(_new_map, name="Map"),
-        "WeakMap": Function(_new_map, name="WeakMap"),
+        "Map": NativeFunction(_new_map, name="Map"),
+        "WeakMap": NativeFunction(_new_map, name="WeakMap"),
         "Reflect": Reflect(),
-        "Set": Function(lambda call: call.evaluator.iterate(call.value(0)) or [], name="Set"),
-        "String": Function(lambda call: text_of(call.value(0)), name="String"),
-        "Number": Function(lambda call: _number(call.value(0)), name="Number"),
-        "parseInt": Function(lambda call: _number(call.value(0)), name="parseInt"),
-        "Boolean": Function(lambda call: _boolean(call.value(0)), name="Boolean"),
-        "encodeURIComponent": Function(first, name="encodeURIComponent"),
-        "URL": Function(_url, name="URL"),
-        "RegExp": Function(lambda call: _regexp(call), name="RegExp"),
+        "Set": NativeFunction(lambda call: call.evaluator.iterate(call.value(0)) or [], name="Set"),
+        "String": NativeFunction(lambda call: text_of(call.value(0)), name="String"),
+        "Number": NativeFunction(lambda call: _number(call.value(0)), name="Number"),
+        "parseInt": NativeFunction(lambda call: _number(call.value(0)), name="parseInt"),
+        "Boolean": NativeFunction(lambda call: _boolean(call.value(0)), name="Boolean"),
+        "encodeURIComponent": NativeFunction(first, name="encodeURIComponent"),
+        "URL": NativeFunction(_url, name="URL"),
+        "RegExp": NativeFunction(lambda call: _regexp(call), name="RegExp"),
         "process": Obj(
             {
                 "env": Unknown("process.env"),
-                "cwd": Function(_cwd, name="cwd"),
+                "cwd": NativeFunction(_cwd, name="cwd"),
                 "argv": Unknown("process.argv"),
                 "platform": "linux",
                 # signals and the end are nothing that happens when a program starts
                 **_functions(dict.fromkeys(("on", "once"), lambda call: Unknown("process"))),
             }
         ),
-        "Symbol": Function(
+        "Symbol": NativeFunction(
             lambda call: f"@@{call.text(0) or ''} {next(symbols)}",
-            {"for": Function(lambda call: f"@@{call.text(0) or ''}")},
+            {"for": NativeFunction(lambda call: f"@@{call.text(0) or ''}")},
             "Symbol",
         ),
     }
@@ -622,7 +624,7 @@ def _number(value: Value) -> Value:
 
 
 def _boolean(value: Value) -> Value:
-    known = _truth(value)
+    known = truth(value)
     return Unknown() if known is None else known
 
 
@@ -630,9 +632,7 @@ def _regexp(call: Call) -> Value:
     source = call.value(0)
     if isinstance(source, Regex):
         return source
-    return (
-        Regex(source, call.text(1) or "") if isinstance(source, str) and "\ue000" not in source else Unknown("RegExp")
-    )
+    return Regex(source, call.text(1) or "") if isinstance(source, str) and is_known(source) else Unknown("RegExp")
 
 
 def _cwd(call: Call) -> Value:
@@ -646,20 +646,6 @@ def _url(call: Call) -> Value:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(base.removeprefix("file://")), text))
         return Obj({"pathname": path, "href": f"file://{path}"})
     return Unknown("URL")
-
-
-def type_of(value: Value) -> Value:
-    if isinstance(value, Unknown):
-        return Unknown()
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, (int, float)):
-        return "number"
-    if isinstance(value, Undefined):
-        return "undefined"
-    return "function" if isinstance(value, (Func, ClassV, Function)) else "object"
 
 
 # Node's modules
@@ -744,7 +730,7 @@ def inside(path: str) -> str | None:
 def _folder(call: Call, index: int = 0) -> str | None:
     value = call.value(index)
     path = value.props.get("pathname") if isinstance(value, Obj) else value
-    if not isinstance(path, str) or "\ue000" in path:
+    if not isinstance(path, str) or not is_known(path):
         return None
     if path.startswith("file://"):
         path = path.removeprefix("file://")
@@ -807,7 +793,7 @@ def _with_callback(function: Callable[[Call], Value]) -> Callable[[Call], Value]
     def run(call: Call) -> Value:
         result = function(call)
         last = call.value(len(call) - 1)
-        if isinstance(last, Func):
+        if isinstance(last, Closure):
             call.evaluator.call_values(last, None, result)
         return result
 
@@ -840,7 +826,7 @@ def _glob(call: Call) -> Value:
     texts = [
         pattern for pattern in (patterns if isinstance(patterns, list) else [patterns]) if isinstance(pattern, str)
     ]
-    if not texts or any("\ue000" in text for text in [base, *texts]):
+    if not texts or not is_known("".join([base, *texts])):
         return Unknown("glob")
     for text in texts:
         if text.startswith("!"):
@@ -884,7 +870,7 @@ def _glob_pattern(pattern: str) -> str:
 
 
 def _glob_module(evaluator: "Evaluator") -> Value:
-    glob = Function(_with_callback(_glob), name="glob")
+    glob = NativeFunction(_with_callback(_glob), name="glob")
     glob.props.update(
         {"sync": glob, "globSync": glob, "glob": glob, "globby": glob, "globbySync": glob, "default": glob}
     )
@@ -926,7 +912,7 @@ def _lodash(evaluator: "Evaluator") -> Value:
     functions["isArray"] = _is_array
     functions["keys"] = lambda call: _entries(call, lambda key, value: key)
     functions["values"] = lambda call: _entries(call, lambda key, value: value)
-    return Function(lambda call: call.value(0), _functions(functions), "_")
+    return NativeFunction(lambda call: call.value(0), _functions(functions), "_")
 
 
 def _flow(call: Call) -> Value:
@@ -936,7 +922,7 @@ def _flow(call: Call) -> Value:
     def run(inner: Call) -> Value:
         return _applied(inner.value(0), functions, inner.evaluator)
 
-    return Function(run, name="flow")
+    return NativeFunction(run, name="flow")
 
 
 def _applied(value: Value, functions: list[Value], evaluator: "Evaluator") -> Value:
@@ -987,7 +973,7 @@ def _folder_module(evaluator: "Evaluator") -> Value:
         if isinstance(given, Obj) and "exports" in given.props:  # `require-directory` is given the module
             name = call.value(1) if isinstance(call.value(1), str) else "."
             options = call.options(2 if isinstance(call.value(1), str) else 1)
-        if not isinstance(name, str) or "\ue000" in name:
+        if not isinstance(name, str) or not is_known(name):
             return Unknown("folder")
         base = posixpath.dirname(call.file)
         folder = inside(posixpath.normpath(posixpath.join(f"{ROOT}/{base}", name)))
@@ -1001,15 +987,17 @@ def _folder_module(evaluator: "Evaluator") -> Value:
             if is_folder and depth < 6:
                 result.props[name] = modules(path, importer, visit, depth + 1)
             elif suffix in SUFFIXES and path != importer and not name.endswith(".d.ts"):
-                module = result.props[stem] = Lazy(partial(evaluator.imported, importer, f"{ROOT}/{path}"), stem)
+                module = result.props[stem] = Lazy(
+                    partial(evaluator.modules.imported, importer, f"{ROOT}/{path}"), stem
+                )
                 if visit is not UNDEFINED:
                     evaluator.call_values(visit, evaluator.force(module), f"{ROOT}/{path}", name)
         return result
 
-    return Function(load, name="load")
+    return NativeFunction(load, name="load")
 
 
-def context(evaluator: "Evaluator", importer: str) -> Function:
+def context(evaluator: "Evaluator", importer: str) -> NativeFunction:
     """`require.context(folder, deep, pattern)` of webpack: a function of the names of modules, with their `keys`."""
 
     def make(call: Call) -> Value:
@@ -1020,17 +1008,19 @@ def context(evaluator: "Evaluator", importer: str) -> Function:
         pattern = call.value(2)
         names = [f"./{path}" for path, is_folder in _listed(evaluator, at, call.value(1) is not False) if not is_folder]
         keys = [name for name in names if not isinstance(pattern, Regex) or _test(pattern, name) is True]
-        load = Function(lambda inner: evaluator.imported(importer, f"{ROOT}/{at}/{inner.text(0)}"), name="context")
-        load.props["keys"] = Function(lambda inner: list(keys), name="keys")
+        load = NativeFunction(
+            lambda inner: evaluator.modules.imported(importer, f"{ROOT}/{at}/{inner.text(0)}"), name="context"
+        )
+        load.props["keys"] = NativeFunction(lambda inner: list(keys), name="keys")
         return load
 
-    return Function(make, name="require.context")
+    return NativeFunction(make, name="require.context")
 
 
 def _module_module(evaluator: "Evaluator") -> Value:
     def create_require(call: Call) -> Value:
         file = call.file
-        return Function(lambda inner: evaluator.imported(file, inner.text(0) or ""), name="require")
+        return NativeFunction(lambda inner: evaluator.modules.imported(file, inner.text(0) or ""), name="require")
 
     return Obj(_functions({"createRequire": create_require}))
 

@@ -5,18 +5,15 @@ from functools import cached_property
 from typing import TypeVar
 
 from backend.app.modules.endpoints.discovery.source import Sources
-from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import (
-    Adopt,
-    Evaluator,
-    Package,
-    Starter,
-)
+from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.modules import Package
+from backend.app.modules.endpoints.discovery.source.languages.javascript.program import Adopter, Program, Starter
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import Native
 from backend.app.modules.endpoints.discovery.source.model import SourceFault
 
 T = TypeVar("T", bound=Native)
 _packages: dict[str, Package] = {}
-_adopters: list[Adopt] = []
+_adopters: list[Adopter] = []
 _starters: list[Starter] = []
 
 
@@ -30,7 +27,7 @@ def package(*names: str) -> Callable[[Package], Package]:
     return add
 
 
-def adopt(adopter: Adopt) -> Adopt:
+def adopt(adopter: Adopter) -> Adopter:
     """Decorator of a framework's function that says what a parameter will be given."""
     _adopters.append(adopter)
     return adopter
@@ -51,9 +48,10 @@ class Code:
 
     @cached_property
     def evaluated(self) -> Evaluator:
-        evaluator = Evaluator(self.sources, _packages, _adopters, _starters)
-        evaluator.run()
-        self.faults += [SourceFault(path, 0, message) for path, message in evaluator.unread]
+        evaluator = Evaluator(self.sources, _packages)
+        program = Program(evaluator, _adopters, _starters)
+        program.run()
+        self.faults += [SourceFault(path, 0, message) for path, message in program.faults]
         return evaluator
 
     def made(self, kind: type[T]) -> list[T]:

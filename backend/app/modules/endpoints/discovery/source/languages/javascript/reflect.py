@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
-    ClassV,
-    Func,
-    Function,
+    ClassValue,
+    Closure,
     Native,
+    NativeFunction,
     Obj,
     Unknown,
     Value,
@@ -37,13 +37,15 @@ class Reflect(Native):
             return evaluator.force(found[0][1]) if found else UNDEFINED
         if name == "metadata":
             key, value = call.value(0), call.raw(1)
-            return Function(lambda inner: self._define(inner.value(0), inner.value(1), key, value), name="metadata")
+            return NativeFunction(
+                lambda inner: self._define(inner.value(0), inner.value(1), key, value), name="metadata"
+            )
         if name == "ownKeys":
             return [key for key, _ in evaluator.entries(call.value(0))]
         return Unknown(f"Reflect.{name}")
 
     def _define(self, target: Value, member: Value, key: Value, value: Value) -> Value:
-        if isinstance(target, (Obj, Func, ClassV)):
+        if isinstance(target, (Obj, Closure, ClassValue)):
             self.entries[id(target.props), _text(member), _text(key)] = (target.props, value)
         return target
 
@@ -52,13 +54,13 @@ class Reflect(Native):
 
     def _targets(self, target: Value, evaluator: "Evaluator", depth: int) -> list[Value]:
         """It and what it inherits from, the nearest first."""
-        if not isinstance(target, (Obj, Func, ClassV)) or depth > 20:
+        if not isinstance(target, (Obj, Closure, ClassValue)) or depth > 20:
             return []
         above: Value = None
-        if isinstance(target, ClassV):
+        if isinstance(target, ClassValue):
             above = evaluator.force(target.base)
         elif isinstance(target, Obj):
-            is_class = isinstance(target.parent, ClassV)
+            is_class = isinstance(target.parent, ClassValue)
             above = evaluator.member(target.parent, "prototype") if is_class else target.parent
         return [target, *self._targets(above, evaluator, depth + 1)]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from backend.app.engine.spec.model import Parameter, ParameterLocation, RequestBody
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
+    UNKNOWN_METHOD,
+    BoundMethod,
     Call,
-    Func,
-    Method,
+    Closure,
     Native,
     Regex,
     Unknown,
@@ -88,7 +89,7 @@ class Router(Native):
             evaluator.handles.append(self)
 
     def get(self, name: str, evaluator: "Evaluator") -> Value:
-        return self.props[name] if name in self.props else Method(self, name)
+        return self.props[name] if name in self.props else BoundMethod(self, name)
 
     def set(self, name: str, value: Value) -> None:
         self.props[name] = value
@@ -99,7 +100,7 @@ class Router(Native):
 
     def verb(self, name: str, call: Call) -> str | None:
         """The method of the routes that a call of `name` declares; None: it declares none."""
-        if name == "%unknown":
+        if name == UNKNOWN_METHOD:
             return "*" if len(call) > 1 and isinstance(call.value(0), str) else None
         return VERBS.get(name)
 
@@ -303,7 +304,7 @@ def needs_auth(label: str) -> bool:
     return bool(label and _AUTH.search(label) and not _NO_AUTH.search(label))
 
 
-def middleware_label(node: list[Any] | None) -> str:
+def middleware_label(node: list[Any]) -> str:
     """`auth` of `auth`, of `auth("admin")` and of `new Auth().check`."""
     while node and node[0] in ("c", "n"):
         node = node[1]
@@ -318,4 +319,4 @@ def handler_of(call: Call) -> str:
     if label:
         return label
     value = call.arguments[-1].value
-    return value.name if isinstance(value, Func) else value_label(value)
+    return value.name if isinstance(value, Closure) else value_label(value)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
-    Func,
+    Closure,
     Obj,
     Unknown,
     Value,
@@ -75,7 +75,9 @@ class Settings:
         first, _, rest = key.partition(".")
         places = [(self.namespaces[first], rest)] if first in self.namespaces and rest else []
         for make, path in [*places, *((make, key) for make in self.shared)]:
-            value = self.evaluator.beside(partial(self.evaluator.call_values, make)) if isinstance(make, Func) else make
+            value = (
+                self.evaluator.beside(partial(self.evaluator.call_values, make)) if isinstance(make, Closure) else make
+            )
             for part in path.split("."):
                 value = self.evaluator.member(value, part) if isinstance(value, Obj) else None
             if isinstance(value, Unknown):

@@ -1,7 +1,7 @@
 """What expressions evaluate to.
 
 Numbers, booleans and texts are Python's; `None` is `null`; an array is a `list`. A text may hold parts that are not
-known: `unknown_part(label)`.
+known: `unknown_part(label)`. Nodes (`list[Any]`) are those of `syntax`.
 """
 
 import re
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator, Module
+    from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+    from backend.app.modules.endpoints.discovery.source.languages.javascript.modules import Module
 
 Value: TypeAlias = Any
+UNKNOWN_METHOD = "%unknown"
+"""The name that a native object is given when a method is called whose name is not known: `app[method](...)`."""
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PART = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 
@@ -47,7 +50,7 @@ class Lazy:
 @dataclass(slots=True, eq=False)
 class Obj:
     props: dict[str, Value] = field(default_factory=dict)
-    parent: "Obj | ClassV | None" = None
+    parent: "Obj | ClassValue | None" = None
     """Where properties are looked up that are not its own: the class of an instance, or a prototype."""
     base: "Native | None" = None
     """What it is besides, when its class extends one of a framework."""
@@ -68,32 +71,71 @@ class Scope:
 
 
 @dataclass(slots=True, eq=False)
-class Func:
+class Closure:
+    """A function of the program."""
+
     node: list[Any]
     scope: Scope
     this: Value = UNDEFINED
     props: dict[str, Value] = field(default_factory=dict)
     bound: tuple[Value, ...] = ()
+    """The arguments that `bind` gave."""
 
     @property
     def name(self) -> str:
         return str(self.node[1])
 
+    @property
+    def parameters(self) -> list[Any]:
+        """Patterns."""
+        return self.node[2]  # type: ignore[no-any-return]
+
+    @property
+    def body(self) -> list[Any] | None:
+        """None: it was left out, as it declares no routes."""
+        return self.node[3]  # type: ignore[no-any-return]
+
+    @property
+    def is_arrow(self) -> bool:
+        return bool(self.node[5])
+
+    @property
+    def makes_application(self) -> bool:
+        return bool(self.node[6])
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Of parameters that are plain names, as they are written."""
+        return self.node[7]  # type: ignore[no-any-return]
+
 
 @dataclass(slots=True, eq=False)
-class ClassV:
+class ClassValue:
     node: list[Any]
     scope: Scope
     base: Value = None
     props: dict[str, Value] = field(default_factory=dict)
+    """What is static."""
     methods: dict[str, Value] = field(default_factory=dict)
     getters: dict[str, Value] = field(default_factory=dict)
-    given: str = ""
+    variable: str = ""
     """The name of the variable an anonymous class was assigned to."""
 
     @property
     def name(self) -> str:
-        return str(self.node[1]) or self.given
+        return str(self.node[1]) or self.variable
+
+    @property
+    def members(self) -> list[list[Any]]:
+        return self.node[3]  # type: ignore[no-any-return]
+
+    @property
+    def decorators(self) -> list[list[Any]]:
+        return self.node[4]  # type: ignore[no-any-return]
+
+    @property
+    def line(self) -> int:
+        return self.node[5]  # type: ignore[no-any-return]
 
     @property
     def file(self) -> str:
@@ -111,7 +153,7 @@ class Native:
     harmless: they run the functions given to them and return the object itself, as most of them may be chained."""
 
     def get(self, name: str, evaluator: "Evaluator") -> Value:
-        return Method(self, name)
+        return BoundMethod(self, name)
 
     def set(self, name: str, value: Value) -> None:
         pass
@@ -132,13 +174,13 @@ class Native:
 
 
 @dataclass(slots=True, eq=False)
-class Method:
+class BoundMethod:
     owner: Native
     name: str
 
 
 @dataclass(eq=False)
-class Function(Native):
+class NativeFunction(Native):
     """A function of ours, with properties."""
 
     body: Callable[["Call"], Value]
@@ -157,10 +199,7 @@ class Function(Native):
         if name == "bind":
             return self
         if name in ("call", "apply"):
-            rest = call.arguments[1:]
-            if name == "apply":
-                rest = [Argument(None, None, value) for value in call.evaluator.iterate(call.value(1)) or ()]
-            return self.body(Call(call.evaluator, rest, call.file, call.line))
+            return self.body(call.forwarded(name))
         call.run_callbacks()
         return Unknown(f"{self.name}.{name}")
 
@@ -168,7 +207,7 @@ class Function(Native):
         return self.body(call)
 
 
-class DecoratorFunction(Function):
+class DecoratorFunction(NativeFunction):
     """A decorator of a framework that runs when the class is made, and what makes one."""
 
 
@@ -188,13 +227,7 @@ class Call:
 
     def raw(self, index: int) -> Value:
         """May be `Lazy`."""
-        if index >= len(self.arguments):
-            return UNDEFINED
-        argument = self.arguments[index]
-        if argument.scope is not None and argument.node is not None:
-            argument.value = self.evaluator.raw(argument.node, argument.scope)
-            argument.scope = None
-        return argument.value
+        return self.arguments[index].raw(self.evaluator) if index < len(self.arguments) else UNDEFINED
 
     def value(self, index: int) -> Value:
         return self.evaluator.force(self.raw(index))
@@ -205,9 +238,9 @@ class Call:
     def values(self) -> list[Value]:
         return [self.value(index) for index in range(len(self.arguments))]
 
-    def node(self, index: int) -> list[Any] | None:
-        """As it is written, unless it came out of an array."""
-        return self.arguments[index].node if -len(self.arguments) <= index < len(self.arguments) else None
+    def node(self, index: int) -> list[Any]:
+        """As it is written; empty when it came out of an array."""
+        return self.arguments[index].node if -len(self.arguments) <= index < len(self.arguments) else []
 
     def label(self, index: int) -> str:
         """How an argument is called: `users.list`."""
@@ -226,11 +259,11 @@ class Call:
     def run_callbacks(self) -> None:
         """Calls the functions among the arguments, with arguments that are not known."""
         for index, argument in enumerate(self.arguments):
-            if argument.scope is None or argument.node is None or argument.node[0] in ("f", "i", "m", "a", "c", "o"):
+            if argument.scope is None or argument.node[0] in ("f", "i", "m", "a", "c", "o"):
                 self._run(self.raw(index), 0)
 
     def _run(self, value: Value, depth: int) -> None:
-        if isinstance(value, Func):
+        if isinstance(value, Closure):
             self.evaluator.call_back(value)
         elif isinstance(value, list) and depth < 2:
             for item in list(value):
@@ -242,12 +275,31 @@ class Call:
     def carried(self) -> tuple[Value, ...]:
         return tuple(value for value in map(native_of, self.values()) if value is not None)
 
+    def forwarded(self, method: str) -> "Call":
+        """The call that `function.call(this, ...)` or `function.apply(this, list)` is of the function."""
+        arguments = self.arguments[1:]
+        if method == "apply":
+            arguments = [Argument.of(value) for value in self.evaluator.iterate(self.value(1)) or ()]
+        return Call(self.evaluator, arguments, self.file, self.line)
+
 
 @dataclass(slots=True, eq=False)
 class Argument:
-    node: list[Any] | None
+    node: list[Any]
+    """Empty: it is not written anywhere."""
     scope: Scope | None = None
+    """Where it is to be evaluated; None once it was."""
     value: Value = UNDEFINED
+
+    @staticmethod
+    def of(value: Value) -> "Argument":
+        return Argument([], None, value)
+
+    def raw(self, evaluator: "Evaluator") -> Value:
+        if self.scope is not None:
+            self.value = evaluator.raw(self.node, self.scope)
+            self.scope = None
+        return self.value
 
 
 @dataclass(slots=True)
@@ -258,7 +310,9 @@ class Options:
     value: Value
 
     def get(self, name: str) -> Value:
-        return self.evaluator.member(self.value, name) if isinstance(self.value, (Obj, Func, ClassV)) else UNDEFINED
+        return (
+            self.evaluator.member(self.value, name) if isinstance(self.value, (Obj, Closure, ClassValue)) else UNDEFINED
+        )
 
     def text(self, name: str) -> str | None:
         """None: it is not given. What is given and not known is a text with an unknown part."""
@@ -271,7 +325,7 @@ class Options:
 
 def native_of(value: Value) -> Native | None:
     """The framework's object that a value is, or wraps."""
-    if isinstance(value, Native) and not isinstance(value, Function):
+    if isinstance(value, Native) and not isinstance(value, NativeFunction):
         return value
     if isinstance(value, Obj):
         return value.base
@@ -288,6 +342,10 @@ def unknown_part(label: str) -> str:
 def unknown_parts(text: str) -> list[str]:
     """The labels of what is not known in a text."""
     return _PART.findall(text)
+
+
+def is_known(text: str) -> bool:
+    return _OPEN not in text
 
 
 def fill_unknown(text: str, write: Callable[[str], str]) -> str:
@@ -312,12 +370,12 @@ def text_of(value: Value) -> str:
 
 
 def value_label(value: Value) -> str:
-    if isinstance(value, (Func, ClassV, Function, Unknown, Lazy)):
+    if isinstance(value, (Closure, ClassValue, NativeFunction, Unknown, Lazy)):
         return value.label if isinstance(value, (Unknown, Lazy)) else value.name
     return ""
 
 
-def expression_label(node: list[Any] | None) -> str:
+def expression_label(node: list[Any]) -> str:
     """`users.list` of `users.list`, of `users.list.bind(users)` and of `handled(users.list)`; empty: it has no name."""
     if not node:
         return ""
