@@ -269,7 +269,7 @@ def _link(code: Code) -> list[Route]:
 
 frameworks.register("flask")(
     Framework(
-        description="Flask: rules of applications and blueprints, method views; Flask-RESTful, RESTX, smorest, Classful.",
+        description="Flask: rules of applications and blueprints, method views; RESTful, RESTX, smorest, Classful.",
         language="python",
         gate=(
             r"\bFlask\(|\bBlueprint\(|\bregister_blueprint\(|\.add_url_rule\(|\.add_resource\(|\.add_namespace\("
