@@ -8,9 +8,10 @@ from typing import Any
 from backend.app.engine.spec.model import MediaType, Parameter, ParameterLocation, RequestBody
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
-from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.strings import compiled
 from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, adopt, package, starter
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import ROOT, inside
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,
     Declared,
@@ -175,7 +176,7 @@ class FastifyInstance(Router):
         options = call.options(1)
         if isinstance(plugin, Autoload):
             for path, prefix, own in _autoloaded(options, call):
-                loaded = _plugin(call.evaluator.modules.imported("", f"/repo/{path}"), call.evaluator)
+                loaded = _plugin(call.evaluator.modules.imported("", f"{ROOT}/{path}"), call.evaluator)
                 self.run(loaded, prefix, own, call)
             return
         self.run(plugin, options.text("prefix") or "", options.value, call)
@@ -212,7 +213,7 @@ def _autoloaded(options: Options, call: Call) -> Iterator[tuple[str, str, Value]
     folder = options.get("dir")
     if isinstance(folder, Obj):
         folder = folder.props.get("pathname")
-    root = builtins.inside(posixpath.normpath(folder)) if isinstance(folder, str) else None
+    root = inside(posixpath.normpath(folder)) if isinstance(folder, str) else None
     if root is None:
         return
     given = options.get("options")
@@ -246,7 +247,7 @@ def _autoloaded(options: Options, call: Call) -> Iterator[tuple[str, str, Value]
                 named = options.get("dirNameRoutePrefix")
                 part = "" if named is False else name
                 if isinstance(named, Closure):
-                    part = text_of(call.evaluator.call_values(named, posixpath.dirname(f"/repo/{path}"), name))
+                    part = text_of(call.evaluator.call_values(named, posixpath.dirname(f"{ROOT}/{path}"), name))
                     part = "" if part == "false" else part
                 if options.get("routeParams") is True:
                     part = re.sub(r"^_", ":", part) if not part.startswith("__") else ":" + part[2:]
@@ -288,8 +289,8 @@ def _own_prefix(exports: Value, common: Value, evaluator: Evaluator) -> str | No
 def _matches(options: Options, name: str, text: str, default: re.Pattern[str] | None) -> bool:
     pattern = options.get(name)
     if isinstance(pattern, Regex):
-        compiled = builtins.compiled(pattern)
-        return compiled is not None and compiled.search(text) is not None
+        expression = compiled(pattern)
+        return expression is not None and expression.search(text) is not None
     return default is not None and default.match(text) is not None
 
 
@@ -375,7 +376,7 @@ def _adopt(name: str, type_name: str) -> Native | None:
 def _start(evaluator: Evaluator) -> None:
     for path in _started(evaluator):
         root = FastifyInstance(evaluator, is_application=True)
-        plugin = _plugin(evaluator.modules.imported("", f"/repo/{path}"), evaluator)
+        plugin = _plugin(evaluator.modules.imported("", f"{ROOT}/{path}"), evaluator)
         root.run(plugin, "", UNDEFINED, Call(evaluator, [], path, 1))
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from backend.app.modules.endpoints.discovery.source.frameworks.express import ExpressRouter
 from backend.app.modules.endpoints.discovery.source.frameworks.koa import KoaRouter
-from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.loaders import glob
 from backend.app.modules.endpoints.discovery.source.languages.javascript.code import package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
@@ -99,7 +99,7 @@ def _classes(value: Value, evaluator: Evaluator) -> Iterator[ClassValue]:
         for _, each in evaluator.entries(value):
             yield from _classes(each, evaluator)
     elif isinstance(value, str):
-        files = evaluator.call_values(builtins.PACKAGES["glob"](evaluator), value)
+        files = evaluator.call_values(NativeFunction(glob), value)
         for path in files if isinstance(files, list) else ():
             if _SCRIPT.search(path):
                 yield from _classes(evaluator.modules.imported("", path), evaluator)

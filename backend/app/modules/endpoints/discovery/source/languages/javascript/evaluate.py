@@ -14,12 +14,12 @@ from typing import Any
 from backend.app.modules.endpoints.discovery.source import Sources
 from backend.app.modules.endpoints.discovery.source.languages.javascript import (
     assignment,
-    builtins,
     calls,
     classes,
     members,
     statements,
 )
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.globals import globals_of
 from backend.app.modules.endpoints.discovery.source.languages.javascript.expressions import EXPRESSIONS
 from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import (
     STEPS_OF_UNCALLED,
@@ -49,7 +49,7 @@ class Evaluator:
         self.settings = Settings(self)
         self.modules = Modules(self, packages)
         self.budget = Budget(sources)
-        self.globals = builtins.globals_of(self)
+        self.globals = globals_of(self)
         self.handles: list[Native] = []
         """What frameworks made, in the order of the program."""
         self.classes: list[ClassValue] = []

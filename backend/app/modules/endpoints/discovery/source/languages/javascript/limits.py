@@ -11,6 +11,8 @@ DEEPEST_RECURSION = 6
 """Calls of a function within itself: loaders descend into folders."""
 MOST_ROUNDS = 300
 """Of a loop that is no loop over a list."""
+MOST_ITEMS = 5_000
+"""Of a list that the program makes."""
 PYTHON_STACK = 12_000
 """Frames of the interpreter: expressions are nested."""
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.objects import MapValue
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.prototypes import prototype_member
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     BoundMethod,
@@ -41,12 +42,12 @@ def raw_member(evaluator: "Evaluator", owner: Value, name: str) -> Value:
             return owner.props[name]
         if name == "prototype":
             return owner.props.setdefault("prototype", Obj())
-        return builtins.member(evaluator, owner, name)
+        return prototype_member(evaluator, owner, name)
     if isinstance(owner, ClassValue):
         return _class_member(evaluator, owner, name)
     if isinstance(owner, Native):
         return owner.get(name, evaluator)
-    return builtins.member(evaluator, owner, name)
+    return prototype_member(evaluator, owner, name)
 
 
 def _object_member(evaluator: "Evaluator", owner: Obj, name: str) -> Value:
@@ -79,7 +80,7 @@ def _object_member(evaluator: "Evaluator", owner: Obj, name: str) -> Value:
             return _bound(evaluator.force(inherited), owner)
     if owner.base is not None:
         return owner.base.get(name, evaluator)
-    return builtins.member(evaluator, owner, name)
+    return prototype_member(evaluator, owner, name)
 
 
 def _class_member(evaluator: "Evaluator", owner: ClassValue, name: str) -> Value:
@@ -94,7 +95,7 @@ def _class_member(evaluator: "Evaluator", owner: ClassValue, name: str) -> Value
         at = evaluator.force(at.base)
     if name == "name":
         return owner.name
-    return builtins.member(evaluator, owner, name)
+    return prototype_member(evaluator, owner, name)
 
 
 def _method_of(evaluator: "Evaluator", klass: ClassValue, name: str) -> Value:
@@ -145,7 +146,7 @@ def iterate(evaluator: "Evaluator", value: Value) -> list[Value] | None:
     """None: its elements are not known."""
     if isinstance(value, list):
         return [evaluator.force(each) for each in value]
-    if isinstance(value, builtins.MapValue):
+    if isinstance(value, MapValue):
         return [[key, each] for key, each in value.pairs]
     if isinstance(value, str) and is_known(value):
         return list(value)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from backend.app.modules.endpoints.discovery.source.languages.javascript import builtins
 from backend.app.modules.endpoints.discovery.source.languages.javascript.assignment import names_in
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.loaders import context
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.packages import PACKAGES
+from backend.app.modules.endpoints.discovery.source.languages.javascript.resolve import ROOT
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
@@ -57,7 +59,7 @@ class Modules:
 
     def __init__(self, evaluator: "Evaluator", packages: dict[str, Package]) -> None:
         self.evaluator = evaluator
-        self._known_packages = {**builtins.PACKAGES, **packages}
+        self._known_packages = {**PACKAGES, **packages}
         self._frameworks = packages.keys()
         self._modules: dict[str, Module] = {}
         self._packages: dict[str, Value] = {}
@@ -85,7 +87,6 @@ class Modules:
     def _names_of_node(self, module: Module) -> dict[str, Value]:
         path = module.path
         folder = path.rpartition("/")[0]
-        root = builtins.ROOT
 
         def require(call: Call) -> Value:
             name = call.value(0)
@@ -94,11 +95,11 @@ class Modules:
         return {
             "module": module.holder,
             "exports": module.exports,
-            "__dirname": f"{root}/{folder}".rstrip("/"),
-            "__filename": f"{root}/{path}",
-            "require": NativeFunction(require, {"context": builtins.context(self.evaluator, path)}, "require"),
+            "__dirname": f"{ROOT}/{folder}".rstrip("/"),
+            "__filename": f"{ROOT}/{path}",
+            "require": NativeFunction(require, {"context": context(self.evaluator, path)}, "require"),
             "import.meta": Obj(
-                {"url": f"file://{root}/{path}", "dirname": f"{root}/{folder}", "filename": f"{root}/{path}"}
+                {"url": f"file://{ROOT}/{path}", "dirname": f"{ROOT}/{folder}", "filename": f"{ROOT}/{path}"}
             ),
         }
 

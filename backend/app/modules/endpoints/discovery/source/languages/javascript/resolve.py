@@ -8,6 +8,8 @@ import orjson
 
 from backend.app.modules.endpoints.discovery.source import Sources
 
+ROOT = "/repo"
+"""Where the tree lies, to the program that is followed."""
 SUFFIXES = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
 _SOURCES_OF = {".js": (".ts", ".tsx", ".jsx"), ".mjs": (".mts",), ".cjs": (".cts",), ".jsx": (".tsx",)}
 _COMMENTS = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -35,7 +37,7 @@ class Resolver:
 
     def _resolve(self, folder: str, name: str) -> str | None:
         if name.startswith((".", "/")):
-            target = name.removeprefix("/repo/") if name.startswith("/") else posixpath.join(folder, name)
+            target = name.removeprefix(f"{ROOT}/") if name.startswith("/") else posixpath.join(folder, name)
             return self.file(posixpath.normpath(target)) or self._source_of(folder, name)
         for pattern, rest, targets in self._aliases_for(folder):
             if name == pattern if not pattern.endswith("*") else name.startswith(pattern[:-1]) and name.endswith(rest):
@@ -203,6 +205,13 @@ class Resolver:
                     names[name] = is_folder
                     path, is_folder = above, True
         return self._folders.get(folder.strip("/") if folder != "." else "", {})
+
+
+def inside(path: str) -> str | None:
+    """The path in the tree of an absolute path; None: it is not in the tree."""
+    if path == ROOT:
+        return ""
+    return path.removeprefix(f"{ROOT}/") if path.startswith(f"{ROOT}/") else None
 
 
 def _above(folder: str) -> list[str]:

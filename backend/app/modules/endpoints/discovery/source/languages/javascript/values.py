@@ -207,6 +207,11 @@ class NativeFunction(Native):
         return self.body(call)
 
 
+def native_functions(bodies: dict[str, Callable[["Call"], Value]]) -> dict[str, Value]:
+    """By their names."""
+    return {name: NativeFunction(body, name=name) for name, body in bodies.items()}
+
+
 class DecoratorFunction(NativeFunction):
     """A decorator of a framework that runs when the class is made, and what makes one."""
 
