@@ -338,18 +338,15 @@ class Evaluator:
 
     def _set_aside(self, node: list[Any], scope: Scope) -> bool:
         """Lets `name = call(...)` wait until somebody asks for the name, if the call cannot matter to anybody else: it
-        leads to a module that is no root, and is given nothing that can be changed."""
+        leads to a module that is no root, and is given nothing that can be changed. False: it is a statement like
+        others."""
         _, target, (_, function, given, line), *_ = node
         holder = self.evaluate(target[1], scope) if target[0] == "a" and target[1] == ["n", "self"] else None
         into = Scope(holder.attributes, None, scope.module) if isinstance(holder, Call) else scope
         if (target[0] != "n" and into is scope) or not self._leads_aside(function, scope):
             return False
-        values = []
-        for keyword, value_node in given:
-            value = self._waiting(scope, value_node)
-            if value is MISSING:
-                return False
-            values.append((keyword, value))
+        name = target[1] if into is scope else target[2]
+        values = [(keyword, self._unasked(value_node, scope)) for keyword, value_node in given]
 
         def run(_node: object, _scope: object) -> None:
             called = self.evaluate(function, scope)
@@ -359,21 +356,23 @@ class Evaluator:
                 _give(arguments, keywords, keyword, value.settle() if type(value) is Pending else value)
             into.variables[name] = self.call(called, arguments, keywords, scope.module, line, scope)
 
-        name = target[1] if into is scope else target[2]
-        into.variables[name] = Pending(name, node, into, run)
+        if all(type(value) is Pending or _is_inert(value) for _, value in values):
+            into.variables[name] = Pending(name, node, into, run)
+        else:
+            run(node, scope)
         return True
 
-    def _waiting(self, scope: Scope, node: list[Any]) -> Any:
-        """What an argument is, without asking for it if it waits; `MISSING` when it may be changed by who gets it."""
-        if node[0] == "n":
-            current: Scope | None = scope
-            while current is not None and node[1] not in current.variables:
-                current = current.parent
-            value = current.variables[node[1]] if current is not None else MISSING
-            if type(value) is Pending:
-                return value
-        value = self.evaluate(node, scope)
-        return value if _is_inert(value) else MISSING
+    def _unasked(self, node: list[Any], scope: Scope) -> Any:
+        """The value of an expression, `Pending` where it names one that waits."""
+        value = self._bound(node[1], scope) if node[0] == "n" else None
+        return value if type(value) is Pending else self.evaluate(node, scope)
+
+    def _bound(self, name: str, scope: Scope) -> Any:
+        """What a name is bound to, as it stands there."""
+        current: Scope | None = scope
+        while current is not None and name not in current.variables:
+            current = current.parent
+        return MISSING if current is None else current.variables[name]
 
     def _leads_aside(self, function: list[Any], scope: Scope) -> bool:
         """Whether what is called was imported from a module that declares no routes and imports no others by name."""
@@ -381,10 +380,7 @@ class Evaluator:
             function = function[1]
         if function[0] != "n":
             return False
-        current: Scope | None = scope
-        while current is not None and function[1] not in current.variables:
-            current = current.parent
-        lazy = current.variables[function[1]] if current is not None else None
+        lazy = self._bound(function[1], scope)
         if type(lazy) is not Lazy:
             return False
         found = self.import_module(lazy.dotted, lazy.importer, lazy.level)
