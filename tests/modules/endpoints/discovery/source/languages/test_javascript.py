@@ -94,6 +94,11 @@ def test_imports_in_a_ring_end() -> None:
         ("(() => { switch (2) { case 1: return '/1'; case 2: return '/2'; } })()", "/2"),
         ("(() => { let p = '/a'; p += '/b'; return p })()", "/a/b"),
         ("require('path').join.apply(null, ['/a', 'b'])", "/a/b"),
+        ("{ get q() { return '/got' } }.q", "/got"),
+        ("new (class { set p(v) {} get p() { return '/got' } })().p", "/got"),
+        ("[...new Set(['/a', '/b']).add('/a')].join('')", "/a/b"),
+        ("(() => { if (true) { var p = '/outer' } return p })()", "/outer"),
+        ("'/ab'.replace(/(?<one>a)(b)/, '$2$<one>$$')", "/ba$"),
         ("new (class { get p() { return this.constructor_ ?? '/got' } })().p", "/got"),
     ],
 )
@@ -101,6 +106,92 @@ def test_paths_are_computed(expression: str, path: str) -> None:
     assert paths({"app.js": f"const app = require('express')(); const path = ({expression}); app.get(path, h);"}) == {
         f"GET {path}"
     }
+
+
+@pytest.mark.parametrize(
+    ("expression", "path"),
+    [
+        ("p.slice(0, -1)", "/{env_P}"),
+        ("('/x' + p).substring(2)", "/{env_P}/"),
+        ("p.slice(1, -1).split('/').join('-')", "/{env_P}"),
+        ("'/x/' + p.split('/')[1]", "/x/{env_P}"),
+        ("p.replace(/P/g, 'Q').toLowerCase()", "/{env_P}/"),
+        ("'/x' + p.charAt(1)", "/x{env_P}"),
+    ],
+)
+def test_what_is_not_known_of_a_text_is_not_cut(expression: str, path: str) -> None:
+    program = f"const app = require('express')(); const p = `/${{process.env.P}}/`; app.get({expression}, h);"
+    (route,) = report({"app.js": program}).routes
+    assert (route.path.replace("process_", ""), bool(route.unresolved)) == (path, True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "const a = 0xffffffffffffffffffffn, b = 1e999, c = 2 ** 70;",
+        "require('glob').sync('*r*u*[z-a].js').forEach((file) => require(file)(app));",
+        "const list = []; list.push(list); app.get(list, h); app.get('/' + list + list.flat(9), h);",
+        "const o = {}; o.a = o.b = o.c = o.d = o; const _ = require('lodash'); _.cloneDeep(o); _.merge({ a: {} }, o);",
+        "let n = 1; for (let i = 0; i < 300; i++) { n = n + n; n *= n; } `${n}`;",
+        "let t = 'a'; for (let i = 0; i < 300; i++) { t = t + t + `${t}` + [t, t].join(t).replace(/a/g, t); }",
+        "let l = [1]; for (let i = 0; i < 30; i++) { l = [...l, ...l, l].concat(l); } l.flatMap((each) => l);",
+    ],
+)
+def test_no_statement_costs_the_routes_beside_it(statement: str) -> None:
+    program = f"const app = require('express')(); app.get('/x', h); {statement}\napp.get('/y', h);"
+    found = report({"app.js": program})
+    assert {"GET /x", "GET /y"} <= {route.key for route in found.routes}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export * from './b'; export const own = 1;",
+        "import { A as B } from './b'; export class A extends B {}",
+    ],
+)
+def test_modules_that_are_made_of_each_other_end(text: str) -> None:
+    files = {
+        "app.js": "import express from 'express'; import { A } from './a'; const app = express();\n"
+        "app.get('/x', h); if (A.one) { app.get('/' + A.two, h); }",
+        "a.js": text,
+        "b.js": text.replace("./b", "./a"),
+    }
+    assert [route.path for route in report(files).routes if not route.unresolved] == ["/x"]
+
+
+def test_files_are_found_by_patterns() -> None:
+    files = {
+        "app.js": "const app = require('express')();\n"
+        "for (const file of require('glob').sync(__dirname + '/routes/**/[!_]*-r?ute*.+(js|mjs)')) require(file)(app);",
+        **{
+            f"routes/{name}": f"module.exports = (app) => app.get('/{name}', h);"
+            for name in ("a-route.js", "deep/er/b-route2.mjs", "_c-route.js", "d.js")
+        },
+    }
+    assert {route.path for route in report(files).routes if not route.unresolved} == {
+        "/a-route.js",
+        "/deep/er/b-route2.mjs",
+    }
+
+
+def test_paths_in_lists_may_be_imported() -> None:
+    assert paths(
+        {
+            "app.js": "import express from 'express'; import { P } from './paths'; express().get([P.a, '/b'], h);",
+            "paths.js": "export const P = { a: '/a' };",
+        }
+    ) == {"GET /a", "GET /b"}
+
+
+def test_what_a_common_module_exports_can_be_imported_by_name_while_the_program_runs() -> None:
+    assert paths(
+        {
+            "app.js": "const app = require('express')();"
+            "(async () => { const { router } = await import('./r.js'); app.use('/r', router); })();",
+            "r.js": "const r = require('express').Router(); r.get('/y', h); module.exports = { router: r };",
+        }
+    ) == {"GET /r/y"}
 
 
 def test_what_is_not_known_is_appended_with_its_name() -> None:

@@ -54,7 +54,7 @@ class ExpressRouter(Router):
 
     def use(self, call: Call) -> None:
         first = call.value(0)
-        paths = paths_of(first)
+        paths = paths_of(first, call.evaluator)
         start = 1
         if paths is None:
             if isinstance(first, Unknown) and len(call) > 1 and not first.carried and _may_be_path(call.label(0)):

@@ -85,7 +85,7 @@ class FastifyInstance(Router):
         if name == UNKNOWN_METHOD and len(call) > 1 and isinstance(call.value(0), str):
             method = "*"
         if method is not None:
-            if len(call) >= 2 or (len(call) == 1 and paths_of(call.value(0))):
+            if len(call) >= 2 or (len(call) == 1 and paths_of(call.value(0), call.evaluator)):
                 self.shorthand(method, call)
             return self
         match name:
@@ -126,7 +126,7 @@ class FastifyInstance(Router):
             if len(call) > 2 or not isinstance(call.value(1), Obj)
             else value_label(options.get("handler"))
         )
-        for text in paths_of(call.value(0)) or [text_of(call.value(0))]:
+        for text in paths_of(call.value(0), call.evaluator) or [text_of(call.value(0))]:
             self.add_route(method, text, options, handler, call)
 
     def route(self, value: Value, call: Call) -> None:

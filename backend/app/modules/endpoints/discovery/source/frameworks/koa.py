@@ -66,7 +66,11 @@ class KoaRouter(Router):
         if method is not None:
             if len(call) >= 2:
                 # `get(path, ...handlers)` or `get(name, path, ...handlers)`
-                is_named = len(call) > 2 and isinstance(call.value(0), str) and paths_of(call.value(1)) is not None
+                is_named = (
+                    len(call) > 2
+                    and isinstance(call.value(0), str)
+                    and paths_of(call.value(1), call.evaluator) is not None
+                )
                 index = 1 if is_named else 0
                 self.declare(method, call, call.value(index), call.label(index), index + 1)
             return self
@@ -93,7 +97,7 @@ class KoaRouter(Router):
 
     def register(self, call: Call) -> None:
         methods = call.value(1)
-        for text in paths_of(call.value(0)) or ():
+        for text in paths_of(call.value(0), call.evaluator) or ():
             for method in methods if isinstance(methods, list) else [methods]:
                 if isinstance(method, str):
                     self.add(Declared(method.upper(), text, call.file, call.line, call.label(2), self.guarded))
@@ -104,12 +108,12 @@ class KoaRouter(Router):
         for value in given if isinstance(given, list) else [given]:
             methods = call.evaluator.member(value, "method")
             for method in methods if isinstance(methods, list) else [methods]:
-                for text in paths_of(call.evaluator.member(value, "path")) or ():
+                for text in paths_of(call.evaluator.member(value, "path"), call.evaluator) or ():
                     if isinstance(method, str):
                         self.add(Declared(method.upper(), text, call.file, call.line, "", self.guarded))
 
     def use(self, call: Call) -> None:
-        paths = paths_of(call.value(0))
+        paths = paths_of(call.value(0), call.evaluator)
         start = 0 if paths is None else 1
         routers = routers_in(call, start, KoaRouter)
         auth = auth_of(call, start, len(call))
@@ -194,7 +198,7 @@ def _route(evaluator: Evaluator) -> Value:
     def verb(method: str) -> NativeFunction:
         def declare(call: Call) -> Value:
             router = KoaRouter(call.evaluator)
-            for text in paths_of(call.value(0)) or ():
+            for text in paths_of(call.value(0), call.evaluator) or ():
                 router.add(Declared(method, text, call.file, call.line, handler_of(call)))
             return router
 

@@ -11,6 +11,7 @@ from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
 from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.members import ancestry
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     Declared,
     needs_auth,
@@ -33,6 +34,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Unknown,
     Value,
     expression_label,
+    flat,
     text_of,
     value_label,
 )
@@ -323,10 +325,7 @@ class _Linker:
         return [each for each in self._flat(value) if isinstance(each, ClassValue)]
 
     def _flat(self, value: Value) -> list[Value]:
-        value = self.evaluator.force(value)
-        if isinstance(value, list):
-            return [inner for each in value for inner in self._flat(each)]
-        return [] if value is UNDEFINED or value is None else [value]
+        return [each for each in flat(value, self.evaluator.force) if each is not UNDEFINED and each is not None]
 
     def _walk(self, application: Application, found: dict[int, list[_Found]]) -> None:
         seen: set[int] = set()
@@ -401,10 +400,7 @@ class _Linker:
         prefixes = modules.get(id(place.module), [""]) if place.module is not None else [""]
         names: set[str] = set()
         settle = self.evaluator.settings.settle
-        at: Value = klass
-        for _ in range(20):
-            if not isinstance(at, ClassValue):
-                break
+        for at in ancestry(self.evaluator, klass):
             for kind, key, static, _value, written, line, parameters in at.members:
                 name = self.evaluator.key(key, at.scope)
                 if kind not in ("method", "field") or static or name in names or (not written and kind == "field"):
@@ -457,10 +453,9 @@ class _Linker:
                     needs = _auth(decorators, auth)
                     for path in self._whole(application, prefixes, own_versions, ctrl_paths, path_values, method):
                         yield route_of(entry, template(settle(path, at.file)), "nestjs", needs, unresolved)
-            at = self.evaluator.force(at.base)
 
     def _paths(self, value: Value) -> list[str]:
-        paths = paths_of(value)
+        paths = paths_of(value, self.evaluator)
         return [text_of(value)] if paths is None and not isinstance(value, list) else paths or [""]
 
     def _whole(

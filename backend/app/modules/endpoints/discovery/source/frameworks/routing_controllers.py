@@ -15,6 +15,7 @@ from backend.app.modules.endpoints.discovery.source.frameworks.koa import KoaRou
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.loaders import glob
 from backend.app.modules.endpoints.discovery.source.languages.javascript.code import package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
+from backend.app.modules.endpoints.discovery.source.languages.javascript.members import ancestry
 from backend.app.modules.endpoints.discovery.source.languages.javascript.routing import (
     VERBS,
     Declared,
@@ -66,7 +67,7 @@ def _method_decorator(method: Value, path: Value, call: Call) -> Value:
             handler = f"{klass.name}.{text_of(inner.value(1))}"
             verb = VERBS.get(method.lower(), method.upper())
             auth = auth_of(call, 1, len(call))
-            for text in paths_of(path) or [text_of(path) if isinstance(path, Unknown) else ""]:
+            for text in paths_of(path, inner.evaluator) or [text_of(path) if isinstance(path, Unknown) else ""]:
                 klass.props.setdefault(_ROUTES, []).append(Declared(verb, text, call.file, call.line, handler, auth))
         return UNDEFINED
 
@@ -80,11 +81,9 @@ def _verb(name: str) -> DecoratorFunction:
 def _noted(klass: ClassValue, evaluator: Evaluator) -> Iterator[Declared]:
     """What a class and those it extends declare, below the prefix of the class."""
     prefix = klass.props.get(_PREFIX, "")
-    at: Value = klass
-    while isinstance(at, ClassValue):
-        for entry in at.props.get(_ROUTES, ()):
+    for each in ancestry(evaluator, klass):
+        for entry in each.props.get(_ROUTES, ()):
             yield replace(entry, path=prefix + entry.path)
-        at = evaluator.force(at.base)
 
 
 def _classes(value: Value, evaluator: Evaluator) -> Iterator[ClassValue]:

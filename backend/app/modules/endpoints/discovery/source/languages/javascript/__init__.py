@@ -15,7 +15,7 @@ def _code(sources: Sources) -> object:
 languages.register("javascript")(
     Language(
         suffixes=(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
-        version=2,
+        version=3,
         extract=extract,
         code=_code,
         left_out=r"[._-](test|spec|e2e|stories|mock|cy)\.[cm]?[jt]sx?$|\.d\.[cm]?ts$|\.min\.[cm]?js$"

@@ -1,6 +1,7 @@
 """Expressions. What is not known is `Unknown`, with a name for what it would be."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.calls import (
@@ -9,6 +10,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.calls i
     new_expression,
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.classes import make_class
+from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import MOST_ITEMS
 from backend.app.modules.endpoints.discovery.source.languages.javascript.members import super_member
 from backend.app.modules.endpoints.discovery.source.languages.javascript.operators import (
     add,
@@ -24,6 +26,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     UNDEFINED,
     ClassValue,
     Closure,
+    Lazy,
     NativeFunction,
     Obj,
     Regex,
@@ -32,6 +35,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Unknown,
     Value,
     expression_label,
+    joined,
     text_of,
     value_label,
 )
@@ -87,8 +91,7 @@ def _array(evaluator: "Evaluator", node: list[Any], scope: Scope) -> Value:
     result: list[Value] = []
     for item in node[1]:
         if item[0] == "...":
-            values = evaluator.iterate(evaluator.value(item[1], scope))
-            result += values or []
+            result += (evaluator.iterate(evaluator.value(item[1], scope)) or [])[: MOST_ITEMS - len(result)]
         else:
             result.append(evaluator.raw(item, scope))
     return result
@@ -105,6 +108,10 @@ def _object(evaluator: "Evaluator", node: list[Any], scope: Scope) -> Value:
         if isinstance(key, list):
             found = evaluator.value(key, scope)
             key = f"[{found.label}]" if isinstance(found, Unknown) else text_of(found)
+        if value[0] == "get":
+            getter = Closure(value[1], scope)
+            result.props[key] = Lazy(partial(evaluator.call_function, getter, [], result), key)
+            continue
         made = evaluator.raw(value, scope)
         if isinstance(made, Closure) and not made.is_arrow and value[0] == "f":
             made.this = result
@@ -122,7 +129,7 @@ def _template(evaluator: "Evaluator", node: list[Any], scope: Scope) -> Value:
             if isinstance(value, (Unknown, Undefined)) and not value_label(value):
                 value = Unknown(expression_label(part))
             parts.append(text_of(value))
-    return "".join(parts)
+    return joined(parts)
 
 
 def _binary(evaluator: "Evaluator", node: list[Any], scope: Scope) -> Value:

@@ -6,7 +6,7 @@ functions in which no route can be declared are left out, so that the facts of a
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import tree_sitter_javascript
@@ -23,9 +23,10 @@ Expression: TypeAlias = list[Any]
 `["t", parts]` a template of texts and expressions, `["b", operator, left, right]`, `["!", operator, operand]`,
 `["?:", condition, then, else]`, `["=", operator, pattern, value]`, `["seq", items]`, `["...", expression]`,
 `["f", name, parameters, body | None, line, arrow, makes, types]`, `["k", name, base, members, decorators, line]`,
-`["import", expression]`. `arguments[n]` of a call lies at its line or below; the line is that of the first argument."""
+`["import", expression]`, `["get", function]` of an object's getter. `arguments[n]` of a call lies at its line or below;
+the line is that of the first argument."""
 Statement: TypeAlias = list[Any]
-"""`["let", [[pattern, expression | None], ...]]`, `["e", expression]`, `["r", expression | None]`, `["throw"]`,
+"""`["let" | "var", [[pattern, expression | None], ...]]`, `["e", expression]`, `["r", expression | None]`, `["throw"]`,
 `["if", condition, then, else]`, `["of" | "in", pattern, expression, body]`, `["loop", before, condition, after, body]`,
 `["{", statements]`, `["fn", function]`, `["class", class]`, `["switch", expression, [[expression | None, body], ...]]`,
 `["try", body, handler, finalizer]`, `["break"]`, `["continue"]`, `["im", module, [[imported, local], ...]]`
@@ -35,6 +36,8 @@ Pattern: TypeAlias = Any
 """A name, `["d", pattern, default]`, `["po", [[key | expression, pattern], ...]]`, `["pa", [pattern | None, ...]]`,
 `["...", pattern]`, or an expression that is assigned to."""
 
+LARGEST_NUMBER = 2**63 - 1
+"""What facts can hold, which are JSON; programs name their routes with no larger ones."""
 _DEEPEST = 240
 """Levels of nesting; each takes two or three frames of the interpreter's stack."""
 _SHORT_HANDLER = 160
@@ -165,14 +168,14 @@ class _Converter:
 
     def number(self, node: Node) -> Expression:
         text = self.word(node).replace("_", "").rstrip("n")
-        try:
-            return ["v", int(text, 0)]
-        except ValueError:
-            pass
-        try:
-            return ["v", float(text)]
-        except ValueError:
-            return ["?", "number"]
+        for read in (partial(int, base=0), float):
+            try:
+                value = read(text)
+            except ValueError:
+                continue
+            if abs(value) < LARGEST_NUMBER:
+                return ["v", value]
+        return ["?", "number"]
 
     def regex(self, node: Node) -> Expression:
         return ["re", self.word(node.child_by_field_name("pattern")), self.word(node.child_by_field_name("flags"))]
@@ -235,8 +238,10 @@ class _Converter:
                 entries.append([self.word(child), self.name(child)])
             elif child.type == "spread_element":
                 entries.append([None, self.inner(child)])
-            elif child.type == "method_definition":
-                entries.append([self.key(child.child_by_field_name("name")), self.function(child)])
+            elif child.type == "method_definition" and (kind := _accessor(child)) != "set":
+                function = self.function(child)
+                key = self.key(child.child_by_field_name("name"))
+                entries.append([key, ["get", function] if kind == "get" else function])
         return ["o", entries]
 
     def key(self, node: Node | None) -> Any:
@@ -346,7 +351,9 @@ class _Converter:
             name = child.child_by_field_name("name") or child.child_by_field_name("property")
             static = any(each.type == "static" for each in child.children)
             if child.type == "method_definition":
-                kind = "get" if any(each.type == "get" for each in child.children) else "method"
+                kind = _accessor(child) or "method"
+                if kind == "set":
+                    continue
                 parameters = self.parameter_decorators(child) if own else []
                 members.append(
                     [kind, self.key(name), static, self.function(child), own, child.start_point.row + 1, parameters]
@@ -433,7 +440,7 @@ class _Converter:
 
     def declaration(self, node: Node) -> Statement:
         return [
-            "let",
+            "var" if node.type == "variable_declaration" else "let",
             [
                 [self.pattern(child.child_by_field_name("name")), self._initial(child)]
                 for child in node.named_children
@@ -534,10 +541,12 @@ class _Converter:
             if child.type == "enum_assignment":
                 value = self.expression(child.child_by_field_name("value"))
                 entries.append([self.key(child.child_by_field_name("name")), value])
-                number = value[1] + 1 if value[0] == "v" and isinstance(value[1], int) else number
+                number = value[1] if value[0] == "v" and isinstance(value[1], int) else number - 1
             elif child.type != "comment":
                 entries.append([self.key(child), ["v", number]])
-                number += 1
+            else:
+                continue
+            number += 1
         return ["let", [[self.word(node.child_by_field_name("name")), ["o", entries]]]]
 
     def namespace(self, node: Node) -> Statement | None:
@@ -549,7 +558,7 @@ class _Converter:
             statement = self.statement(inner) if inner is not None else None
             if statement is None:
                 continue
-            if statement[0] == "let":
+            if statement[0] in ("let", "var"):
                 entries += [[name, value or ["u"]] for name, value in statement[1] if isinstance(name, str)]
             elif statement[0] in ("fn", "class"):
                 entries.append([statement[1][1], statement[1]])
@@ -614,6 +623,11 @@ class _Converter:
         if declaration is not None and (statement := self.statement(declaration)):
             return ["exd", statement]
         return None
+
+
+def _accessor(method: Node) -> str:
+    """`get`, `set`, or empty."""
+    return next((child.type for child in method.children if child.type in ("get", "set")), "")
 
 
 def _is_handler(parameters: list[Pattern]) -> bool:

@@ -9,10 +9,13 @@ from backend.app.modules.endpoints.discovery.source import Sources
 DEEPEST_CALLS = 48
 DEEPEST_RECURSION = 6
 """Calls of a function within itself: loaders descend into folders."""
+DEEPEST_INHERITANCE = 20
 MOST_ROUNDS = 300
 """Of a loop that is no loop over a list."""
 MOST_ITEMS = 5_000
 """Of a list that the program makes."""
+MOST_TEXT = 10_000
+"""Characters of a text that the program makes."""
 PYTHON_STACK = 12_000
 """Frames of the interpreter: expressions are nested."""
 
@@ -45,7 +48,7 @@ class Allowance(NamedTuple):
 
 
 class Budget:
-    """Of steps, which are the statements and the calls that are followed.
+    """Of steps: a statement or a call that is followed is one, and work that grows with a value as many as it takes.
 
     `steps` are left to what runs at present, `left` to the whole tree. When so few as `floor` are left, the innermost
     call that has an allowance of its own is given up.
@@ -59,12 +62,13 @@ class Budget:
         """Files that declare routes or start a program."""
         self._check = sources.check
 
-    def spend(self) -> None:
-        """One step. Raises `Exhausted`, and what says that the scan was cancelled."""
-        self.steps -= 1
+    def spend(self, steps: int = 1) -> None:
+        """Raises `Exhausted`, and what says that the scan was cancelled."""
+        before = self.steps
+        self.steps -= steps
         if self.steps < self.floor:
             raise Exhausted
-        if self.steps % _STEPS_BETWEEN_CHECKS == 0:
+        if before // _STEPS_BETWEEN_CHECKS != self.steps // _STEPS_BETWEEN_CHECKS:
             self._check()
 
     @contextmanager

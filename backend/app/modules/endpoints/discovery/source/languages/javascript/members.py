@@ -1,9 +1,11 @@
 """Members of values: own, inherited and of the language's prototypes; entries of objects, elements of lists."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.objects import MapValue
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.prototypes import prototype_member
+from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import DEEPEST_INHERITANCE
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     BoundMethod,
@@ -53,17 +55,15 @@ def raw_member(evaluator: "Evaluator", owner: Value, name: str) -> Value:
 def _object_member(evaluator: "Evaluator", owner: Obj, name: str) -> Value:
     if name in owner.props:
         return owner.props[name]
-    if isinstance(owner, Namespace):
-        for star in owner.stars:
-            found = evaluator.force(star())
-            if name != "default" and found is not owner and isinstance(found, (Obj, NativeFunction, Unknown)):
-                if isinstance(found, Unknown):
-                    if len(owner.stars) == 1:
-                        return Unknown(f"{found.label}.{name}")
-                    continue
+    if isinstance(owner, Namespace) and name != "default":
+        for found in _star_exports(evaluator, owner, {id(owner)}):
+            if isinstance(found, Unknown) and len(owner.stars) == 1:
+                return Unknown(f"{found.label}.{name}")
+            value = found.props.get(name, UNDEFINED) if isinstance(found, Namespace) else UNDEFINED
+            if isinstance(found, (Obj, NativeFunction)) and not isinstance(found, Namespace):
                 value = evaluator.raw_member(found, name)
-                if value is not UNDEFINED and not isinstance(value, Unknown):
-                    return value
+            if value is not UNDEFINED and not isinstance(value, Unknown):
+                return value
     parent: Any = owner.parent
     if isinstance(parent, ClassValue):
         if name == "constructor":
@@ -83,44 +83,53 @@ def _object_member(evaluator: "Evaluator", owner: Obj, name: str) -> Value:
     return prototype_member(evaluator, owner, name)
 
 
+def _star_exports(evaluator: "Evaluator", namespace: Namespace, seen: set[int]) -> Iterator[Value]:
+    """The modules of which a module exports everything, and those of these; modules may do so in a ring."""
+    for star in namespace.stars:
+        found = evaluator.force(star())
+        if not isinstance(found, Namespace):
+            yield found
+        elif id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            yield from _star_exports(evaluator, found, seen)
+
+
 def _class_member(evaluator: "Evaluator", owner: ClassValue, name: str) -> Value:
     if name == "prototype":
         base = evaluator.force(owner.base)
         above = base if isinstance(base, ClassValue) else None
         return owner.props.setdefault("prototype", Obj({**owner.methods, "constructor": owner}, above))
-    at: Value = owner
-    while isinstance(at, ClassValue):
-        if name in at.props:
-            return at.props[name]
-        at = evaluator.force(at.base)
+    for klass in ancestry(evaluator, owner):
+        if name in klass.props:
+            return klass.props[name]
     if name == "name":
         return owner.name
     return prototype_member(evaluator, owner, name)
 
 
-def _method_of(evaluator: "Evaluator", klass: ClassValue, name: str) -> Value:
+def ancestry(evaluator: "Evaluator", klass: ClassValue) -> Iterator[ClassValue]:
+    """A class and those that it inherits from, the nearest first."""
     at: Value = klass
-    for _ in range(20):
+    for _ in range(DEEPEST_INHERITANCE):
         if not isinstance(at, ClassValue):
-            return None
-        prototype = at.props.get("prototype")
+            break
+        yield at
+        at = evaluator.force(at.base)
+
+
+def _method_of(evaluator: "Evaluator", klass: ClassValue, name: str) -> Value:
+    for each in ancestry(evaluator, klass):
+        prototype = each.props.get("prototype")
         if isinstance(prototype, Obj) and name in prototype.props:
             return evaluator.force(prototype.props[name])
-        if name in at.methods:
-            return at.methods[name]
-        at = evaluator.force(at.base)
+        if name in each.methods:
+            return each.methods[name]
     return None
 
 
 def _getter_of(evaluator: "Evaluator", klass: ClassValue, name: str) -> Closure | None:
-    at: Value = klass
-    for _ in range(20):
-        if not isinstance(at, ClassValue):
-            return None
-        if name in at.getters:
-            return at.getters[name]  # type: ignore[no-any-return]
-        at = evaluator.force(at.base)
-    return None
+    return next((each.getters[name] for each in ancestry(evaluator, klass) if name in each.getters), None)
 
 
 def super_member(evaluator: "Evaluator", name: str, scope: Scope) -> Value:
@@ -147,7 +156,7 @@ def iterate(evaluator: "Evaluator", value: Value) -> list[Value] | None:
     if isinstance(value, list):
         return [evaluator.force(each) for each in value]
     if isinstance(value, MapValue):
-        return [[key, each] for key, each in value.pairs]
+        return value.items()
     if isinstance(value, str) and is_known(value):
         return list(value)
     return None
@@ -159,9 +168,9 @@ def entries(evaluator: "Evaluator", value: Value) -> list[tuple[str, Value]]:
         return list(value.props.items()) if isinstance(value, (Closure, ClassValue, NativeFunction)) else []
     result = dict(value.props)
     if isinstance(value, Namespace):
-        for star in value.stars:
-            found = evaluator.force(star())
-            for key, each in evaluator.entries(found) if found is not value else ():
+        for found in _star_exports(evaluator, value, {id(value)}):
+            exported = found.props.items() if isinstance(found, Namespace) else evaluator.entries(found)
+            for key, each in exported:
                 if key != "default":
                     result.setdefault(key, each)
     return [(key, evaluator.force(each)) for key, each in result.items()]

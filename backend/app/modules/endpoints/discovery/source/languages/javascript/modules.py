@@ -133,7 +133,7 @@ class Modules:
             return value if isinstance(value, Unknown) else Obj({"default": value}, parent=None)
         if self._is_esm(path):
             return value
-        return Obj({**(value.props if isinstance(value, Namespace) else {}), "default": value})
+        return Obj({**(value.props if isinstance(value, Obj) else {}), "default": value})
 
     def _resolve(self, importer: str, name: str) -> str | None:
         """A framework is never of the tree, though a package of the tree may bear its name."""
@@ -190,7 +190,7 @@ def export_declaration(evaluator: "Evaluator", statement: list[Any], scope: Scop
     declaration = statement[1]
     evaluator.execute(declaration, scope)
     exports = scope.module.exports.props
-    if declaration[0] == "let":
+    if declaration[0] in ("let", "var"):
         for pattern, _ in declaration[1]:
             for name in names_in(pattern):
                 exports[name] = Lazy(partial(evaluator.lookup, name, scope), name)

@@ -16,10 +16,13 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Value,
     expression_label,
     is_known,
+    joined,
     native_of,
     text_of,
     value_label,
 )
+
+LARGEST_NUMBER = 2**63
 
 
 def truth(value: Value) -> bool | None:
@@ -75,24 +78,26 @@ def add(left: Value, right: Value, node: list[Any]) -> Value:
             if isinstance(value, (Unknown, Undefined)) and not value_label(value) and len(node) > index:
                 value = Unknown(expression_label(node[index]))
             parts.append(text_of(value))
-        return "".join(parts)
+        return joined(parts)
     if is_number(left) and is_number(right):
-        return left + right
+        return compute("+", left, right)
     return Unknown(value_label(left) or value_label(right))
 
 
 def compute(operator: str, left: Any, right: Any) -> Value:
     """Of two numbers."""
-    with contextlib.suppress(ZeroDivisionError, OverflowError, ValueError):
+    with contextlib.suppress(ZeroDivisionError, OverflowError):
         match operator:
+            case "+":
+                return _number(left + right)
             case "-":
-                return left - right
-            case "*" if abs(left) < 1e9 and abs(right) < 1e9:
-                return left * right
+                return _number(left - right)
+            case "*":
+                return _number(left * right)
             case "/":
-                return left / right
+                return _number(left / right)
             case "%":
-                return left % right
+                return _number(left % right)
             case "<":
                 return left < right
             case ">":
@@ -102,6 +107,10 @@ def compute(operator: str, left: Any, right: Any) -> Value:
             case ">=":
                 return left >= right
     return Unknown()
+
+
+def _number(value: float) -> Value:
+    return value if abs(value) < LARGEST_NUMBER else Unknown()
 
 
 def best(values: list[Value]) -> Value:

@@ -17,6 +17,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Value,
     expression_label,
     fill_unknown,
+    flat,
     native_of,
     text_of,
     unknown_parts,
@@ -107,7 +108,7 @@ class Router(Native):
     def declare(self, method: str, call: Call, path: Value, label: str, handlers: int) -> None:
         """Routes of a call whose handlers begin at the argument `handlers`. `label` is how the path is written."""
         auth = auth_of(call, handlers, len(call) - 1) or self.guarded
-        for text in paths_of(path) or [text_of(path if isinstance(path, Unknown) else Unknown(label))]:
+        for text in paths_of(path, call.evaluator) or [text_of(path if isinstance(path, Unknown) else Unknown(label))]:
             self.add(Declared(method, text, call.file, call.line, handler_of(call), auth))
 
     def mount(self, paths: list[str], routers: list["Router"], auth: bool | None) -> None:
@@ -229,21 +230,16 @@ def template(path: str) -> str:
     return _WILDCARD.sub(r"{\1}", path)
 
 
-def paths_of(value: Value) -> list[str] | None:
+def paths_of(value: Value, evaluator: "Evaluator") -> list[str] | None:
     """The paths that an argument gives: a text, an expression, or a list of both. None: it is none of these."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Regex):
-        return [regex_path(value.source)]
-    if isinstance(value, list) and value:
-        result: list[str] = []
-        for item in value:
-            paths = paths_of(item)
-            if paths is None:
-                return None
-            result += paths
-        return result
-    return None
+    result = []
+    for each in flat(value, evaluator.force):
+        if isinstance(each, Regex):
+            each = regex_path(each.source)
+        if not isinstance(each, str):
+            return None
+        result.append(each)
+    return result or None
 
 
 def regex_path(source: str) -> str:
@@ -267,21 +263,11 @@ def regex_path(source: str) -> str:
     return start.rpartition("/")[0] + "/" + text_of(Unknown(f"/{source}/"))
 
 
-def flat(values: list[Value], evaluator: "Evaluator") -> list[Value]:
-    result: list[Value] = []
-    for value in map(evaluator.force, values):
-        if isinstance(value, list):
-            result += flat(value, evaluator)
-        else:
-            result.append(value)
-    return result
-
-
 def routers_in(call: Call, start: int, kind: type[Router]) -> list[Router]:
     """The routers among the arguments, in lists too."""
     return [
         found
-        for value in flat([call.value(index) for index in range(start, len(call))], call.evaluator)
+        for value in flat(call.values()[start:], call.evaluator.force)
         if isinstance(found := native_of(value), kind)
     ]
 

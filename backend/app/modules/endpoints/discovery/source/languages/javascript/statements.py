@@ -50,7 +50,7 @@ def block(evaluator: "Evaluator", statements: list[Any], scope: Scope) -> Comple
 
 
 def _inner_block(evaluator: "Evaluator", statements: list[Any], scope: Scope) -> Completion:
-    return evaluator.block(statements, Scope({}, scope, scope.module))
+    return evaluator.block(statements, scope.block())
 
 
 def execute(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completion:
@@ -58,19 +58,28 @@ def execute(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Compl
     return STATEMENTS[statement[0]](evaluator, statement, scope)
 
 
+def _var(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:
+    """As `let`, but for the whole function."""
+    _declare(evaluator, statement, scope, scope.of_function)
+
+
 def _let(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:
+    _declare(evaluator, statement, scope, scope)
+
+
+def _declare(evaluator: "Evaluator", statement: list[Any], scope: Scope, home: Scope) -> None:
     for pattern, initial in statement[1]:
         if initial is None:
             if isinstance(pattern, str):
-                scope.names.setdefault(pattern, UNDEFINED)
+                home.names.setdefault(pattern, UNDEFINED)
             continue
         value = evaluator.raw(initial, scope)
         if isinstance(pattern, str):
             if isinstance(value, ClassValue) and not value.variable:
                 value.variable = pattern
-            scope.names[pattern] = value
+            home.names[pattern] = value
         else:
-            evaluator.assign(pattern, value, scope, declare=True)
+            evaluator.assign(pattern, value, home, declare=True)
 
 
 def _expression(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:
@@ -118,7 +127,7 @@ def _in(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completio
 
 def _each(evaluator: "Evaluator", statement: list[Any], scope: Scope, values: list[Value] | None) -> Completion:
     for value in [Unknown()] if values is None else values:
-        inner = Scope({}, scope, scope.module)
+        inner = scope.block()
         evaluator.assign(statement[1], value, inner, declare=True)
         completion = evaluator.block(statement[3], inner)
         if completion == BREAK:
@@ -130,7 +139,7 @@ def _each(evaluator: "Evaluator", statement: list[Any], scope: Scope, values: li
 
 def _loop(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completion:
     _, before, condition, after, body = statement
-    outer = Scope({}, scope, scope.module)
+    outer = scope.block()
     evaluator.block(before, outer)
     for _ in range(MOST_ROUNDS):
         known = True if condition is None else truth(evaluator.value(condition, outer))
@@ -163,7 +172,7 @@ def _class(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:
 
 def _switch(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completion:
     subject = evaluator.value(statement[1], scope)
-    inner = Scope({}, scope, scope.module)
+    inner = scope.block()
     cases = statement[2]
     matches = [None if test is None else equal(subject, evaluator.value(test, inner)) for test, _ in cases]
     if all(match is not None or case[0] is None for match, case in zip(matches, cases, strict=True)):
@@ -191,6 +200,7 @@ def _try(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completi
 
 STATEMENTS: dict[str, Callable[["Evaluator", list[Any], Scope], Completion]] = {
     "let": _let,
+    "var": _var,
     "e": _expression,
     "r": _return,
     "throw": _abrupt,

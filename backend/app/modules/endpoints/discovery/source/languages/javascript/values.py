@@ -5,9 +5,11 @@ known: `unknown_part(label)`. Nodes (`list[Any]`) are those of `syntax`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import MOST_ITEMS, MOST_TEXT
 
 if TYPE_CHECKING:
     from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
@@ -68,6 +70,18 @@ class Scope:
     names: dict[str, Value]
     parent: "Scope | None"
     module: "Module"
+    is_block: bool = False
+
+    @property
+    def of_function(self) -> "Scope":
+        """The innermost function's, or the module's."""
+        scope = self
+        while scope.is_block and scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def block(self) -> "Scope":
+        return Scope({}, self, self.module, True)
 
 
 @dataclass(slots=True, eq=False)
@@ -353,8 +367,40 @@ def is_known(text: str) -> bool:
     return _OPEN not in text
 
 
+def known_around(text: str) -> tuple[int, int]:
+    """How many characters are known at the beginning and at the end of a text with unknown parts."""
+    return text.index(_OPEN), len(text) - 1 - text.rindex(_CLOSE)
+
+
 def fill_unknown(text: str, write: Callable[[str], str]) -> str:
     return _PART.sub(lambda match: write(match[1]), text)
+
+
+def flat(value: Value, force: Callable[[Value], Value] = lambda value: value) -> list[Value]:
+    """What is in lists within lists, in order; of endless ones the beginning."""
+    result: list[Value] = []
+    pending = [value]
+    for _ in range(MOST_ITEMS):
+        if not pending:
+            break
+        first = force(pending.pop())
+        if isinstance(first, list):
+            pending += first[: MOST_ITEMS - len(pending)][::-1] if len(pending) < MOST_ITEMS else []
+        else:
+            result.append(first)
+    return result
+
+
+def joined(parts: Iterable[str], separator: str = "") -> str:
+    """A text that is too long for a path is a part that is not known."""
+    size = 0
+    taken = []
+    for part in parts:
+        size += len(part) + len(separator)
+        if size > MOST_TEXT:
+            return unknown_part("a long text")
+        taken.append(part)
+    return separator.join(taken)
 
 
 def text_of(value: Value) -> str:
@@ -370,7 +416,7 @@ def text_of(value: Value) -> str:
     if value is None:
         return "null"
     if isinstance(value, list):
-        return ",".join(map(text_of, value))
+        return joined(map(text_of, flat(value)), ",")
     return unknown_part(value_label(value))
 
 

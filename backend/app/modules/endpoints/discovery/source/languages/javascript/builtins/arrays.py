@@ -1,10 +1,8 @@
 """`Array` and its methods."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.promises import then
-from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.strings import at, slice_of
 from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import MOST_ITEMS
 from backend.app.modules.endpoints.discovery.source.languages.javascript.operators import truth
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
@@ -13,17 +11,17 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Closure,
     Unknown,
     Value,
+    flat,
     is_known,
+    joined,
     text_of,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def _each(items: list[Value], call: Call) -> list[tuple[Value, Value]]:
     function = call.value(0)
     evaluator = call.evaluator
+    evaluator.budget.spend(len(items) // 10)
     return [
         (item, evaluator.force(evaluator.call_values(function, item, index, items)))
         for index, item in enumerate(map(evaluator.force, items[:MOST_ITEMS]))
@@ -89,10 +87,12 @@ def _unshift(items: list[Value], call: Call) -> Value:
 
 
 def _concat(items: list[Value], call: Call) -> Value:
-    result = list(items)
-    for value in call.values():
-        result += value if isinstance(value, list) else [value]
-    return result[:MOST_ITEMS]
+    return _flattened([items, *call.values()])
+
+
+def _slice(items: list[Value], call: Call) -> Value:
+    start, end = (value if isinstance(value, int) else None for value in (call.value(0), call.value(1)))
+    return items[start:end]
 
 
 def _splice(items: list[Value], call: Call) -> Value:
@@ -101,30 +101,33 @@ def _splice(items: list[Value], call: Call) -> Value:
         return []
     end = start + count if isinstance(count, int) else None
     removed = items[start:end]
-    items[start:end] = call.raws()[2:]
+    items[start:end] = call.raws()[2:] if len(items) < MOST_ITEMS else []
     return removed
 
 
 def _flat(items: list[Value], call: Call) -> Value:
-    deep = call.value(0) is not UNDEFINED
+    if call.value(0) is not UNDEFINED:
+        return flat(items, call.evaluator.force)
+    return _flattened(map(call.evaluator.force, items))
+
+
+def _flattened(items: Iterable[Value]) -> list[Value]:
+    """By one level."""
     result: list[Value] = []
-    for item in map(call.evaluator.force, items):
-        if isinstance(item, list):
-            result += _flat(item, call) if deep else item
-        else:
-            result.append(item)
-    return result[:MOST_ITEMS]
+    for item in items:
+        result += item[: MOST_ITEMS - len(result)] if isinstance(item, list) else [item]
+        if len(result) >= MOST_ITEMS:
+            break
+    return result
 
 
 def _flat_map(items: list[Value], call: Call) -> Value:
-    result: list[Value] = []
-    for _, made in _each(items, call):
-        result += made if isinstance(made, list) else [made]
-    return result[:MOST_ITEMS]
+    return _flattened(made for _, made in _each(items, call))
 
 
 def _includes(items: list[Value], call: Call) -> Value:
     wanted = call.value(0)
+    call.evaluator.budget.spend(len(items) // 10)
     values = [call.evaluator.force(item) for item in items]
     if isinstance(wanted, (str, int)):
         if any(type(value) is type(wanted) and value == wanted for value in values):
@@ -143,9 +146,13 @@ def _index_of(items: list[Value], call: Call) -> Value:
 
 def _join(items: list[Value], call: Call) -> Value:
     separator = call.value(0)
-    return (separator if isinstance(separator, str) else ",").join(
-        text_of(call.evaluator.force(item)) for item in items
-    )
+    texts = (text_of(call.evaluator.force(item)) for item in items)
+    return joined(texts, separator if isinstance(separator, str) else ",")
+
+
+def _at(items: list[Value], call: Call) -> Value:
+    index = call.value(0)
+    return items[index] if isinstance(index, int) and -len(items) <= index < len(items) else UNDEFINED
 
 
 ARRAY_METHODS: dict[str, Callable[[list[Value], Call], Value]] = {
@@ -162,14 +169,14 @@ ARRAY_METHODS: dict[str, Callable[[list[Value], Call], Value]] = {
     "pop": lambda items, call: items.pop() if items else UNDEFINED,
     "shift": lambda items, call: items.pop(0) if items else UNDEFINED,
     "concat": _concat,
-    "slice": slice_of,
+    "slice": _slice,
     "splice": _splice,
     "flat": _flat,
     "flatMap": _flat_map,
     "includes": _includes,
     "indexOf": _index_of,
     "join": _join,
-    "at": at,
+    "at": _at,
     "reverse": lambda items, call: items[::-1],
     "toReversed": lambda items, call: items[::-1],
     "sort": lambda items, call: items,

@@ -12,6 +12,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.builtin
     entries,
     from_entries,
     new_map,
+    new_set,
 )
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.promises import promise
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.reflect import Reflect
@@ -71,7 +72,8 @@ def globals_of(evaluator: "Evaluator") -> dict[str, Value]:
         "Map": NativeFunction(new_map, name="Map"),
         "WeakMap": NativeFunction(new_map, name="WeakMap"),
         "Reflect": Reflect(),
-        "Set": NativeFunction(lambda call: call.evaluator.iterate(call.value(0)) or [], name="Set"),
+        "Set": NativeFunction(new_set, name="Set"),
+        "WeakSet": NativeFunction(new_set, name="WeakSet"),
         "String": NativeFunction(lambda call: text_of(call.value(0)), name="String"),
         "Number": NativeFunction(lambda call: _number(call.value(0)), name="Number"),
         "parseInt": NativeFunction(lambda call: _number(call.value(0)), name="parseInt"),

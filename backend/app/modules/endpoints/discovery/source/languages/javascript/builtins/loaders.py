@@ -1,9 +1,9 @@
 """Packages that load or list many files of a program: `glob`, `require-dir` and their kind; `require.context`."""
 
-import fnmatch
 import posixpath
+import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import re2
 
@@ -32,8 +32,11 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
 if TYPE_CHECKING:
     from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 
+_WILDCARD = re.compile(r"([@+?*!])\(([^()]*)\)|\[([!^])?([\w.-]+)\]|\*+|\?")
+
 
 def glob(call: Call) -> Value:
+    """The files that patterns mean; those that begin with `!` are passed over."""
     patterns = call.value(0)
     options = call.options(1)
     cwd = options.get("cwd")
@@ -45,14 +48,16 @@ def glob(call: Call) -> Value:
     ]
     if not texts or not is_known("".join([base, *texts])):
         return Unknown("glob")
+    paths = sorted(call.evaluator.resolver.paths)
     for text in texts:
         if text.startswith("!"):
             continue
         full = posixpath.normpath(posixpath.join(base, text))
         for match in expand(full):
-            pattern = re2.compile(_glob_pattern(match))
-            for path in sorted(call.evaluator.resolver.paths):
-                if pattern.fullmatch(f"{ROOT}/{path}"):
+            call.evaluator.budget.spend(len(paths) // 100)
+            pattern = _compiled(_glob_pattern(match))
+            for path in paths:
+                if pattern is not None and pattern.fullmatch(f"{ROOT}/{path}"):
                     name = f"{ROOT}/{path}"
                     found[name if absolute or text.startswith("/") else posixpath.relpath(name, base)] = None
     return list(found)
@@ -69,21 +74,45 @@ def expand(pattern: str) -> list[str]:
 
 
 def _glob_pattern(pattern: str) -> str:
+    """Of RE2. A script is meant whether it is written in JavaScript or in TypeScript."""
     result = []
     for part in pattern.split("/"):
         if part == "**":
             result.append("(?:[^/]+/)*")
             continue
-        for ending, others in ((".js", "[jt]sx?|[cm][jt]s"), (".ts", "[jt]sx?|[cm][jt]s")):
-            if part.endswith(ending):
-                part = part.removesuffix(ending)
-                translated = fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z")
-                result.append(f"{translated.replace('.*', '[^/]*')}\\.(?:{others})/")
-                break
-        else:
-            translated = fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z")
-            result.append(f"{translated.replace('.*', '[^/]*')}/")
+        stem, suffix = posixpath.splitext(part)
+        is_script = suffix in (".js", ".ts")
+        result.append(_glob_part(stem if is_script else part) + (r"\.(?:[jt]sx?|[cm][jt]s)/" if is_script else "/"))
     return "".join(result).removesuffix("/")
+
+
+def _compiled(pattern: str) -> Any:
+    """None: it is no pattern, as `[z-a]`."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        return None
+
+
+def _glob_part(part: str) -> str:
+    result = []
+    done = 0
+    for match in _WILDCARD.finditer(part):
+        result.append(re.escape(part[done : match.start()]))
+        done = match.end()
+        quantifier, choice, negation, characters = match.groups()
+        if characters:
+            result.append(f"[{'^' if negation else ''}{re.escape(characters).replace(f'{chr(92)}-', '-')}]")
+        elif quantifier == "!":
+            result.append("[^/]*")
+        elif quantifier:
+            choices = "|".join(map(re.escape, choice.split("|")))
+            result.append(f"(?:{choices}){quantifier.strip('@')}")
+        else:
+            result.append("[^/]" if match[0] == "?" else "[^/]*")
+    return "".join([*result, re.escape(part[done:])])
 
 
 def glob_module(evaluator: "Evaluator") -> Value:

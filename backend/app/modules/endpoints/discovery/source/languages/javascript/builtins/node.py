@@ -115,6 +115,7 @@ def _readdir(call: Call) -> Value:
     options = call.options(1)
     deep = options.get("recursive") is True
     entries = list(listed(call.evaluator, folder, deep))
+    call.evaluator.budget.spend(len(entries) // 10)
     if options.get("withFileTypes") is True:
         return [_entry(posixpath.join(f"{ROOT}/{folder}", name), is_folder) for name, is_folder in entries]
     return [name for name, _ in entries]

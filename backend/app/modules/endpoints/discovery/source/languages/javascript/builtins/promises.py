@@ -1,7 +1,5 @@
 """`Promise`: a promise is the value it gives."""
 
-from typing import TYPE_CHECKING
-
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     Call,
@@ -11,9 +9,6 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Unknown,
     Value,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def then(owner: Value, name: str, call: Call) -> Value:

@@ -4,7 +4,12 @@ from typing import TYPE_CHECKING
 
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.arrays import ARRAY_METHODS
 from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.promises import then
-from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.strings import STRING_METHODS, test
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.strings import (
+    STRING_METHODS,
+    call_string_method,
+    character,
+    test,
+)
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     ClassValue,
@@ -34,11 +39,11 @@ def prototype_member(evaluator: "Evaluator", owner: Value, name: str) -> Value:
             return NativeFunction(lambda call: ARRAY_METHODS[name](owner, call), name=name)
     elif isinstance(owner, str):
         if name == "length":
-            return Unknown() if not is_known(owner) else len(owner)
+            return len(owner) if is_known(owner) else Unknown()
         if name.isdecimal():
-            return owner[int(name)] if int(name) < len(owner) else UNDEFINED
+            return character(owner, int(name))
         if name in STRING_METHODS:
-            return NativeFunction(lambda call: STRING_METHODS[name](owner, call), name=name)
+            return NativeFunction(lambda call: call_string_method(owner, name, call), name=name)
     elif isinstance(owner, Regex):
         if name == "test":
             return NativeFunction(lambda call: test(owner, call.value(0)), name=name)
