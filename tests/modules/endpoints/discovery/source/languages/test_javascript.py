@@ -129,6 +129,7 @@ def test_what_is_not_known_of_a_text_is_not_cut(expression: str, path: str) -> N
     "statement",
     [
         "const a = 0xffffffffffffffffffffn, b = 1e999, c = 2 ** 70;",
+        "require('fs').readdir(); let a; a += x.y; let iq; iq += [].at();",
         "require('glob').sync('*r*u*[z-a].js').forEach((file) => require(file)(app));",
         "const list = []; list.push(list); app.get(list, h); app.get('/' + list + list.flat(9), h);",
         "const o = {}; o.a = o.b = o.c = o.d = o; const _ = require('lodash'); _.cloneDeep(o); _.merge({ a: {} }, o);",

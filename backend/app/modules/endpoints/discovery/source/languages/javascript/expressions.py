@@ -195,11 +195,12 @@ def _assignment(evaluator: "Evaluator", node: list[Any], scope: Scope) -> Value:
             value.variable = target
         evaluator.assign(target, value, scope)
         return value
-    current = evaluator.value(["i", target] if isinstance(target, str) else target, scope)
+    read = ["i", target] if isinstance(target, str) else target
+    current = evaluator.value(read, scope)
     if operator in ("||=", "??=", "&&="):
         value = _logical(evaluator, operator[:-1], current, right, scope)
     elif operator == "+=":
-        value = add(current, evaluator.value(right, scope), node)
+        value = add(current, evaluator.value(right, scope), ["b", "+", read, right])
     elif is_number(current) and is_number(amount := evaluator.value(right, scope)):
         value = compute(operator[:-1], current, amount)
     else:

@@ -1,65 +1,31 @@
-"""JavaScript and TypeScript to a small syntax tree of lists, which `evaluate` runs.
+"""JavaScript and TypeScript to the syntax tree of `syntax`, which `evaluate` runs."""
 
-A node is a list that begins with its kind; `Expression` and `Statement` below name them. Types, JSX, and bodies of
-functions in which no route can be declared are left out, so that the facts of a file are a fraction of it.
-"""
-
-import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import tree_sitter_javascript
 import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
 from backend.app.modules.endpoints.discovery.source import Facts
-from backend.app.modules.endpoints.discovery.source.patterns import bytes_pattern
+from backend.app.modules.endpoints.discovery.source.languages.javascript.definitions import (
+    accessor,
+    class_definition,
+    function,
+)
+from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import LARGEST_NUMBER
+from backend.app.modules.endpoints.discovery.source.languages.javascript.syntax import Expression, Pattern, Statement
 
-Expression: TypeAlias = list[Any]
-"""`["s", text]`, `["v", number | bool | None]`, `["u"]` undefined, `["?", label]` what is not kept,
-`["re", source, flags]`, `["i", name]`, `["m", object, name]`, `["x", object, index]`, `["c", callee, arguments, line]`,
-`["n", class, arguments, line]`, `["a", items]`, `["o", [[key | expression | None, value], ...]]` (None: a spread),
-`["t", parts]` a template of texts and expressions, `["b", operator, left, right]`, `["!", operator, operand]`,
-`["?:", condition, then, else]`, `["=", operator, pattern, value]`, `["seq", items]`, `["...", expression]`,
-`["f", name, parameters, body | None, line, arrow, makes, types]`, `["k", name, base, members, decorators, line]`,
-`["import", expression]`, `["get", function]` of an object's getter. `arguments[n]` of a call lies at its line or below;
-the line is that of the first argument."""
-Statement: TypeAlias = list[Any]
-"""`["let" | "var", [[pattern, expression | None], ...]]`, `["e", expression]`, `["r", expression | None]`, `["throw"]`,
-`["if", condition, then, else]`, `["of" | "in", pattern, expression, body]`, `["loop", before, condition, after, body]`,
-`["{", statements]`, `["fn", function]`, `["class", class]`, `["switch", expression, [[expression | None, body], ...]]`,
-`["try", body, handler, finalizer]`, `["break"]`, `["continue"]`, `["im", module, [[imported, local], ...]]`
-(imported `*`: the namespace), `["ex", module | None, [[local, exported], ...]]`, `["ex*", module]`,
-`["exd", statement]` an exported declaration, `["export", expression, whole]` (whole: `export =`)."""
-Pattern: TypeAlias = Any
-"""A name, `["d", pattern, default]`, `["po", [[key | expression, pattern], ...]]`, `["pa", [pattern | None, ...]]`,
-`["...", pattern]`, or an expression that is assigned to."""
-
-LARGEST_NUMBER = 2**63 - 1
-"""What facts can hold, which are JSON; programs name their routes with no larger ones."""
 _DEEPEST = 240
 """Levels of nesting; each takes two or three frames of the interpreter's stack."""
-_SHORT_HANDLER = 160
-_SHORT = 2_000
-"""Bytes of a function's body that is kept whatever it is about, if it is no handler of requests."""
-_HANDLER = re.compile(r"^_*(req|request|ctx|context|c|err|error|socket|event)$")
-_OF_INTEREST = bytes_pattern(
-    r"\.\s*(?:get|post|put|patch|delete|del|head|options|all|use|route|routes|register|prefix|redirect)\s*[(<]"
-    r"|[Rr]outer|\brequire\s*\(|\bimport\s*\(|\bexpress|\b[Kk]oa|[Ff]astify|readdir|\bglob|\bclass\b|\[\s*\w*[mM]ethod"
-    r"|Controller|NestFactory|setGlobalPrefix|applyDecorators|readdirSync|\bfp\("
-    r"|\bmethod\s*:[^;]{0,200}\b(?:path|url)\s*:|\b(?:path|url)\s*:[^;]{0,200}\bmethod\s*:"
-)
-_MAKES = bytes_pattern(
-    r"\bexpress\s*\(|\bRouter\s*[(<]|\b[Ff]astify\s*[(<]|\bnew\s+Koa|NestFactory\.create|:\s*FastifyInstance"
-)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 
 
 def extract(text: bytes, suffix: str) -> Facts:
     """`body`: the statements of the module. `faults`: where it could not be parsed."""
     tree = _parser(suffix).parse(text)
-    facts: Facts = {"body": _Converter(text).statements(tree.root_node)}
+    facts: Facts = {"body": Converter(text).statements(tree.root_node)}
     if tree.root_node.has_error:
         facts["faults"] = [[_first_error(tree.root_node), "a part of the file could not be parsed"]]
     return facts
@@ -88,7 +54,7 @@ def _first_error(node: Node) -> int:
             return node.start_point.row + 1
 
 
-class _Converter:
+class Converter:
     def __init__(self, text: bytes) -> None:
         self.source = text
         self.depth = 0
@@ -238,10 +204,10 @@ class _Converter:
                 entries.append([self.word(child), self.name(child)])
             elif child.type == "spread_element":
                 entries.append([None, self.inner(child)])
-            elif child.type == "method_definition" and (kind := _accessor(child)) != "set":
-                function = self.function(child)
+            elif child.type == "method_definition" and (kind := accessor(child)) != "set":
+                method = function(self, child)
                 key = self.key(child.child_by_field_name("name"))
-                entries.append([key, ["get", function] if kind == "get" else function])
+                entries.append([key, ["get", method] if kind == "get" else method])
         return ["o", entries]
 
     def key(self, node: Node | None) -> Any:
@@ -287,112 +253,6 @@ class _Converter:
 
     def sequence(self, node: Node) -> Expression:
         return ["seq", [self.expression(child) for child in node.named_children if child.type != "comment"]]
-
-    def function(self, node: Node) -> Expression:
-        body = node.child_by_field_name("body")
-        parameters: list[Pattern] = []
-        types: dict[str, str] = {}
-        fields: list[Expression] = []
-        single = node.child_by_field_name("parameter")
-        if single is not None:
-            parameters.append(self.word(single))
-        for child in (node.child_by_field_name("parameters") or node).named_children if single is None else ():
-            if child.type in ("required_parameter", "optional_parameter"):
-                pattern = child.child_by_field_name("pattern")
-                if pattern is None or pattern.type == "this":
-                    continue
-                converted = self.pattern(pattern)
-                if (kind := child.child_by_field_name("type")) and isinstance(converted, str):
-                    types[converted] = self.word(kind).lstrip(": ")[:80]
-                if value := child.child_by_field_name("value"):
-                    converted = ["d", converted, self.expression(value)]
-                parameters.append(converted)
-                name = converted[1] if isinstance(converted, list) and converted[0] == "d" else converted
-                if isinstance(name, str) and any(each.type in _MODIFIERS for each in child.children):
-                    fields.append(["e", ["=", "=", ["m", ["i", "this"], name], ["i", name]]])
-            elif child.type not in ("comment", "decorator") and (
-                single is None and node.child_by_field_name("parameters")
-            ):
-                parameters.append(self.pattern(child))
-        statements: list[Statement] | None = None
-        makes = False
-        if body is not None:
-            makes = _MAKES.search(self.source, node.start_byte, body.end_byte) is not None
-            if (
-                makes
-                or body.end_byte - body.start_byte < (_SHORT_HANDLER if _is_handler(parameters) else _SHORT)
-                or _OF_INTEREST.search(self.source, body.start_byte, body.end_byte)
-            ):
-                statements = self.statements(body) if body.type == "statement_block" else [["r", self.expression(body)]]
-                statements = fields + statements
-        arrow = node.type == "arrow_function"
-        name = self.word(node.child_by_field_name("name"))
-        line = node.start_point.row + 1
-        return ["f", name, parameters, statements, line, arrow, makes, types]
-
-    def klass(self, node: Node) -> Expression:
-        members: list[list[Any]] = []
-        decorators = [self.decorator(child) for child in node.named_children if child.type == "decorator"]
-        parent = node.parent
-        if parent is not None and parent.type == "export_statement":
-            decorators = [
-                self.decorator(child) for child in parent.named_children if child.type == "decorator"
-            ] + decorators
-        waiting: list[Expression] = []
-        body = node.child_by_field_name("body")
-        for child in body.named_children if body is not None else ():
-            if child.type == "decorator":
-                waiting.append(self.decorator(child))
-                continue
-            if child.type == "comment":
-                continue
-            own = waiting + [self.decorator(each) for each in child.named_children if each.type == "decorator"]
-            waiting = []
-            name = child.child_by_field_name("name") or child.child_by_field_name("property")
-            static = any(each.type == "static" for each in child.children)
-            if child.type == "method_definition":
-                kind = _accessor(child) or "method"
-                if kind == "set":
-                    continue
-                parameters = self.parameter_decorators(child) if own else []
-                members.append(
-                    [kind, self.key(name), static, self.function(child), own, child.start_point.row + 1, parameters]
-                )
-            elif child.type in ("public_field_definition", "field_definition"):
-                value = child.child_by_field_name("value")
-                members.append(
-                    ["field", self.key(name), static, self.expression(value), own, child.start_point.row + 1, []]
-                )
-            elif child.type == "class_static_block":
-                inner = child.child_by_field_name("body")
-                members.append(["static", "", True, self.statements(inner) if inner else [], [], 0, []])
-        base: Expression | None = None
-        for child in node.named_children:
-            if child.type == "class_heritage":
-                clause = next((each for each in child.named_children if each.type == "extends_clause"), None)
-                if clause is not None:
-                    base = self.expression(clause.child_by_field_name("value"))
-                elif child.named_child_count and child.named_children[0].type != "implements_clause":
-                    base = self.expression(child.named_children[0])
-        return ["k", self.word(node.child_by_field_name("name")), base, members, decorators, node.start_point.row + 1]
-
-    def parameter_decorators(self, method: Node) -> list[list[Any]]:
-        """`[[expression, name, type, optional], ...]` of the parameters of a method."""
-        result = []
-        for child in (method.child_by_field_name("parameters") or method).named_children:
-            if child.type in ("required_parameter", "optional_parameter"):
-                kind = self.word(child.child_by_field_name("type")).lstrip(": ")[:80]
-                name = self.word(child.child_by_field_name("pattern"))[:80]
-                optional = child.type == "optional_parameter" or child.child_by_field_name("value") is not None
-                result += [
-                    [self.decorator(each), name, kind, optional]
-                    for each in child.named_children
-                    if each.type == "decorator"
-                ]
-        return result
-
-    def decorator(self, node: Node) -> Expression:
-        return self.inner(node)
 
     # patterns
 
@@ -500,10 +360,10 @@ class _Converter:
         return ["{", self.statements(node)]
 
     def function_statement(self, node: Node) -> Statement:
-        return ["fn", self.function(node)]
+        return ["fn", function(self, node)]
 
     def class_statement(self, node: Node) -> Statement:
-        return ["class", self.klass(node)]
+        return ["class", class_definition(self, node)]
 
     def switch(self, node: Node) -> Statement:
         cases = []
@@ -625,15 +485,6 @@ class _Converter:
         return None
 
 
-def _accessor(method: Node) -> str:
-    """`get`, `set`, or empty."""
-    return next((child.type for child in method.children if child.type in ("get", "set")), "")
-
-
-def _is_handler(parameters: list[Pattern]) -> bool:
-    return bool(parameters and isinstance(parameters[0], str) and _HANDLER.match(parameters[0]))
-
-
 def _unescape(text: str) -> str:
     body = text[1:]
     if body[:1] in ("u", "x"):
@@ -645,7 +496,6 @@ def _unescape(text: str) -> str:
     return "" if body[:1] in ("\n", "\r") else _ESCAPES.get(body, body)
 
 
-_MODIFIERS = frozenset({"accessibility_modifier", "readonly", "override_modifier"})
 _DECLARED = frozenset(
     {
         "function_declaration",
@@ -655,70 +505,70 @@ _DECLARED = frozenset(
         "class",
     }
 )
-_EXPRESSIONS: dict[str, Callable[[_Converter, Node], Expression]] = {
-    "string": _Converter.string,
-    "template_string": _Converter.template,
-    "number": _Converter.number,
-    "regex": _Converter.regex,
-    "identifier": _Converter.name,
+_EXPRESSIONS: dict[str, Callable[[Converter, Node], Expression]] = {
+    "string": Converter.string,
+    "template_string": Converter.template,
+    "number": Converter.number,
+    "regex": Converter.regex,
+    "identifier": Converter.name,
     "undefined": lambda converter, node: ["u"],
     "this": lambda converter, node: ["i", "this"],
     "super": lambda converter, node: ["i", "super"],
     "true": lambda converter, node: ["v", True],
     "false": lambda converter, node: ["v", False],
     "null": lambda converter, node: ["v", None],
-    "member_expression": _Converter.member,
-    "subscript_expression": _Converter.subscript,
-    "call_expression": _Converter.call,
-    "new_expression": _Converter.new,
-    "array": _Converter.array,
-    "object": _Converter.object,
-    "spread_element": _Converter.spread,
-    "binary_expression": _Converter.binary,
-    "unary_expression": _Converter.unary,
-    "update_expression": _Converter.update,
-    "ternary_expression": _Converter.ternary,
-    "assignment_expression": _Converter.assignment,
-    "augmented_assignment_expression": _Converter.assignment,
-    "sequence_expression": _Converter.sequence,
-    "function_expression": _Converter.function,
-    "arrow_function": _Converter.function,
-    "generator_function": _Converter.function,
-    "class": _Converter.klass,
-    "parenthesized_expression": _Converter.inner,
-    "await_expression": _Converter.inner,
-    "yield_expression": _Converter.inner,
-    "as_expression": _Converter.inner,
-    "satisfies_expression": _Converter.inner,
-    "non_null_expression": _Converter.inner,
-    "instantiation_expression": _Converter.inner,
-    "type_assertion": _Converter.inner_last,
+    "member_expression": Converter.member,
+    "subscript_expression": Converter.subscript,
+    "call_expression": Converter.call,
+    "new_expression": Converter.new,
+    "array": Converter.array,
+    "object": Converter.object,
+    "spread_element": Converter.spread,
+    "binary_expression": Converter.binary,
+    "unary_expression": Converter.unary,
+    "update_expression": Converter.update,
+    "ternary_expression": Converter.ternary,
+    "assignment_expression": Converter.assignment,
+    "augmented_assignment_expression": Converter.assignment,
+    "sequence_expression": Converter.sequence,
+    "function_expression": function,
+    "arrow_function": function,
+    "generator_function": function,
+    "class": class_definition,
+    "parenthesized_expression": Converter.inner,
+    "await_expression": Converter.inner,
+    "yield_expression": Converter.inner,
+    "as_expression": Converter.inner,
+    "satisfies_expression": Converter.inner,
+    "non_null_expression": Converter.inner,
+    "instantiation_expression": Converter.inner,
+    "type_assertion": Converter.inner_last,
     "meta_property": lambda converter, node: ["i", "import.meta"],
 }
-_STATEMENTS: dict[str, Callable[[_Converter, Node], Statement | None]] = {
-    "lexical_declaration": _Converter.declaration,
-    "variable_declaration": _Converter.declaration,
-    "expression_statement": _Converter.expression_statement,
-    "return_statement": _Converter.returning,
-    "throw_statement": _Converter.word_statement,
-    "break_statement": _Converter.word_statement,
-    "continue_statement": _Converter.word_statement,
-    "if_statement": _Converter.condition,
-    "for_in_statement": _Converter.for_in,
-    "for_statement": _Converter.loop,
-    "while_statement": _Converter.loop,
-    "do_statement": _Converter.loop,
-    "statement_block": _Converter.braces,
-    "function_declaration": _Converter.function_statement,
-    "generator_function_declaration": _Converter.function_statement,
-    "class_declaration": _Converter.class_statement,
-    "abstract_class_declaration": _Converter.class_statement,
-    "class": _Converter.class_statement,
-    "switch_statement": _Converter.switch,
-    "try_statement": _Converter.trying,
-    "labeled_statement": _Converter.labelled,
-    "enum_declaration": _Converter.enumeration,
-    "internal_module": _Converter.namespace,
-    "import_statement": _Converter.importing,
-    "export_statement": _Converter.exporting,
+_STATEMENTS: dict[str, Callable[[Converter, Node], Statement | None]] = {
+    "lexical_declaration": Converter.declaration,
+    "variable_declaration": Converter.declaration,
+    "expression_statement": Converter.expression_statement,
+    "return_statement": Converter.returning,
+    "throw_statement": Converter.word_statement,
+    "break_statement": Converter.word_statement,
+    "continue_statement": Converter.word_statement,
+    "if_statement": Converter.condition,
+    "for_in_statement": Converter.for_in,
+    "for_statement": Converter.loop,
+    "while_statement": Converter.loop,
+    "do_statement": Converter.loop,
+    "statement_block": Converter.braces,
+    "function_declaration": Converter.function_statement,
+    "generator_function_declaration": Converter.function_statement,
+    "class_declaration": Converter.class_statement,
+    "abstract_class_declaration": Converter.class_statement,
+    "class": Converter.class_statement,
+    "switch_statement": Converter.switch,
+    "try_statement": Converter.trying,
+    "labeled_statement": Converter.labelled,
+    "enum_declaration": Converter.enumeration,
+    "internal_module": Converter.namespace,
+    "import_statement": Converter.importing,
+    "export_statement": Converter.exporting,
 }

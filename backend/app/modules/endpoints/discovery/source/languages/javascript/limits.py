@@ -16,6 +16,8 @@ MOST_ITEMS = 5_000
 """Of a list that the program makes."""
 MOST_TEXT = 10_000
 """Characters of a text that the program makes."""
+LARGEST_NUMBER = 2**63 - 1
+"""That facts can hold, which are JSON; no routes are named with larger ones."""
 PYTHON_STACK = 12_000
 """Frames of the interpreter: expressions are nested."""
 

@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+from backend.app.modules.endpoints.discovery.source.languages.javascript.limits import LARGEST_NUMBER
 from backend.app.modules.endpoints.discovery.source.languages.javascript.values import (
     UNDEFINED,
     ClassValue,
@@ -21,8 +22,6 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     text_of,
     value_label,
 )
-
-LARGEST_NUMBER = 2**63
 
 
 def truth(value: Value) -> bool | None:

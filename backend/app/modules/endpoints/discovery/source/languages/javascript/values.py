@@ -246,7 +246,7 @@ class Call:
 
     def raw(self, index: int) -> Value:
         """May be `Lazy`."""
-        return self.arguments[index].raw(self.evaluator) if index < len(self.arguments) else UNDEFINED
+        return self.arguments[index].raw(self.evaluator) if 0 <= index < len(self.arguments) else UNDEFINED
 
     def value(self, index: int) -> Value:
         return self.evaluator.force(self.raw(index))
