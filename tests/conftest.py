@@ -1,6 +1,9 @@
 """Fixtures of the whole suite: real engines, settings, and no network beyond this machine."""
 
+import gc
+import importlib.util
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -21,6 +24,10 @@ ENGINES = ("sqlite", "postgresql")
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
+# httpx2 imports it for every request to an application, and what is not installed is searched for each time.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
+
 close_network(databases.named_hosts())
 # structlog's default draws a traceback in colour, which takes seconds of CPU for a deep one.
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
@@ -37,7 +44,9 @@ def pytest_collection() -> Generator[None, object, object]:
     now, worker = time.time, int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: now() + 10 * worker)
-        return (yield)
+        collected = yield
+    gc.freeze()  # what is there stays to the end, and is too much to be searched for garbage again and again
+    return collected
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,10 +82,10 @@ def redis_url() -> str:
 
 
 @pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database without a row, on each engine."""
     if request.param == "sqlite":
-        return databases.sqlite_database(tmp_path)
+        return databases.kept_sqlite_database()
     url: str = request.getfixturevalue("postgres_url")
     return url
 
@@ -84,9 +93,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Any]:
     """On `database_url`. It sees every workspace: `databases.behind_the_wall` is what to give to the product."""
-    from backend.app.db.engine import create_engine
-
-    database = databases.Overview(create_engine(DatabaseSettings(url=database_url)))
+    database = databases.overview(database_url)
     yield database
     await database.close()
 
