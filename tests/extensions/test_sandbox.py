@@ -28,13 +28,17 @@ def test_every_listed_bomb_is_built() -> None:
     assert not DOCUMENTS.keys() & READ.keys()
 
 
-@pytest.mark.parametrize("name", DOCUMENTS | LARGE)
+@pytest.mark.parametrize("name", [*DOCUMENTS, *LARGE])
 @pytest.mark.parametrize("outlined", [False, True])
 async def test_a_bomb_is_refused_soon_and_in_little_memory_with_the_limit_it_passed_and_the_place(
     name: str, outlined: bool
 ) -> None:
-    data, code = (DOCUMENTS | LARGE)[name]
-    limits = DocumentLimits(nodes=MANY_VALUES) if name in LARGE else DocumentLimits()
+    if name in LARGE:
+        build, code = LARGE[name]
+        data, limits = build(), DocumentLimits(nodes=MANY_VALUES)
+    else:
+        data, code = DOCUMENTS[name]
+        limits = DocumentLimits()
     before = children_cpu()
     with pytest.raises(SpecError) as refusal:
         await read_description(data, outlined=outlined, limits=limits, memory=512 * 1024 * 1024)

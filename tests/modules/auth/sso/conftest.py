@@ -42,7 +42,7 @@ def http(request: pytest.FixtureRequest) -> HttpSettings:
     """Impatient only with a provider that is told not to end its answer: others may be slow, as the machine is."""
     callspec = getattr(request.node, "callspec", None)
     endless = callspec is not None and callspec.params.get("fault") in ("hang", "drip")
-    return HttpSettings(deadline_s=1.0) if endless else HttpSettings()
+    return HttpSettings(deadline_s=0.3) if endless else HttpSettings()
 
 
 @pytest.fixture
