@@ -280,3 +280,25 @@ def test_several_default_versions_and_a_prefix_of_merged_settings() -> None:
             """,
         }
     ) == {"GET /api/v1/users", "GET /api/users"}
+
+
+def test_paths_of_modules_in_a_ring_and_a_program_without_end_cost_no_routes() -> None:
+    files = {
+        "main.ts": """
+            import { Controller, Get, Module } from '@nestjs/common';
+            import { NestFactory, RouterModule } from '@nestjs/core';
+            const named = () => 'get' + 'All';
+            @Controller('cats')
+            class Cats { @Get('all') [named()]() {} @Get(`${named()}`) one() {} }
+            const ring = { path: 'r', children: [] };
+            ring.children.push(ring);
+            @Module({ imports: [RouterModule.register([ring])], controllers: [Cats] })
+            class AppModule {}
+            NestFactory.create(AppModule).then((app) => app.listen(1));
+            while (true) { for (const a of [1, 2]) for (const b of [1, 2]) for (let i = 0; i < 300; i++) named(); }
+        """
+    }
+    assert {(route.key, route.handler) for route in report(files).routes} == {
+        ("GET /cats/all", "Cats.getAll"),
+        ("GET /cats/getAll", "Cats.one"),
+    }

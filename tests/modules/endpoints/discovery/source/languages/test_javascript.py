@@ -202,6 +202,13 @@ def test_what_is_not_known_is_appended_with_its_name() -> None:
     assert (route.path, bool(route.unresolved)) == ("/a{y}{z_q}", True)
 
 
+def test_loops_that_do_nothing_end() -> None:
+    loops = "for (let i = 0; i < 300; i++) " * 3
+    found = report({"app.js": f"const app = require('express')(); app.get('/x', h);\n{loops} {{}}"})
+    assert [route.key for route in found.routes] == ["GET /x"]
+    assert [fault.message for fault in found.faults] == ["it takes too many steps to follow"]
+
+
 def test_an_endless_computation_ends_and_costs_no_routes() -> None:
     endless = "for (;;) { work(); } function work() { for (const a of [1, 2, 3]) for (const b of [1, 2, 3]) work(); }"
     found = report(

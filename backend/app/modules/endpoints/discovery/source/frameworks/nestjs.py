@@ -273,6 +273,27 @@ class _Found:
     module: ClassValue | None
 
 
+@dataclass(slots=True)
+class _Controller:
+    """What the decorators of a class say of all its routes."""
+
+    paths: list[str] = field(default_factory=lambda: [""])
+    versions: list[str] | None = None
+    """None: those of the application."""
+    tags: tuple[str, ...] = ()
+    auth: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    name: str
+    owner: ClassValue
+    decorators: list[Decorator]
+    line: int
+    parameters: list[list[Any]]
+    """Decorated ones, as facts have them."""
+
+
 class _Linker:
     def __init__(self, code: Code) -> None:
         self.evaluator = code.evaluated
@@ -342,7 +363,7 @@ class _Linker:
             seen.add(id(value))
             if isinstance(value, Obj):
                 if "%routes" in value.props:
-                    self._router_paths(value.props["%routes"], "", paths)
+                    self.evaluator.beside(partial(self._router_paths, value.props["%routes"], "", paths))
                     continue
                 module = self.evaluator.member(value, "module")
                 pending.append(module)
@@ -363,6 +384,7 @@ class _Linker:
 
     def _router_paths(self, routes: Value, above: str, paths: dict[int, list[str]]) -> None:
         for route in self._flat(routes):
+            self.evaluator.budget.spend()
             if isinstance(route, ClassValue):
                 paths.setdefault(id(route), []).append(above)
                 continue
@@ -376,83 +398,70 @@ class _Linker:
     # controllers
 
     def _of_controller(self, klass: ClassValue, place: _Found, unresolved: str) -> Iterator[Route]:
-        application = place.application
-        ctrl_paths = [""]
-        versions: list[str] | None = None
-        tags: tuple[str, ...] = ()
-        for decorator in self._of_class(klass):
+        controller = self._controller(klass)
+        modules = self.module_paths.get(id(place.application), {})
+        prefixes = modules.get(id(place.module), [""]) if place.module is not None else [""]
+        settle = self.evaluator.settings.settle
+        for member in self._members(klass):
+            own_versions = [each.values[0] for each in member.decorators if each.kind == "Version" and each.values]
+            versions = _versions(own_versions[0], self.evaluator) if own_versions else controller.versions
+            auth = _auth(member.decorators, controller.auth)
+            for decorator in member.decorators:
+                method = _VERBS.get(decorator.kind)
+                if method is None or not decorator.is_nest:
+                    continue
+                entry = Declared(
+                    method,
+                    "",
+                    member.owner.file,
+                    member.line or member.owner.line,
+                    f"{klass.name}.{member.name}",
+                    parameters=tuple(self._parameters(member.parameters, member.owner)),
+                    tags=_tags(member.decorators, controller.tags),
+                    deprecated=any(self._is_deprecated(each) for each in member.decorators),
+                )
+                below = self._paths_given(decorator)
+                for path in self._whole(place.application, prefixes, versions, controller.paths, below, method):
+                    yield route_of(entry, template(settle(path, entry.file)), "nestjs", auth, unresolved)
+
+    def _controller(self, klass: ClassValue) -> _Controller:
+        decorators = self._of_class(klass)
+        controller = _Controller(auth=_auth(decorators, None), tags=_tags(decorators, ()))
+        for decorator in decorators:
             first = decorator.values[0] if decorator.values else UNDEFINED
             if decorator.kind == "Controller" and decorator.is_nest:
                 if isinstance(first, Obj):
                     options = Options(self.evaluator, first)
                     path = options.get("path")
-                    ctrl_paths = [""] if path is UNDEFINED else self._paths(path)
+                    controller.paths = [""] if path is UNDEFINED else self._paths(path)
                     if options.has("version"):
-                        versions = _versions(options.get("version"), self.evaluator)
+                        controller.versions = _versions(options.get("version"), self.evaluator)
                 else:
-                    ctrl_paths = [""] if first is UNDEFINED else self._paths(first)
+                    controller.paths = self._paths_given(decorator)
             elif decorator.kind == "Version":
-                versions = _versions(first, self.evaluator)
-            elif decorator.kind == "ApiTags":
-                tags = tuple(value for value in decorator.values if isinstance(value, str))
-        auth = _auth(self._of_class(klass), None)
-        modules = self.module_paths.get(id(application), {})
-        prefixes = modules.get(id(place.module), [""]) if place.module is not None else [""]
+                controller.versions = _versions(first, self.evaluator)
+        return controller
+
+    def _members(self, klass: ClassValue) -> Iterator[_Member]:
+        """Those of a class that are decorated, and those that it inherits unless it has its own."""
         names: set[str] = set()
-        settle = self.evaluator.settings.settle
-        for at in ancestry(self.evaluator, klass):
-            for kind, key, static, _value, written, line, parameters in at.members:
-                name = self.evaluator.key(key, at.scope)
-                if kind not in ("method", "field") or static or name in names or (not written and kind == "field"):
-                    continue
-                if kind == "method":
-                    names.add(name)
-                decorators = self._evaluated(written, at)
-                for decorator in decorators:
-                    method = _VERBS.get(decorator.kind)
-                    if method is None or not decorator.is_nest:
-                        continue
-                    own_versions = next(
-                        (
-                            _versions(each.values[0], self.evaluator)
-                            for each in decorators
-                            if each.kind == "Version" and each.values
-                        ),
-                        versions,
-                    )
-                    own_tags = next(
-                        (
-                            tuple(v for v in each.values if isinstance(v, str))
-                            for each in decorators
-                            if each.kind == "ApiTags"
-                        ),
-                        tags,
-                    )
-                    path_values = (
-                        [""]
-                        if not decorator.values or decorator.values[0] is UNDEFINED
-                        else self._paths(decorator.values[0])
-                    )
-                    entry = Declared(
-                        method,
-                        "",
-                        at.file,
-                        line if line else at.line,
-                        f"{klass.name}.{name}",
-                        None,
-                        tuple(self._parameters(parameters, at)),
-                        None,
-                        own_tags,
-                        any(
-                            each.kind == "ApiOperation"
-                            and each.values
-                            and self.evaluator.member(each.values[0], "deprecated") is True
-                            for each in decorators
-                        ),
-                    )
-                    needs = _auth(decorators, auth)
-                    for path in self._whole(application, prefixes, own_versions, ctrl_paths, path_values, method):
-                        yield route_of(entry, template(settle(path, at.file)), "nestjs", needs, unresolved)
+        for owner in ancestry(self.evaluator, klass):
+            for kind, key, static, _, written, line, parameters in owner.members:
+                name = text_of(self.evaluator.beside(partial(self.evaluator.key, key, owner.scope)))
+                if kind in ("method", "field") and not static and name not in names and (written or kind == "method"):
+                    if kind == "method":
+                        names.add(name)
+                    yield _Member(name, owner, self._evaluated(written, owner), line, parameters)
+
+    def _is_deprecated(self, decorator: Decorator) -> bool:
+        if decorator.kind != "ApiOperation" or not decorator.values:
+            return False
+        return self.evaluator.member(decorator.values[0], "deprecated") is True
+
+    def _paths_given(self, decorator: Decorator) -> list[str]:
+        """By the first argument."""
+        first = decorator.values[0] if decorator.values else UNDEFINED
+        return [""] if first is UNDEFINED else self._paths(first)
 
     def _paths(self, value: Value) -> list[str]:
         paths = paths_of(value, self.evaluator)
@@ -543,6 +552,13 @@ def _auth(decorators: list[Decorator], inherited: bool | None) -> bool | None:
             continue
         if any(needs_auth(label) for label in labels):
             return True
+    return inherited
+
+
+def _tags(decorators: list[Decorator], inherited: tuple[str, ...]) -> tuple[str, ...]:
+    for decorator in decorators:
+        if decorator.kind == "ApiTags":
+            return tuple(value for value in decorator.values if isinstance(value, str))
     return inherited
 
 

@@ -188,8 +188,8 @@ def call_function(
     allowance = evaluator.budget.begin_call(scope.module.path)
     try:
         completion = evaluator.block(function.body, scope)
-    except Exhausted:
-        if not allowance.is_own:
+    except (Exhausted, RecursionError) as error:
+        if not evaluator.is_over and not (allowance.is_own and isinstance(error, Exhausted)):
             raise
         completion = Return(Unknown(function.name))
     finally:

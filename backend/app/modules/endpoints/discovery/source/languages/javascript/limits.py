@@ -50,7 +50,7 @@ class Allowance(NamedTuple):
 
 
 class Budget:
-    """Of steps: a statement or a call that is followed is one, and work that grows with a value as many as it takes.
+    """Of steps: a statement, a call and a round of a loop is one, and what grows with a value takes as many.
 
     `steps` are left to what runs at present, `left` to the whole tree. When so few as `floor` are left, the innermost
     call that has an allowance of its own is given up.

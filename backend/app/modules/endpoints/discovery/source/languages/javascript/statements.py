@@ -127,6 +127,7 @@ def _in(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Completio
 
 def _each(evaluator: "Evaluator", statement: list[Any], scope: Scope, values: list[Value] | None) -> Completion:
     for value in [Unknown()] if values is None else values:
+        evaluator.budget.spend()
         inner = scope.block()
         evaluator.assign(statement[1], value, inner, declare=True)
         completion = evaluator.block(statement[3], inner)
@@ -142,6 +143,7 @@ def _loop(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> Complet
     outer = scope.block()
     evaluator.block(before, outer)
     for _ in range(MOST_ROUNDS):
+        evaluator.budget.spend()
         known = True if condition is None else truth(evaluator.value(condition, outer))
         if known is False:
             break
