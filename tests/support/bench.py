@@ -24,7 +24,7 @@ from backend.app.db.insert import insert_or_ignore
 from backend.app.db.outbox import EventRecord, JobRecord
 from backend.app.db.session import Database
 from backend.app.db.types import db_now
-from backend.app.engine.spec.model import ApiDescription
+from backend.app.engine.spec.model import ApiDescription, Fault
 from backend.app.engine.spec.normalise import describe
 from backend.app.engine.spec.parse import parse_document
 from backend.app.extensions.error_handlers import add_error_handlers
@@ -140,9 +140,11 @@ class Bench:
         return Bench.open(self.settings.model_copy(update=changes), self.database)
 
 
-async def read_here(document: bytes, **_: object) -> ApiDescription:
-    """In place of the sandbox, where the reading is not what a test is about."""
-    return describe(parse_document(document))
+async def read_here(document: bytes, *, where: str = "", outlined: bool = False, **_: object) -> ApiDescription:
+    """In place of the sandbox, where the reading is not what a test is about. No other document is loaded."""
+    faults: list[Fault] = []
+    parsed = parse_document(document, outlined=outlined, faults=faults)
+    return describe(parsed, where=where, outlined=outlined, faults=faults)
 
 
 def operation(method: str = "get", **members: Any) -> dict[str, Any]:

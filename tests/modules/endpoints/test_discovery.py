@@ -8,12 +8,18 @@ from sqlalchemy import func, select, text
 
 from backend.app.core import runner
 from backend.app.core.settings import HttpSettings
+from backend.app.modules.endpoints.looking import tools
 from backend.app.modules.endpoints.models import DescriptionRecord, DiscoveryRecord, EndpointRecord
 from backend.app.modules.endpoints.service import MAX_EVENTS, MAX_FAULTS, DiscoveryService
-from tests.support.bench import Bench, document, operation
+from tests.support.bench import Bench, document, operation, read_here
 from tests.support.target import Asked, Says, target
 
 BASE = "http://127.0.0.1:9/api"
+
+
+@pytest.fixture(autouse=True)
+def _without_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "read_description", read_here)
 
 
 def things(**members: Any) -> dict[str, Any]:

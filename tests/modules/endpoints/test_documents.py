@@ -3,7 +3,15 @@
 import json
 from typing import Any
 
-from tests.support.bench import Bench, document, operation
+import pytest
+
+from backend.app.modules.endpoints.looking import tools
+from tests.support.bench import Bench, document, operation, read_here
+
+
+@pytest.fixture(autouse=True)
+def _without_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "read_description", read_here)
 
 
 def described(server: str, kind: str, **paths: Any) -> bytes:
