@@ -133,6 +133,7 @@ def test_what_is_not_known_of_a_text_is_not_cut(expression: str, path: str) -> N
         "require('glob').sync('*r*u*[z-a].js').forEach((file) => require(file)(app));",
         "const list = []; list.push(list); app.get(list, h); app.get('/' + list + list.flat(9), h);",
         "const o = {}; o.a = o.b = o.c = o.d = o; const _ = require('lodash'); _.cloneDeep(o); _.merge({ a: {} }, o);",
+        "app.get('" + "\\\n".join([":a(" * 100] * 60) + "', h);",
         "let n = 1; for (let i = 0; i < 300; i++) { n = n + n; n *= n; } `${n}`;",
         "let t = 'a'; for (let i = 0; i < 300; i++) { t = t + t + `${t}` + [t, t].join(t).replace(/a/g, t); }",
         "let l = [1]; for (let i = 0; i < 30; i++) { l = [...l, ...l, l].concat(l); } l.flatMap((each) => l);",
@@ -193,6 +194,86 @@ def test_what_a_common_module_exports_can_be_imported_by_name_while_the_program_
             "r.js": "const r = require('express').Router(); r.get('/y', h); module.exports = { router: r };",
         }
     ) == {"GET /r/y"}
+
+
+NAMES = st.sampled_from(["a", "b", "o", "f", "K", "app", "exports", "module", "undefined", "null", "this", "unknown"])
+LITERALS = st.sampled_from(
+    [
+        *["'/x'", "-1", "1.5", "{}", "[a, b]", "[]", "/a(b)?/g", "`/${a}/b`", "new Map()", "new Set([1, '/a'])"],
+        *["{ a, b: 1, ...o, [b]: 2, m() { return this }, get g() { return a } }", "(x, ...y) => [x, y]"],
+        *["class extends K { static s = a; f = b; constructor(...z) { super(...z) } get g() { return super.g } }"],
+        *[f"require('{name}')" for name in ("path", "fs", "lodash", "glob", "./b", "fastify", "koa-router")],
+        *["require('express').Router()", "require('@nestjs/core')", "import('./b')", "Reflect", "Object", "String(a)"],
+    ]
+)
+MEMBERS = st.sampled_from(
+    [
+        *["get", "post", "use", "all", "route", "routes", "prefix", "register", "listen", "default", "prototype"],
+        *[
+            "push",
+            "pop",
+            "slice",
+            "splice",
+            "flat",
+            "map",
+            "filter",
+            "forEach",
+            "some",
+            "reduce",
+            "includes",
+            "indexOf",
+        ],
+        *[
+            "join",
+            "sort",
+            "entries",
+            "then",
+            "split",
+            "replace",
+            "replaceAll",
+            "substring",
+            "match",
+            "charAt",
+            "repeat",
+        ],
+        *["length", "call", "apply", "bind", "set", "add", "sync", "readdirSync", "resolve", "dirname", "relative"],
+        *["indexOf", "repeat", "assign", "create", "merge", "cloneDeep", "defineMetadata"],
+    ]
+)
+EXPRESSIONS = st.recursive(
+    NAMES | LITERALS.map("({})".format),
+    lambda inner: st.one_of(
+        st.builds("{}.{}({}, {})".format, inner, MEMBERS, inner, inner),
+        st.builds("{}.{}(...{})".format, inner, MEMBERS, inner),
+        st.builds("{}.{}".format, inner, MEMBERS),
+        st.builds("{}[{}]".format, inner, inner),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "*", "%", "||", "&&", "===", "in"]), inner),
+        st.builds("({} ? {} : {})".format, inner, inner, inner),
+        st.builds("new ({})({})".format, inner, inner),
+        st.builds("({} {} {})".format, st.sampled_from(["a", "o.x", "o[b]", "[a, ...b]"]), st.just("="), inner),
+        st.builds("({} {} {})".format, st.sampled_from(["a", "o.x"]), st.sampled_from(["+=", "-=", "??="]), inner),
+    ),
+    max_leaves=8,
+)
+STATEMENTS = st.recursive(
+    EXPRESSIONS.map("{};".format),
+    lambda inner: st.one_of(
+        st.builds("if ({}) {{ {} }} else {{ {} }}".format, EXPRESSIONS, inner, inner),
+        st.builds("for (const a of {}) {{ {} }}".format, EXPRESSIONS, inner),
+        st.builds("for (let i = 0; {}; i++) {{ {} break; }}".format, EXPRESSIONS, inner),
+        st.builds("function f(a, {{ b = 1, ...o }} = {{}}) {{ {} return {}; }}".format, inner, EXPRESSIONS),
+        st.builds("class K extends {} {{ m(a) {{ {} }} }}".format, EXPRESSIONS, inner),
+        st.builds("switch ({}) {{ case {}: {} }}".format, EXPRESSIONS, EXPRESSIONS, inner),
+        st.builds("app.get({}, {});".format, EXPRESSIONS, EXPRESSIONS),
+    ),
+    max_leaves=3,
+)
+
+
+@given(st.lists(STATEMENTS, max_size=4).map("\n".join), EXPRESSIONS)
+def test_any_valid_program_gives_a_report(text: str, exported: str) -> None:
+    start = "const app = require('express')(); let a = '/p', b = [1, '/q'], o = { x: 1 };\n"
+    report({"app.js": start + text, "b.js": f"export * from './app'; export const x = {exported};"})
 
 
 def test_what_is_not_known_is_appended_with_its_name() -> None:

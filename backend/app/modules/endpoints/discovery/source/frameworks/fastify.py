@@ -49,6 +49,7 @@ _INDEX = re.compile(r"^index(?:\.ts|\.js|\.cjs|\.mjs|\.cts|\.mts)$")
 _TESTS = re.compile(r"\.(test|spec)\.[cm]?[jt]s$")
 _HOOKS_FILE = re.compile(r"^[_.]?autohooks\.")
 _HOOKS = ("onRequest", "preHandler", "preValidation", "preParsing")
+_LONGEST_SCRIPT = 1_000
 _START = re.compile(r"\bfastify\s+(?:start|generate)?\b[^&|;]*?([\w./-]+\.[cm]?[jt]s)")
 
 
@@ -393,7 +394,7 @@ def _started(evaluator: Evaluator) -> list[str]:
         package = evaluator.resolver.json(path)
         scripts = package.get("scripts") if isinstance(package, dict) else None
         for script in scripts.values() if isinstance(scripts, dict) else ():
-            for match in _START.finditer(script) if isinstance(script, str) and "fastify" in script else ():
+            for match in _START.finditer(script[:_LONGEST_SCRIPT]) if isinstance(script, str) else ():
                 name = re.sub(r"^(?:\./)?(?:dist|build|lib)/", "src/", match[1])
                 for candidate in (match[1], name, name.removeprefix("src/")):
                     target = evaluator.resolver.file(

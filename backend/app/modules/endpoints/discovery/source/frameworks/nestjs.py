@@ -9,6 +9,7 @@ from typing import Any
 from backend.app.engine.spec.model import Parameter, ParameterLocation
 from backend.app.modules.endpoints.discovery.source import Framework
 from backend.app.modules.endpoints.discovery.source.frameworks import frameworks
+from backend.app.modules.endpoints.discovery.source.languages.javascript.builtins.strings import compiled
 from backend.app.modules.endpoints.discovery.source.languages.javascript.code import Code, package
 from backend.app.modules.endpoints.discovery.source.languages.javascript.evaluate import Evaluator
 from backend.app.modules.endpoints.discovery.source.languages.javascript.members import ancestry
@@ -30,9 +31,11 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     NativeFunction,
     Obj,
     Options,
+    Regex,
     Scope,
     Unknown,
     Value,
+    bounded,
     expression_label,
     flat,
     text_of,
@@ -422,7 +425,7 @@ class _Linker:
                 )
                 below = self._paths_given(decorator)
                 for path in self._whole(place.application, prefixes, versions, controller.paths, below, method):
-                    yield route_of(entry, template(settle(path, entry.file)), "nestjs", auth, unresolved)
+                    yield route_of(entry, template(bounded(settle(path, entry.file))), "nestjs", auth, unresolved)
 
     def _controller(self, klass: ClassValue) -> _Controller:
         decorators = self._of_class(klass)
@@ -581,7 +584,8 @@ def _is_excluded(application: Application, path: str, method: str) -> bool:
         pattern = re.escape(excluded)
         pattern = re.sub(r"/?(?:\\\{)?/?\\\(\\\.\\\*\\\)|/?(?:\\\{/)?\\\*(?:\w+)?(?:\\\})?", "(?:/.*)?", pattern)
         pattern = re.sub(r":\w+", "[^/]+", pattern)
-        if re.fullmatch(pattern, path.strip("/")):
+        expression = compiled(Regex(pattern))
+        if expression is not None and expression.fullmatch(path.strip("/")):
             return True
     return False
 

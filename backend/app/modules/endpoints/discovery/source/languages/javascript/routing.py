@@ -15,6 +15,7 @@ from backend.app.modules.endpoints.discovery.source.languages.javascript.values 
     Regex,
     Unknown,
     Value,
+    bounded,
     expression_label,
     fill_unknown,
     flat,
@@ -180,7 +181,7 @@ def _below(
             needs = auth if entry.auth is None else entry.auth
             yield from _below(entry.child, path, needs, unresolved, (*above, router), settle)
         else:
-            path = router.template(settle(router.place(prefix, entry.path), entry.file))
+            path = router.template(bounded(settle(router.place(prefix, entry.path), entry.file)))
             if path.startswith("//"):  # a setting at its beginning was filled in
                 path = "/" + path.lstrip("/")
             yield route_of(entry, path, router.framework, auth if entry.auth is None else entry.auth, unresolved)

@@ -36,7 +36,7 @@ ENVIRONMENT_FILES = (
 )
 SETTING = "setting "
 """Begins the label of what a settings service was asked for: `setting app.prefix`."""
-_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$")
+_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)$")
 
 
 class Settings:
@@ -102,7 +102,7 @@ class Settings:
                 for line in (text or b"").decode(errors="replace").splitlines():
                     match = _LINE.match(line)
                     if match:
-                        result.setdefault(match[1], match[2].strip("'\""))
+                        result.setdefault(match[1], match[2].strip().strip("'\""))
             if not folder:
                 return result
             folder = posixpath.dirname(folder)

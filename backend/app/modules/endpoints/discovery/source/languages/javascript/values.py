@@ -19,6 +19,7 @@ Value: TypeAlias = Any
 UNKNOWN_METHOD = "%unknown"
 """The name that a native object is given when a method is called whose name is not known: `app[method](...)`."""
 _OPEN, _CLOSE = "\ue000", "\ue001"
+_LONG = "a long text"
 _PART = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 
 
@@ -391,14 +392,19 @@ def flat(value: Value, force: Callable[[Value], Value] = lambda value: value) ->
     return result
 
 
-def joined(parts: Iterable[str], separator: str = "") -> str:
+def bounded(text: str) -> str:
     """A text that is too long for a path is a part that is not known."""
+    return text if len(text) <= MOST_TEXT else unknown_part(_LONG)
+
+
+def joined(parts: Iterable[str], separator: str = "") -> str:
+    """As `bounded`, without making the long text."""
     size = 0
     taken = []
     for part in parts:
         size += len(part) + len(separator)
         if size > MOST_TEXT:
-            return unknown_part("a long text")
+            return unknown_part(_LONG)
         taken.append(part)
     return separator.join(taken)
 
