@@ -263,6 +263,7 @@ def status_of(caller: Caller, operation: Operation, ids: Mapping[str, str]) -> i
 
 class Asker:
     def __init__(self, api: OurApi) -> None:
+        self._api = api
         self._generator = ValueGenerator(api.description.definitions, api.validator)
 
     async def ask(
@@ -270,20 +271,19 @@ class Asker:
     ) -> tuple[int, dict[str, Any]]:
         """Status and body, without what names the request. Whoever shall be let in sends a body that is wrong."""
         media = body_media_type(operation)
-        content = None
+        content = b""
         if media and status_of(caller, operation, ids) == 422:
-            content = '{"unknown": 1}'
+            content = b'{"unknown": 1}'
         elif media:
-            content = json.dumps(self._generator.generate(media.schema, Random(0)))
-        answer = await caller.client.request(
-            operation.method,
-            operation.path.removeprefix(PREFIX).format(**ids),
-            params=asked_of(operation, ids),
-            content=content,
-            headers={**JSON, **headers},
-        )
-        body = {name: value for name, value in answer.json().items() if name not in ("instance", "request_id", "meta")}
-        return answer.status_code, body
+            content = json.dumps(self._generator.generate(media.schema, Random(0))).encode()
+        path = operation.path.removeprefix(PREFIX).format(**ids)
+        if query := urlencode(asked_of(operation, ids)):
+            path += f"?{query}"
+        lines = {**caller.client.headers, **{name.lower(): value for name, value in (JSON | headers).items()}}
+        answer = await self._api.send(operation.method, path, lines, content)
+        hidden = ("instance", "request_id", "meta")
+        body = {name: value for name, value in json.loads(answer.body).items() if name not in hidden}
+        return answer.status, body
 
 
 def test_every_route_has_a_row_and_every_row_a_route() -> None:
