@@ -46,6 +46,7 @@ def pytest_collection() -> Generator[None, object, object]:
         patch.setattr(time, "time", lambda: now() + 10 * worker)
         collected = yield
     gc.freeze()  # what is there stays to the end, and is too much to be searched for garbage again and again
+    gc.set_threshold(10_000, 20, 50)
     return collected
 
 
