@@ -1,17 +1,24 @@
 """Projects with several descriptions."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.app.modules.endpoints.looking import tools
+from backend.app.modules.endpoints.uploads import receiving
+from backend.app.modules.endpoints.uploads.recognition import kind_of
 from tests.support.bench import Bench, document, operation, read_here
 
 
 @pytest.fixture(autouse=True)
 def _without_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def recognise(path: Path) -> str:
+        return kind_of(path)
+
     monkeypatch.setattr(tools, "read_description", read_here)
+    monkeypatch.setattr(receiving, "recognise_file", recognise)
 
 
 def described(server: str, kind: str, **paths: Any) -> bytes:
