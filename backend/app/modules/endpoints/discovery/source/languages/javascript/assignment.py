@@ -38,34 +38,47 @@ def assign(evaluator: "Evaluator", target: Any, value: Value, scope: Scope, *, d
             value = default if forced is UNDEFINED or not isinstance(evaluator.force(default), Unknown) else forced
         evaluator.assign(target[1], value, scope, declare=declare)
     elif kind == "po":
-        taken = set()
-        for key, pattern in target[1]:
-            if key is None:
-                forced = evaluator.force(value)
-                rest = {k: v for k, v in evaluator.entries(forced) if k not in taken} if isinstance(forced, Obj) else {}
-                evaluator.assign(pattern, Obj(rest) if isinstance(forced, Obj) else forced, scope, declare=declare)
-                continue
-            name = evaluator.key(key, scope)
-            taken.add(name)
-            if isinstance(value, Lazy):
-                part: Value = Lazy(partial(evaluator.member, value, name), name)
-            else:
-                part = evaluator.raw_member(value, name)
-            evaluator.assign(pattern, part, scope, declare=declare)
+        _assign_entries(evaluator, target[1], value, scope, declare)
     elif kind == "pa":
-        items = evaluator.iterate(evaluator.force(value))
-        for index, pattern in enumerate(target[1]):
-            if pattern is None:
-                continue
-            if isinstance(pattern, list) and pattern[0] == "...":
-                evaluator.assign(pattern[1], Unknown() if items is None else items[index:], scope, declare=declare)
-            else:
-                item = Unknown() if items is None else items[index] if index < len(items) else UNDEFINED
-                evaluator.assign(pattern, item, scope, declare=declare)
+        _assign_items(evaluator, target[1], evaluator.iterate(evaluator.force(value)), scope, declare)
     elif kind == "...":
         evaluator.assign(target[1], value, scope, declare=declare)
     elif kind in ("m", "x"):
         _assign_member(evaluator, target, value, scope)
+
+
+def _assign_entries(evaluator: "Evaluator", patterns: list[Any], value: Value, scope: Scope, declare: bool) -> None:
+    """`{ a, b: c, ...rest } = value`"""
+    taken = set()
+    for key, pattern in patterns:
+        if key is None:
+            part = evaluator.force(value)
+            if isinstance(part, Obj):
+                part = Obj({name: each for name, each in evaluator.entries(part) if name not in taken})
+        else:
+            name = evaluator.key(key, scope)
+            taken.add(name)
+            if isinstance(value, Lazy):
+                part = Lazy(partial(evaluator.member, value, name), name)
+            else:
+                part = evaluator.raw_member(value, name)
+        evaluator.assign(pattern, part, scope, declare=declare)
+
+
+def _assign_items(
+    evaluator: "Evaluator", patterns: list[Any], items: list[Value] | None, scope: Scope, declare: bool
+) -> None:
+    """`[a, , b, ...rest] = items`; None: they are not known."""
+    for index, pattern in enumerate(patterns):
+        if pattern is None:
+            continue
+        if items is None:
+            part: Value = Unknown()
+        elif isinstance(pattern, list) and pattern[0] == "...":
+            part = items[index:]
+        else:
+            part = items[index] if index < len(items) else UNDEFINED
+        evaluator.assign(pattern, part, scope, declare=declare)
 
 
 def _assign_name(evaluator: "Evaluator", name: str, value: Value, scope: Scope) -> None:

@@ -86,7 +86,7 @@ def _object_member(evaluator: "Evaluator", owner: Obj, name: str) -> Value:
 def _star_exports(evaluator: "Evaluator", namespace: Namespace, seen: set[int]) -> Iterator[Value]:
     """The modules of which a module exports everything, and those of these; modules may do so in a ring."""
     for star in namespace.stars:
-        found = evaluator.force(star())
+        found = evaluator.force(star)
         if not isinstance(found, Namespace):
             yield found
         elif id(found) not in seen:

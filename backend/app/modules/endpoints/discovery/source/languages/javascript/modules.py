@@ -182,7 +182,9 @@ def export_names(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> 
 
 def export_all(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:
     """`export * from`"""
-    scope.module.exports.stars.append(partial(evaluator.modules.imported, scope.module.path, statement[1]))
+    scope.module.exports.stars.append(
+        Lazy(partial(evaluator.modules.imported, scope.module.path, statement[1]), statement[1])
+    )
 
 
 def export_declaration(evaluator: "Evaluator", statement: list[Any], scope: Scope) -> None:

@@ -29,7 +29,7 @@ class Resolver:
 
     def resolve(self, importer: str, name: str) -> str | None:
         """None: it is no file of this tree."""
-        folder = posixpath.dirname(importer)
+        folder = importer.rpartition("/")[0]
         key = (folder, name)
         if key not in self._found:
             self._found[key] = self._resolve(folder, name)

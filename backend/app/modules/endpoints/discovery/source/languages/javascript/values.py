@@ -63,7 +63,7 @@ class Obj:
 class Namespace(Obj):
     """What a module exports. `stars`: the modules it exports everything of."""
 
-    stars: list[Callable[[], Value]] = field(default_factory=list)
+    stars: list[Lazy] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
