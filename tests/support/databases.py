@@ -93,9 +93,9 @@ class Postgres:
             await connection.execute("SET touchstone.workspace = '*'")
         await connection.execute(_EMPTY)
         used = {name for (name,) in await connection.fetch(_used_tables())}
-        await connection.execute(
-            ";".join(str(table.delete()) for table in reversed(metadata().sorted_tables) if table.name in used)
-        )
+        statements = [str(it.delete()) for it in reversed(metadata().sorted_tables) if it.name in used]
+        if statements:
+            await connection.execute(";".join(statements))
 
     def close(self) -> None:
         atexit.unregister(self.close)
