@@ -162,8 +162,8 @@ def test_these_rules_see_a_violation(code: str, find: object) -> None:
 
 
 def test_processes_are_started_by_a_list_of_arguments_and_without_a_shell() -> None:
-    """One module starts them, and the extractor, whose children are this program again. What a shell performs is a fixed
-    line that sets limits for git."""
+    """One module starts them, and the extractor, whose children are this program again. What a shell performs is a
+    fixed line that sets limits for git."""
     starters = {"create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "system", "popen", "fork"}
     modules = {"subprocess", "pty", "os.system", "os.popen"}
     starting = ["extensions/processes.py", "modules/endpoints/discovery/source/extractor.py"]
