@@ -40,8 +40,7 @@ _DAMAGED: Final = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,
-    RuntimeError,  # a password is needed
+    RuntimeError,  # a password is needed, or the compression is not known
     ValueError,
 )
 

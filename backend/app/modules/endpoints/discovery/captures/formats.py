@@ -16,8 +16,7 @@ class Format:
     """One sentence for people."""
     recognise: Callable[[Source], bool]
     """Whether the content is of this format; names of files say nothing. Looks at `head`, `top` and `names` only.
-    At most one
-    format may recognise a capture."""
+    At most one format may recognise a capture."""
     read: Callable[[Source], Iterator[Item]]
     """Every request in the order of the file, and every part that cannot be read. Raises `CaptureError` when all is
     lost. Memory is bounded by `Source.limits`, whatever the bytes."""

@@ -251,14 +251,14 @@ def _unzipped(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
         with archive.open(name) as member:
             while piece := member.read(_CHUNK):
                 yield piece
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError):
         raise CaptureError("capture.bad_archive", f"{name} cannot be unpacked") from None
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OSError):
         raise CaptureError("capture.bad_archive", "the archive cannot be read") from None
 
 

@@ -5,6 +5,7 @@ It is kept with the facts: to import the plug-ins takes longer than to pass over
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -28,20 +29,21 @@ class Surface:
     """Found where the gate of one of the frameworks is."""
 
 
-def surfaces(cache: FactsCache) -> list[Surface]:
+def surfaces(store: FactsCache) -> list[Surface]:
     if languages.is_loaded and frameworks.is_loaded:
         return _asked()
     key = b"surfaces-" + installation().encode()
-    stored = cache.get(key)
+    stored = store.get(key)
     if stored is None:
         found = _asked()
-        cache.put(key, orjson.dumps({"languages": found}))
+        store.put(key, orjson.dumps({"languages": found}))
         return found
     return [Surface(**each) for each in orjson.loads(stored)["languages"]]
 
 
+@cache
 def installation() -> str:
-    """Changes with our code and with the distributions that are installed."""
+    """Changes with our code and with the distributions that are installed; of what this process runs."""
     package = Path(__file__).parent
     ours = [(str(path), path.stat().st_mtime_ns) for path in sorted(package.rglob("*.py"))]
     folders = [(path, Path(path).stat().st_mtime_ns) for path in sys.path if Path(path).is_dir()]
