@@ -479,6 +479,11 @@ class Evaluator:
         _, name, parameters, body, decorators, line, returns, builds = node
         owner = scope.owner if scope.owner and scope is scope.owner.scope else None
         enclosing = scope.parent if owner and scope.parent else scope
+        if scope.module.changing:  # a default is what it comes to here
+            parameters = [
+                [*rest, ["v", self.evaluate(default, scope)] if default and scope.module.changes(default) else default]
+                for *rest, default in parameters
+            ]
         function = Function(name, parameters, body, enclosing, line, returns, builds, owner)
         self.functions.append(function)
         bound: Value = function
@@ -539,7 +544,7 @@ class Evaluator:
     def evaluate(self, node: list[Any], scope: Scope) -> Value:
         self._step()
         match node[0]:
-            case "s" | "k":
+            case "s" | "k" | "v":
                 return node[1]  # type: ignore[no-any-return]
             case "n":
                 return self.lookup(scope, node[1])
